@@ -1,0 +1,3 @@
+"""holdfast: a self-hosted trading agent that guards keys and capital."""
+
+__version__ = "0.1.0"
