@@ -1,0 +1,1 @@
+"""The ground floor: records, errors, identifiers and time; knows nothing of trading."""

@@ -1,0 +1,63 @@
+"""The tree of errors that this product raises on purpose, and what each kind asks of whoever catches it."""
+
+from __future__ import annotations
+
+
+class HoldfastError(Exception):
+    """Root of every deliberate error; `hint` says what to type or change next."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class ConfigurationError(HoldfastError):
+    """The operator must act: a setting, a file or an argument is wrong. Refuse to start."""
+
+    exit_code = 2
+
+
+class DomainError(HoldfastError):
+    """Our data or logic is wrong. Stop the account, keep the record, never continue on a guess."""
+
+
+class DataError(DomainError):
+    """Market data that cannot be trusted: missing, unsorted, duplicated, truncated or corrupt."""
+
+
+class JournalError(DomainError):
+    """The journal cannot be written, or does not verify; nothing may be decided on top of it."""
+
+
+class InvalidTransitionError(DomainError):
+    """An event arrived that the order's state does not admit."""
+
+
+class CurrencyMismatchError(DomainError):
+    """Two amounts in different assets were combined."""
+
+
+class RefusedError(HoldfastError):
+    """Policy said no: risk, access, compliance. Report it, never retry."""
+
+    exit_code = 3
+
+
+class VenueError(HoldfastError):
+    """The outside failed. Retry with backoff only if `is_retryable`."""
+
+    exit_code = 5
+
+    def __init__(self, message: str, *, venue: str, is_retryable: bool = False, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.venue = venue
+        self.is_retryable = is_retryable
+
+
+class OutcomeUnknownError(VenueError):
+    """Sent, and no answer: the order becomes IN_DOUBT and is reconciled; never resent."""
+
+    def __init__(self, message: str, *, venue: str, hint: str = "") -> None:
+        super().__init__(message, venue=venue, is_retryable=False, hint=hint)

@@ -1,0 +1,17 @@
+"""The base of everything that is passed between rooms."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False, omit_defaults=True):
+    """An immutable, comparable, serialisable value; unknown fields are refused when it is decoded."""
+
+
+def encode(record: object) -> bytes:
+    """Return the canonical JSON bytes of a record: fields in declared order, defaults left out, Decimals as text."""
+    return _ENCODER.encode(record)
+
+
+_ENCODER = msgspec.json.Encoder(decimal_format="string", order=None)

@@ -1,0 +1,1 @@
+"""What exists: instruments, money, market data, orders, fills, positions, decisions, events."""

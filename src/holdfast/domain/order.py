@@ -1,0 +1,314 @@
+"""What an order asks for, the states of its life, and the events that move it on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from holdfast.core.errors import DomainError, InvalidTransitionError
+from holdfast.core.record import Record
+from holdfast.domain.values import ZERO, InstrumentId, Money, OrderId, Price, Quantity, Side
+
+
+class OrderType(StrEnum):
+    """How an order waits and at what price it trades."""
+
+    MARKET = "market"
+    LIMIT = "limit"
+    STOP_MARKET = "stop_market"  # a market order once the trigger is touched from the wrong side
+    STOP_LIMIT = "stop_limit"
+    TAKE_PROFIT = "take_profit"  # a market order once the trigger is touched from the right side
+    TRAILING_STOP = "trailing_stop"  # a stop-market that the venue drags behind the best price by `trail_offset`
+
+
+class TimeInForce(StrEnum):
+    """How long an order stays."""
+
+    GTC = "gtc"
+    IOC = "ioc"
+    FOK = "fok"
+
+
+class Role(StrEnum):
+    """Why we sent it; everything but ENTRY only reduces a position."""
+
+    ENTRY = "entry"
+    STOP = "stop"
+    TARGET = "target"
+    EXIT = "exit"  # the strategy's own exit signal
+    EMERGENCY = "emergency"
+
+
+class OrderSpec(Record, frozen=True):
+    """An order as it goes to a venue.
+
+    Orders of one `group` share one position's quantity (one updates the other): what one of them fills, the others
+    lose. A bracket is an entry whose fills put a STOP and a TARGET into one group.
+    """
+
+    order_id: OrderId
+    instrument_id: InstrumentId
+    side: Side
+    type: OrderType
+    quantity: Quantity
+    role: Role
+    limit_price: Price | None = None
+    trigger_price: Price | None = None
+    trail_offset: Decimal | None = None  # quote units
+    time_in_force: TimeInForce = TimeInForce.GTC
+    is_post_only: bool = False
+    group: str = ""
+
+    def __post_init__(self) -> None:
+        kind = self.type
+        if self.quantity <= 0:
+            raise DomainError(f"{self.order_id}: quantity {self.quantity} must be positive")
+        if (kind in _NEEDS_LIMIT) != (self.limit_price is not None):
+            raise DomainError(f"{self.order_id}: a {kind} order {_must(kind in _NEEDS_LIMIT)} a limit price")
+        if (kind in _NEEDS_TRIGGER) != (self.trigger_price is not None):
+            raise DomainError(f"{self.order_id}: a {kind} order {_must(kind in _NEEDS_TRIGGER)} a trigger price")
+        if (kind is OrderType.TRAILING_STOP) != (self.trail_offset is not None):
+            raise DomainError(f"{self.order_id}: a trail offset belongs to a trailing stop and to nothing else")
+        if self.is_post_only and (kind is not OrderType.LIMIT or self.time_in_force is not TimeInForce.GTC):
+            raise DomainError(f"{self.order_id}: only a GTC limit order can be post-only")
+        if kind is OrderType.MARKET and self.time_in_force is TimeInForce.GTC:
+            raise DomainError(f"{self.order_id}: a market order cannot rest; use ioc or fok")
+
+    @property
+    def is_reducing(self) -> bool:
+        """Tell whether it can only make a position smaller."""
+        return self.role is not Role.ENTRY
+
+
+_NEEDS_LIMIT: Final = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT})
+_NEEDS_TRIGGER: Final = frozenset(
+    {OrderType.STOP_MARKET, OrderType.STOP_LIMIT, OrderType.TAKE_PROFIT, OrderType.TRAILING_STOP}
+)
+
+
+def _must(is_needed: bool) -> str:
+    return "needs" if is_needed else "cannot have"
+
+
+class Liquidity(StrEnum):
+    """Whether a fill gave or took liquidity."""
+
+    MAKER = "maker"
+    TAKER = "taker"
+
+
+class OrderSubmitted(Record, frozen=True, tag=True):
+    """The order left the house."""
+
+    order_id: OrderId
+    ts_event: int
+
+
+class OrderAccepted(Record, frozen=True, tag=True):
+    """The venue holds it."""
+
+    order_id: OrderId
+    ts_event: int
+    venue_order_id: str = ""
+
+
+class OrderRejected(Record, frozen=True, tag=True):
+    """The venue does not want it; `reason` is the venue's label."""
+
+    order_id: OrderId
+    ts_event: int
+    reason: str
+
+
+class OrderTimedOut(Record, frozen=True, tag=True):
+    """No answer within the deadline: the venue may or may not hold the order."""
+
+    order_id: OrderId
+    ts_event: int
+
+
+class OrderCanceled(Record, frozen=True, tag=True):
+    """What was left of it is gone; `reason` tells on whose account (operator, ioc, fok, group, gap, expired)."""
+
+    order_id: OrderId
+    ts_event: int
+    reason: str
+
+
+class OrderTriggered(Record, frozen=True, tag=True):
+    """A stop-limit became a limit order."""
+
+    order_id: OrderId
+    ts_event: int
+
+
+class OrderAmended(Record, frozen=True, tag=True):
+    """The venue's order now has these terms; None means unchanged."""
+
+    order_id: OrderId
+    ts_event: int
+    trigger_price: Price | None = None
+    limit_price: Price | None = None
+    quantity: Quantity | None = None
+
+
+class OrderFilled(Record, frozen=True, tag=True):
+    """Some or all of it traded. The only event that moves a position.
+
+    `reference` is the price that it would have had without spread, slippage and gap; the difference is a cost that is
+    reported. `is_gap` says that the market had already jumped past the stop when it could first trade.
+    """
+
+    order_id: OrderId
+    ts_event: int
+    trade_id: str
+    price: Price
+    quantity: Quantity
+    fee: Money
+    liquidity: Liquidity
+    reference: Price
+    is_gap: bool = False
+
+
+OrderEvent = (
+    OrderSubmitted | OrderAccepted | OrderRejected | OrderTimedOut
+    | OrderCanceled | OrderTriggered | OrderAmended | OrderFilled
+)  # fmt: skip
+
+
+class OrderState(StrEnum):
+    """Where an order is in its life."""
+
+    APPROVED = "APPROVED"
+    SUBMITTED = "SUBMITTED"
+    IN_DOUBT = "IN_DOUBT"  # sent, no answer: never resend, reconcile
+    OPEN = "OPEN"
+    PARTIALLY_FILLED = "PARTIALLY_FILLED"
+    FILLED = "FILLED"
+    CANCELED = "CANCELED"
+    REJECTED = "REJECTED"
+
+    @property
+    def is_final(self) -> bool:
+        """Tell whether nothing but a late fill can still happen to it."""
+        return self in _FINAL
+
+
+_FINAL: Final = frozenset({OrderState.FILLED, OrderState.CANCELED, OrderState.REJECTED})
+
+_S = OrderState
+_FROM_SENT: Final = (
+    (OrderAccepted, _S.OPEN),
+    (OrderRejected, _S.REJECTED),
+    (OrderFilled, _S.FILLED),
+    (OrderCanceled, _S.CANCELED),  # IOC, FOK, or a cancel that overtook the acknowledgement
+)
+
+TRANSITIONS: Final[Mapping[tuple[OrderState, type[OrderEvent]], OrderState]] = {
+    (_S.APPROVED, OrderSubmitted): _S.SUBMITTED,
+    (_S.APPROVED, OrderCanceled): _S.CANCELED,  # never left the house
+    (_S.SUBMITTED, OrderTimedOut): _S.IN_DOUBT,
+    **{(_S.SUBMITTED, event): state for event, state in _FROM_SENT},
+    **{(_S.IN_DOUBT, event): state for event, state in _FROM_SENT},
+    (_S.IN_DOUBT, OrderTimedOut): _S.IN_DOUBT,  # asked again, still no answer
+    (_S.OPEN, OrderAccepted): _S.OPEN,  # pushes repeat
+    (_S.OPEN, OrderTriggered): _S.OPEN,
+    (_S.OPEN, OrderAmended): _S.OPEN,
+    (_S.OPEN, OrderFilled): _S.FILLED,
+    (_S.OPEN, OrderCanceled): _S.CANCELED,
+    (_S.PARTIALLY_FILLED, OrderAccepted): _S.PARTIALLY_FILLED,  # a late acknowledgement
+    (_S.PARTIALLY_FILLED, OrderTriggered): _S.PARTIALLY_FILLED,
+    (_S.PARTIALLY_FILLED, OrderAmended): _S.PARTIALLY_FILLED,
+    (_S.PARTIALLY_FILLED, OrderFilled): _S.FILLED,
+    (_S.PARTIALLY_FILLED, OrderCanceled): _S.CANCELED,
+    (_S.CANCELED, OrderFilled): _S.FILLED,  # the fill overtook our cancel
+    (_S.CANCELED, OrderCanceled): _S.CANCELED,
+    (_S.FILLED, OrderAccepted): _S.FILLED,  # the acknowledgement came after the fill
+}
+"""State and event -> next state. A fill that leaves something open leads to PARTIALLY_FILLED instead of FILLED."""
+
+
+class Order(Record, frozen=True):
+    """An order and what has happened to it so far."""
+
+    spec: OrderSpec
+    quantity: Quantity  # as amended; `spec.quantity` is what was first asked
+    trigger_price: Price | None = None
+    limit_price: Price | None = None
+    state: OrderState = OrderState.APPROVED
+    filled: Quantity = Quantity(ZERO)
+    notional: Decimal = ZERO  # sum of price x quantity over the fills
+    trade_ids: tuple[str, ...] = ()
+    venue_order_id: str = ""
+    reason: str = ""
+
+    @classmethod
+    def of(cls, spec: OrderSpec) -> Order:
+        """Return the order at the start of its life."""
+        return cls(spec, spec.quantity, spec.trigger_price, spec.limit_price)
+
+    @property
+    def left(self) -> Decimal:
+        """Return what is not yet filled (base units)."""
+        return self.quantity - self.filled
+
+    @property
+    def price_average(self) -> Decimal:
+        """Return the mean price of its fills; zero before the first."""
+        return self.notional / self.filled if self.filled else ZERO
+
+    def apply(self, event: OrderEvent) -> Order:
+        """Return the order after the event; a fill already seen changes nothing.
+
+        Raises
+        ------
+        InvalidTransitionError
+            The state does not admit this event, or a fill exceeds what is left.
+        """
+        kind = type(event)
+        if kind is OrderFilled and event.trade_id in self.trade_ids:  # type: ignore[union-attr]  # kind is checked
+            return self
+        state = TRANSITIONS.get((self.state, kind))
+        if state is None:
+            raise InvalidTransitionError(
+                f"{kind.__name__} cannot happen to order {event.order_id} in state {self.state}",
+                hint="the venue and the journal disagree: run `holdfast doctor` before trading on",
+            )
+        match event:
+            case OrderFilled():
+                return self._filled(event, state)
+            case OrderAmended():
+                return self._amended(event, state)
+            case OrderAccepted():
+                changes = {"state": state, "venue_order_id": event.venue_order_id or self.venue_order_id}
+                return msgspec.structs.replace(self, **changes)
+            case OrderCanceled() | OrderRejected():
+                return msgspec.structs.replace(self, state=state, reason=event.reason)
+            case _:
+                return msgspec.structs.replace(self, state=state)
+
+    def _filled(self, fill: OrderFilled, state: OrderState) -> Order:
+        if fill.quantity <= 0 or fill.price <= 0:
+            raise InvalidTransitionError(f"{fill.order_id}: fill of {fill.quantity} at {fill.price} is impossible")
+        filled = Quantity(self.filled + fill.quantity)
+        if filled > self.quantity:
+            raise InvalidTransitionError(f"{fill.order_id}: filled {filled} of {self.quantity}")
+        if filled < self.quantity:
+            state = OrderState.CANCELED if self.state is OrderState.CANCELED else OrderState.PARTIALLY_FILLED
+        return msgspec.structs.replace(
+            self, state=state, filled=filled, notional=self.notional + fill.price * fill.quantity,
+            trade_ids=(*self.trade_ids, fill.trade_id),
+        )  # fmt: skip
+
+    def _amended(self, event: OrderAmended, state: OrderState) -> Order:
+        quantity = self.quantity if event.quantity is None else event.quantity
+        if quantity < self.filled:
+            raise InvalidTransitionError(f"{event.order_id}: amended to {quantity} but {self.filled} are filled")
+        return Order(
+            self.spec, quantity, event.trigger_price or self.trigger_price, event.limit_price or self.limit_price,
+            state, self.filled, self.notional, self.trade_ids, self.venue_order_id, self.reason,
+        )  # fmt: skip

@@ -1,0 +1,115 @@
+"""Positions, closed trades and the portfolio: a fold over fills, and over nothing else."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from holdfast.core.errors import CurrencyMismatchError, DomainError
+from holdfast.core.record import Record
+from holdfast.domain.instrument import Instrument
+from holdfast.domain.ledger import Account, Ledger, Transfer
+from holdfast.domain.order import Order, OrderFilled
+from holdfast.domain.values import ZERO, Asset, InstrumentId, OrderId, Side
+
+
+class Position(Record, frozen=True):
+    """What we hold of one instrument; signed: negative is short."""
+
+    instrument_id: InstrumentId
+    quantity: Decimal = ZERO
+    entry_price: Decimal = ZERO  # average price of what is held
+    realized: Decimal = ZERO  # quote units, fees not included
+    fees: Decimal = ZERO
+
+    def apply(self, side: Side, price: Decimal, quantity: Decimal, fee: Decimal) -> Position:
+        """Return the position after a fill; one that crosses zero closes first and opens the rest."""
+        signed = quantity * side.sign
+        held, total = self.quantity, self.quantity + signed
+        if held * signed >= 0:
+            entry = (self.entry_price * abs(held) + price * quantity) / abs(total)
+            return Position(self.instrument_id, total, entry, self.realized, self.fees + fee)
+        closed = min(abs(held), quantity)
+        gain = (price - self.entry_price) * closed * (1 if held > 0 else -1)
+        entry = self.entry_price if abs(held) > quantity else price if total else ZERO
+        return Position(self.instrument_id, total, entry, self.realized + gain, self.fees + fee)
+
+    def unrealized(self, price: Decimal) -> Decimal:
+        """Return the gain at `price` that is not yet realized (quote units)."""
+        return (price - self.entry_price) * self.quantity
+
+
+class Portfolio:
+    """All positions and the ledger of one account whose instruments share one quote asset."""
+
+    __slots__ = ("_instruments", "ledger", "positions", "quote")
+
+    def __init__(self, quote: Asset, capital: Decimal, instruments: tuple[Instrument, ...]) -> None:
+        self.quote = quote
+        self.ledger = Ledger()
+        if capital <= 0:
+            raise DomainError(f"capital {capital} {quote} must be positive")
+        self.ledger.post(Transfer(Account.EXTERNAL, Account.AVAILABLE, quote, capital, "capital"))
+        self._instruments: dict[InstrumentId, Instrument] = {}
+        self.positions: dict[InstrumentId, Position] = {}
+        for instrument in instruments:
+            if instrument.quote != quote:
+                raise CurrencyMismatchError(
+                    f"{instrument.id} is quoted in {instrument.quote}, the account in {quote}",
+                    hint="trade instruments of one quote asset per account",
+                )
+            self._instruments[instrument.id] = instrument
+            self.positions[instrument.id] = Position(instrument.id)
+
+    @property
+    def cash(self) -> Decimal:
+        """Return the quote asset at the venue."""
+        return self.ledger.balance(Account.AVAILABLE, self.quote)
+
+    def apply(self, order: Order, fill: OrderFilled) -> Position:
+        """Book a fill of `order` and return the position after it."""
+        spec = order.spec
+        instrument = self._instruments[spec.instrument_id]
+        if fill.fee.asset != self.quote:
+            raise CurrencyMismatchError(f"fee of {fill.trade_id} is in {fill.fee.asset}, expected {self.quote}")
+        value = fill.price * fill.quantity
+        paid, got = (self.quote, instrument.base) if spec.side is Side.BUY else (instrument.base, self.quote)
+        out, into = (value, fill.quantity) if spec.side is Side.BUY else (fill.quantity, value)
+        post, ref = self.ledger.post, fill.trade_id
+        post(Transfer(Account.AVAILABLE, Account.TRADING, paid, out, ref))
+        post(Transfer(Account.TRADING, Account.AVAILABLE, got, into, ref))
+        if fill.fee.amount > 0:
+            post(Transfer(Account.AVAILABLE, Account.FEES, self.quote, fill.fee.amount, ref))
+        elif fill.fee.amount < 0:  # a maker rebate
+            post(Transfer(Account.FEES, Account.AVAILABLE, self.quote, -fill.fee.amount, ref))
+        position = self.positions[spec.instrument_id].apply(spec.side, fill.price, fill.quantity, fill.fee.amount)
+        self.positions[spec.instrument_id] = position
+        return position
+
+    def equity(self, prices: dict[InstrumentId, Decimal]) -> Decimal:
+        """Return cash plus what all positions are worth at `prices` (quote units)."""
+        held = (p.quantity * prices[i] for i, p in self.positions.items() if p.quantity)
+        return sum(held, self.cash)
+
+
+class ClosedTrade(Record, frozen=True):
+    """One round trip, from flat to flat, in quote units and nanoseconds."""
+
+    trade_id: OrderId
+    instrument_id: InstrumentId
+    side: Side
+    quantity: Decimal  # the largest held
+    entry_ts: int
+    entry_price: Decimal
+    exit_ts: int
+    exit_price: Decimal
+    exit_reason: str  # stop, trailing_stop, target, signal, emergency, end
+    stop_price: Decimal  # in force at the exit
+    target_price: Decimal
+    fees: Decimal
+    slippage: Decimal  # what spread, slippage and gaps cost against the reference prices; included in pnl
+    pnl: Decimal  # after fees
+    risk: Decimal  # what the gate allowed it to lose
+    r_multiple: Decimal  # pnl / risk
+    reasons: tuple[str, ...]
+    excess_cause: str = ""  # why it lost more than `risk`, where it did: gap, liquidity
+    strategy: str = ""

@@ -1,0 +1,52 @@
+"""Where bars come from and where they are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from holdfast.core.record import Record
+from holdfast.domain.market import BarClosed, BarSeries, Timeframe
+
+
+class DatasetInfo(Record, frozen=True):
+    """One stored series, for lists and reports."""
+
+    instrument_id: str
+    timeframe: str
+    bars: int
+    ts_first: int
+    ts_last: int  # opening time of the last bar
+    missing: int  # bars that the grid expects and the series lacks
+    gaps: int
+    no_trade: int
+    suspect: int
+    is_synthetic: bool
+    bytes_stored: int
+    sha256: str
+    path: str
+    source: str = ""
+
+
+class BarStore(Protocol):
+    """Keeps bar series, one per instrument and timeframe."""
+
+    def save(self, series: BarSeries, source: str) -> DatasetInfo:
+        """Write the series whole, replacing what was there; crash-safe."""
+        ...
+
+    def load(self, instrument_id: str, timeframe: Timeframe) -> BarSeries:
+        """Return the series, bit for bit as it was saved."""
+        ...
+
+    def catalog(self) -> list[DatasetInfo]:
+        """Return what is stored, sorted by instrument and timeframe."""
+        ...
+
+
+class Feed(Protocol):
+    """Market data in the order of time. Bars of several instruments that close together come as one group."""
+
+    def groups(self) -> Iterator[Sequence[BarClosed]]:
+        """Yield groups of bars with one closing time, at most one per instrument, in a fixed order."""
+        ...

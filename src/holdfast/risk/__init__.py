@@ -1,0 +1,1 @@
+"""Capital first: budget, size, rules, the gate, and the stops that follow a position."""
