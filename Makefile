@@ -41,7 +41,7 @@ check: $(DEVELOPMENT)  ## format, lint, types, floors, tidy and fast tests, in u
 	@$(BIN)/ruff format --check --quiet $(SOURCES) || { echo "Unformatted files above; type: make format" >&2; exit 1; }
 	@$(BIN)/ruff check --quiet $(SOURCES)
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m pytest -n $(JOBS) -m "not slow"
 
 bench: $(DEVELOPMENT)  ## measure, one JSON line per row
