@@ -1,0 +1,50 @@
+"""Strategies by name, and their parameters checked: what a user may type after `--strategy` and `--set`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import cast
+
+import msgspec
+
+from holdfast.core.errors import ConfigurationError
+from holdfast.domain.values import InstrumentId
+from holdfast.ports.strategy import Strategy
+from holdfast.strategies.ma_crossover import MA_CROSSOVER
+from holdfast.strategies.reference import JOB_A, JOB_C
+from holdfast.strategies.stepping import Parameters, StepDefinition, StepStrategy
+
+StrategyFactory = Callable[[InstrumentId], Strategy]
+
+BUILT_IN: Mapping[str, StepDefinition] = {d.name: d for d in (MA_CROSSOVER, JOB_A, JOB_C)}
+
+
+def create(name: str, parameters: Mapping[str, str | float], *, accelerate: bool = False) -> StrategyFactory:
+    """Return what makes the built-in strategy `name` for an instrument, with `parameters` over its defaults.
+
+    Raises
+    ------
+    ConfigurationError
+        There is no such strategy or parameter, or a value is impossible.
+    """
+    definition = BUILT_IN.get(name)
+    if definition is None:
+        raise ConfigurationError(f"unknown strategy {name!r}", hint="one of " + ", ".join(sorted(BUILT_IN)))
+    checked = checked_parameters(definition, parameters)
+    return lambda instrument_id: StepStrategy(definition, instrument_id, checked, accelerate=accelerate)
+
+
+def checked_parameters(definition: StepDefinition, given: Mapping[str, str | float]) -> Parameters:
+    """Return the definition's parameters with `given` over the defaults; texts are read as numbers.
+
+    Raises
+    ------
+    ConfigurationError
+        A key is unknown, or a value is impossible.
+    """
+    defaults = cast("dict[str, object]", msgspec.to_builtins(definition.parameters()))
+    hint = "--set key=value with a key of: " + ", ".join(definition.parameters.__annotations__)
+    try:
+        return msgspec.convert({**defaults, **given}, definition.parameters, strict=False)
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(f"strategy {definition.name}: {error}", hint=hint) from error
