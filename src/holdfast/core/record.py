@@ -15,3 +15,7 @@ def encode(record: object) -> bytes:
 
 
 _ENCODER = msgspec.json.Encoder(decimal_format="string", order=None)
+
+
+class State(msgspec.Struct, gc=False):
+    """Mutable state that a snapshot keeps whole; never passed out of the object that owns it."""

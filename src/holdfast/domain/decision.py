@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from holdfast.core.record import Record
 from holdfast.domain.order import OrderSpec
-from holdfast.domain.values import InstrumentId, OrderId, Price, Quantity, Ratio, Side
+from holdfast.domain.values import ZERO, InstrumentId, OrderId, Price, Quantity, Ratio, Side
 
 
 class Action(StrEnum):
@@ -54,6 +54,7 @@ class Proposal(Record, frozen=True):
     reason: str
     strength: float = 1.0
     is_anchored_to_fill: bool = False
+    reference: Price = Price(ZERO)  # the market when it was proposed; stop and target were set against it
 
 
 class Opinion(Record, frozen=True, tag=True):

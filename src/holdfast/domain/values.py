@@ -1,4 +1,4 @@
-"""Numbers with a meaning. Arithmetic on a Price or Quantity gives a plain Decimal, which must pass its Instrument again."""
+"""Numbers with a meaning. Arithmetic on them gives a plain Decimal, which must pass its Instrument again."""
 
 from __future__ import annotations
 

@@ -1,0 +1,119 @@
+"""Coarser bars from finer ones, and bars from trades; buckets lie on the UTC grid, weeks begin on Monday."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from holdfast.core.errors import ConfigurationError, DataError
+from holdfast.domain.bar_quality import grid_offset, label, with_flags
+from holdfast.domain.market import BarFlag, BarSeries, Flags, Floats, Ints, Timeframe
+from holdfast.domain.values import InstrumentId
+
+# What holds for a coarse bar as soon as it holds for one bar within.
+_ANY = np.uint8(BarFlag.SUSPECT | BarFlag.SYNTHETIC)
+# What speaks of the open, and so is taken from the first bar within.
+_FIRST = np.uint8(BarFlag.GAP_BEFORE | BarFlag.AFTER_NO_TRADE)
+
+
+def resample(series: BarSeries, timeframe: Timeframe, *, keep_incomplete: bool = False) -> BarSeries:
+    """Return the series in a coarser timeframe, labelled.
+
+    Prices are exact; volumes are sums in the order of time. A bucket that lacks a bar, or has not ended yet, is left
+    out, and the bar after it carries GAP_BEFORE: half a day is not a day.
+
+    Parameters
+    ----------
+    keep_incomplete
+        Keep such buckets too; they carry GAP_BEFORE themselves.
+
+    Raises
+    ------
+    ConfigurationError
+        `timeframe` is no multiple of the series' own.
+    """
+    if timeframe is series.timeframe:
+        return series
+    if timeframe.nanos < series.timeframe.nanos or timeframe.nanos % series.timeframe.nanos:
+        raise ConfigurationError(
+            f"{series.instrument_id}: {timeframe.value} bars cannot be made from {series.timeframe.value} bars",
+            hint="ask for one of " + ", ".join(item.value for item in coarser(series.timeframe)),
+        )
+    if len(series) == 0:
+        return BarSeries(
+            series.instrument_id, timeframe, series.ts,
+            (series.open, series.high, series.low, series.close), series.volume, series.flags,
+        )  # fmt: skip
+    bucket = _bucket(series.ts, timeframe)
+    starts = _starts(bucket)
+    ends = np.append(starts[1:], len(bucket))
+    whole = (ends - starts) == timeframe.nanos // series.timeframe.nanos
+    prices = (
+        series.open[starts], np.maximum.reduceat(series.high, starts),
+        np.minimum.reduceat(series.low, starts), series.close[ends - 1],
+    )  # fmt: skip
+    flags = np.bitwise_or.reduceat(series.flags, starts) & _ANY | series.flags[starts] & _FIRST
+    flags[~whole] |= np.uint8(BarFlag.GAP_BEFORE)
+    keep = slice(None) if keep_incomplete else np.flatnonzero(whole)
+    coarse = BarSeries(
+        series.instrument_id, timeframe, bucket[starts][keep],
+        (prices[0][keep], prices[1][keep], prices[2][keep], prices[3][keep]),
+        _sums(series.volume, starts)[keep], flags[keep],
+    )  # fmt: skip
+    return _relabelled(coarse)
+
+
+def coarser(timeframe: Timeframe) -> list[Timeframe]:
+    """Return the timeframes that can be made from `timeframe`, itself first."""
+    return [item for item in Timeframe if item.nanos >= timeframe.nanos and item.nanos % timeframe.nanos == 0]
+
+
+def bars_from_trades(
+    instrument_id: InstrumentId, timeframe: Timeframe, ts: Ints, price: Floats, amount: Floats
+) -> BarSeries:
+    """Return labelled bars of trades in their order (time, then the venue's id); a bucket without a trade is a gap.
+
+    Parameters
+    ----------
+    ts
+        Times of the trades, ns.
+
+    Raises
+    ------
+    DataError
+        The columns differ in length, a time goes back, or a number is not positive and finite.
+    """
+    if not (len(ts) == len(price) == len(amount)):
+        raise DataError(f"{instrument_id}: trade columns differ in length: {len(ts)}, {len(price)}, {len(amount)}")
+    if (np.diff(ts) < 0).any():
+        raise DataError(f"{instrument_id}: trades go back in time", hint="order them by time, then by trade id")
+    if not (np.isfinite(price).all() and np.isfinite(amount).all() and (price > 0).all() and (amount >= 0).all()):
+        raise DataError(f"{instrument_id}: a trade has a price or an amount that is no positive number")
+    if not len(ts):
+        empty = np.empty(0)
+        return BarSeries(instrument_id, timeframe, ts, (empty, empty, empty, empty), empty, np.empty(0, dtype=np.uint8))
+    bucket = _bucket(ts, timeframe)
+    starts = _starts(bucket)
+    ends = np.append(starts[1:], len(bucket))
+    prices = (
+        price[starts], np.maximum.reduceat(price, starts), np.minimum.reduceat(price, starts), price[ends - 1],
+    )  # fmt: skip
+    flags: Flags = np.zeros(len(starts), dtype=np.uint8)
+    return label(BarSeries(instrument_id, timeframe, bucket[starts], prices, _sums(amount, starts), flags))
+
+
+def _bucket(ts: Ints, timeframe: Timeframe) -> Ints:
+    offset = grid_offset(timeframe)
+    return (ts - offset) // timeframe.nanos * timeframe.nanos + offset
+
+
+def _starts(bucket: Ints) -> Ints:
+    return np.concatenate((np.zeros(1, dtype=np.int64), np.flatnonzero(np.diff(bucket)) + 1))
+
+
+def _sums(values: Floats, starts: Ints) -> Floats:
+    sums: Floats = np.add.reduceat(values, starts)
+    return sums
+
+
+def _relabelled(coarse: BarSeries) -> BarSeries:
+    return with_flags(coarse, label(coarse).flags | coarse.flags)

@@ -1,0 +1,167 @@
+"""The account's money over time: equity, its peak, where the day and the week began, and how trades went lately."""
+
+from __future__ import annotations
+
+from collections import deque
+from decimal import Decimal
+
+from holdfast.core.record import State
+from holdfast.core.time import DAY, MINUTE, WEEK, day_of, week_of
+from holdfast.domain.decision import StopLevel
+from holdfast.domain.ledger import Account as LedgerAccount
+from holdfast.domain.ledger import Transfer
+from holdfast.domain.portfolio import Portfolio, Position
+from holdfast.domain.values import ZERO, Asset, InstrumentId
+from holdfast.engine.desk import Desk
+from holdfast.risk.view import Exposure, PortfolioView
+
+RESULTS_KEPT = 20
+# 1970-01-01 was a Thursday, so that weeks of the epoch start four days before a Monday.
+_MONDAY = 4 * DAY
+
+
+class Balance(State):
+    """One account of the ledger."""
+
+    account: str
+    asset: Asset
+    amount: Decimal
+
+
+class AccountState(State):
+    """Everything of an account that a restart must know."""
+
+    balances: list[Balance]
+    positions: list[Position]
+    equity: float
+    peak: float
+    day_start: float
+    week_start: float
+    ts_day_end: int
+    ts_week_end: int
+    results: list[float]
+    order_times: list[int]
+    stop_level: StopLevel
+
+
+class Account:
+    """Mutable; owned by the engine alone. Equity is marked in floats at each bar and set right by each fill."""
+
+    __slots__ = (
+        "day_start", "desks", "equity", "order_times", "peak", "portfolio", "results", "stop_level", "ts_day_end",
+        "ts_week_end", "week_start",
+    )  # fmt: skip
+
+    def __init__(self, portfolio: Portfolio, desks: dict[InstrumentId, Desk]) -> None:
+        self.portfolio, self.desks = portfolio, desks
+        self.equity = self.peak = self.day_start = self.week_start = float(portfolio.cash)
+        self.ts_day_end = self.ts_week_end = 0
+        self.results: deque[float] = deque(maxlen=RESULTS_KEPT)
+        self.order_times: deque[int] = deque()
+        self.stop_level = StopLevel.NONE
+
+    def roll(self, ts: int) -> None:
+        """Close the books of the bars before `ts`: new peak, new day, new week."""
+        equity = self.equity
+        if equity > self.peak:
+            self.peak = equity
+        if ts > self.ts_day_end:
+            # A bar that closes at midnight still belongs to the day that ends there.
+            self.ts_day_end = (day_of(ts - 1) + 1) * DAY
+            self.day_start = equity
+            if ts > self.ts_week_end:
+                self.ts_week_end = (week_of(ts - 1) + 1) * WEEK + _MONDAY
+                self.week_start = equity
+
+    def settle(self) -> None:
+        """Set the float equity right after a fill: from exact cash and exact positions."""
+        equity = float(self.portfolio.cash)
+        for desk in self.desks.values():
+            if desk.held:
+                equity += desk.held * desk.close
+        self.equity = equity
+
+    def drawdown(self) -> float:
+        """Return the share of the peak that is lost, 0 to 1."""
+        peak = self.peak if self.peak > self.equity else self.equity
+        return (peak - self.equity) / peak
+
+    def count_order(self, ts: int) -> None:
+        """Remember that an order left at `ts`."""
+        self.order_times.append(ts)
+
+    def exposures(self) -> tuple[tuple[Exposure, ...], Decimal]:
+        """Return positions and entries on their way, and the cash that the latter need."""
+        found: list[Exposure] = []
+        reserved = ZERO
+        for desk in self.desks.values():
+            instrument, trade, entry = desk.instrument, desk.trade, desk.entry
+            if trade is not None and trade.held:
+                price = instrument.price(desk.close_good)
+                signed = trade.held * trade.side.sign
+                # A trailed stop may lie beyond the entry: then nothing of the capital is at stake.
+                risk = max((trade.entry_price - trade.stop) * signed, ZERO)
+                found.append(Exposure(instrument.id, instrument.base, signed, price * trade.held, risk))
+            elif entry is not None:
+                notional = entry.entry * entry.quantity
+                reserved += notional
+                risk = abs(entry.entry - entry.stop) * entry.quantity
+                found.append(
+                    Exposure(instrument.id, instrument.base, entry.quantity * entry.side.sign, notional, risk)
+                )
+        return tuple(found), reserved
+
+    def view(self, ts: int) -> PortfolioView:
+        """Return what the gate is shown of the account at `ts`."""
+        while self.order_times and self.order_times[0] <= ts - MINUTE:
+            self.order_times.popleft()
+        exposures, reserved = self.exposures()
+        portfolio = self.portfolio
+        equity = portfolio.cash
+        for instrument_id, position in portfolio.positions.items():
+            if position.quantity:
+                desk = self.desks[instrument_id]
+                equity += position.quantity * desk.instrument.price(desk.close_good)
+        peak = max(_exact(self.peak), equity)
+        return PortfolioView(
+            ts, equity, peak, _exact(self.day_start), _exact(self.week_start), portfolio.cash - reserved, exposures,
+            len(self.order_times), tuple(self.results), self.stop_level,
+        )  # fmt: skip
+
+    def snapshot(self) -> AccountState:
+        """Return the state."""
+        portfolio = self.portfolio
+        balances = [Balance(a, asset, amount) for (a, asset), amount in portfolio.ledger.balances().items()]
+        return AccountState(
+            balances, list(portfolio.positions.values()), self.equity, self.peak, self.day_start, self.week_start,
+            self.ts_day_end, self.ts_week_end, list(self.results), list(self.order_times), self.stop_level,
+        )  # fmt: skip
+
+    def restore(self, state: AccountState) -> None:
+        """Take up a state that `snapshot` gave."""
+        portfolio = self.portfolio
+        portfolio.ledger = type(portfolio.ledger)(
+            transfer for balance in state.balances for transfer in _opening(balance, portfolio.quote)
+        )
+        portfolio.positions = {position.instrument_id: position for position in state.positions}
+        self.equity, self.peak = state.equity, state.peak
+        self.day_start, self.week_start = state.day_start, state.week_start
+        self.ts_day_end, self.ts_week_end = state.ts_day_end, state.ts_week_end
+        self.results.extend(state.results)
+        self.order_times.extend(state.order_times)
+        self.stop_level = state.stop_level
+
+
+def _opening(balance: Balance, quote: Asset) -> tuple[Transfer, ...]:
+    """Return the transfer that opens a balance. EXTERNAL is the other side of all, so it follows from the rest."""
+    account = LedgerAccount(balance.account)
+    if account is LedgerAccount.EXTERNAL or not balance.amount:
+        return ()
+    ref, amount = f"opening {quote}", abs(balance.amount)
+    if balance.amount > 0:
+        return (Transfer(LedgerAccount.EXTERNAL, account, balance.asset, amount, ref),)
+    return (Transfer(account, LedgerAccount.EXTERNAL, balance.asset, amount, ref),)
+
+
+def _exact(value: float) -> Decimal:
+    return Decimal(repr(value))

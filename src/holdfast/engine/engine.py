@@ -1,0 +1,291 @@
+"""The one path that every decision takes. Read this file first.
+
+    bar -> signal -> proposal -> (opinion) -> verdict -> order -> fill -> position -> stop and target
+
+`Engine.process` is pure: no clock, no network, no randomness. Backtest, paper and live differ only in who feeds it
+events and who carries out its commands (see `holdfast.engine.driver`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Final, assert_never
+
+from holdfast.core.errors import DomainError
+from holdfast.core.time import MILLISECOND
+from holdfast.domain.command import AskOpinion, CancelOrder, Command, SubmitOrder
+from holdfast.domain.decision import (
+    Action, Opinion, OpinionTimedOut, Proposal, Refused, Signal, StopLevel,
+)  # fmt: skip
+from holdfast.domain.event import EmergencyStopped, Event, TradingResumed
+from holdfast.domain.market import BarClosed
+from holdfast.domain.order import (
+    Order, OrderAccepted, OrderAmended, OrderCanceled, OrderEvent, OrderFilled, OrderRejected, OrderState,
+    OrderSubmitted, OrderTimedOut, OrderTriggered, Role,
+)  # fmt: skip
+from holdfast.domain.portfolio import ClosedTrade, Portfolio
+from holdfast.domain.tick import Tick
+from holdfast.domain.values import InstrumentId, OrderId, Ratio, Side
+from holdfast.engine.account import Account
+from holdfast.engine.config import EngineConfig, OnSilence
+from holdfast.engine.desk import Desk
+from holdfast.engine.planner import Planner
+from holdfast.engine.protection import Protection
+from holdfast.engine.trade import OpenTrade
+
+QUIET: Final = Tick(0, EmergencyStopped(0, StopLevel.NONE, "", ""))
+"""The tick of an event that changed nothing worth a record; compared by identity."""
+
+CLOSED_ORDERS_KEPT = 1_000
+"""Finished orders that stay known, for fills that overtake a cancel."""
+
+_ENTER = {Action.ENTER_LONG: Side.BUY, Action.ENTER_SHORT: Side.SELL}
+
+
+class Engine:
+    """The state of one trading account, moved on by one event at a time."""
+
+    def __init__(
+        self, config: EngineConfig, desks: Sequence[Desk], planner: Planner, protection: Protection
+    ) -> None:
+        self.config, self.planner, self.protection = config, planner, protection
+        self.gate = planner.gate
+        self.desks: dict[InstrumentId, Desk] = {desk.instrument.id: desk for desk in desks}
+        portfolio = Portfolio(config.quote, config.capital, tuple(desk.instrument for desk in desks))
+        self.account = Account(portfolio, self.desks)
+        self.orders: dict[OrderId, Order] = {}
+        self.finished: dict[OrderId, Order] = {}  # insertion-ordered; the oldest is dropped first
+        self.proposals: dict[OrderId, Proposal] = {}  # waiting for an opinion
+        self.sequence = 0
+        self.orders_made = 0
+        self.ts = 0  # the latest event's
+        self.ts_bar = 0
+
+    # -- one event ---------------------------------------------------------------------------------
+    def process(self, event: Event) -> Tick:
+        """Return what the event led to; QUIET when it changed nothing worth a record.
+
+        Raises
+        ------
+        DomainError
+            The event contradicts what the engine knows (unknown order, impossible transition). The account must stop.
+        """
+        match event:
+            case BarClosed():
+                return self._on_bar(event)
+            case Opinion() | OpinionTimedOut():
+                return self._on_opinion(event)
+            case EmergencyStopped() | TradingResumed():
+                return self._on_operator(event)
+            case _:
+                return self._on_order(event)
+
+    # -- bars --------------------------------------------------------------------------------------
+    def _on_bar(self, bar: BarClosed) -> Tick:
+        desk = self.desks[bar.instrument_id]
+        account, ts = self.account, bar.ts_event
+        if ts != self.ts_bar:
+            if ts < self.ts_bar:
+                raise DomainError(f"{bar.instrument_id}: bar of {ts} came after one of {self.ts_bar}")
+            self.ts = self.ts_bar = ts
+            account.roll(ts)
+        if desk.held:
+            account.equity += desk.held * (bar.close - desk.close)
+        desk.observe(bar)
+        signal = desk.strategy.on_bar(bar)
+        trade = desk.trade
+        if trade is not None:
+            commands = self.protection.follow(self.orders, desk, trade, bar, self._next_id)
+            if signal is not None or commands:
+                return self._on_signal_in_trade(bar, desk, trade, signal, commands)
+            return QUIET
+        if signal is None:
+            return QUIET
+        return self._on_signal(bar, desk, signal)
+
+    def _on_signal(self, bar: BarClosed, desk: Desk, signal: Signal) -> Tick:
+        side = _ENTER.get(signal.action)
+        if side is None:
+            return QUIET  # an exit of nothing
+        signals = (signal,)
+        if desk.entry is not None:
+            return self._tick(bar, signals, notes=(f"an entry into {desk.instrument.id} is already on its way",))
+        view, market = self.account.view(bar.ts_event), desk.view(self._correlations(desk))
+        proposal = self.planner.propose(signal, desk.instrument, view, market, self._next_id("p"))
+        if isinstance(proposal, str):
+            return self._tick(bar, signals, notes=(proposal,))
+        if self.config.opinion_timeout_ms:
+            self.proposals[proposal.proposal_id] = proposal
+            desk.entry = proposal
+            deadline = bar.ts_event + self.config.opinion_timeout_ms * MILLISECOND
+            return self._tick(bar, signals, proposal, commands=(AskOpinion(proposal, deadline),))
+        return self._review(bar, signals, proposal, Ratio(Decimal(1)))
+
+    def _review(self, event: Event, signals: tuple[Signal, ...], proposal: Proposal, scale: Ratio) -> Tick:
+        desk = self.desks[proposal.instrument_id]
+        desk.entry = None
+        view, market = self.account.view(self.ts), desk.view(self._correlations(desk))
+        verdict = self.gate.review(proposal, view, market, desk.instrument, scale)
+        if isinstance(verdict, Refused):
+            return self._tick(event, signals, proposal, verdict)
+        desk.entry, desk.entry_id = proposal, verdict.order.order_id
+        submit = self._submit(SubmitOrder(verdict))
+        return self._tick(event, signals, proposal, commands=(submit,))
+
+    def _on_signal_in_trade(
+        self, bar: BarClosed, desk: Desk, trade: OpenTrade, signal: Signal | None, commands: tuple[Command, ...]
+    ) -> Tick:
+        if signal is None:
+            return self._tick(bar, commands=self._sent(commands))
+        wants_out = signal.action is (Action.EXIT_LONG if trade.side is Side.BUY else Action.EXIT_SHORT)
+        is_reversal = _ENTER.get(signal.action) is trade.side.opposite
+        if (wants_out or is_reversal) and not trade.is_exiting:
+            trade.reasons.append(signal.reason)
+            # Leaving outdates whatever the stop was about to do.
+            commands = self.protection.leave(desk, trade, Role.EXIT, self._next_id)
+            return self._tick(bar, (signal,), commands=self._sent(commands))
+        if not commands and not is_reversal and not wants_out:
+            return QUIET  # the strategy would enter again where it already is
+        return self._tick(bar, (signal,), commands=self._sent(commands))
+
+    # -- opinions ----------------------------------------------------------------------------------
+    def _on_opinion(self, event: Opinion | OpinionTimedOut) -> Tick:
+        proposal = self.proposals.pop(event.proposal_id, None)
+        if proposal is None:
+            return QUIET  # it came after the deadline, or twice
+        if isinstance(event, Opinion):
+            return self._review(event, (), proposal, event.scale)
+        scale = Decimal(1) if self.config.on_silence is OnSilence.PROCEED else Decimal(0)
+        return self._review(event, (), proposal, Ratio(scale))
+
+    # -- orders ------------------------------------------------------------------------------------
+    def _on_order(self, event: OrderEvent) -> Tick:
+        order = self.orders.get(event.order_id) or self.finished.get(event.order_id)
+        if order is None:
+            raise DomainError(
+                f"{type(event).__name__} names order {event.order_id}, which is not ours",
+                hint="somebody else may be trading on this account; compare with `holdfast orders`",
+            )
+        after = order.apply(event)
+        self.ts = event.ts_event
+        if after is order:
+            return QUIET  # a fill that was already counted
+        self._keep(after)
+        match event:
+            case OrderFilled():
+                return self._on_fill(event, after)
+            case OrderCanceled() | OrderRejected():
+                return self._on_end(event, after)
+            case OrderAccepted():
+                self.protection.on_accepted(after, self.desks[after.spec.instrument_id].trade)
+                return self._tick(event)
+            case OrderSubmitted() | OrderTimedOut() | OrderTriggered() | OrderAmended():
+                return self._tick(event)
+            case _:
+                assert_never(event)
+
+    def _keep(self, order: Order) -> None:
+        order_id = order.spec.order_id
+        if not order.state.is_final:
+            self.orders[order_id] = order
+            return
+        self.orders.pop(order_id, None)
+        self.finished[order_id] = order
+        if len(self.finished) > CLOSED_ORDERS_KEPT:
+            del self.finished[next(iter(self.finished))]
+
+    def _on_fill(self, fill: OrderFilled, order: Order) -> Tick:
+        desk = self.desks[order.spec.instrument_id]
+        position = self.account.portfolio.apply(order, fill)
+        desk.held = float(position.quantity)
+        if not desk.close:
+            desk.close = desk.close_good = float(fill.price)
+        self.account.settle()
+        if order.spec.role is Role.ENTRY:
+            return self._on_entered(fill, order, desk)
+        trade = desk.trade
+        if trade is None:
+            raise DomainError(f"{order.spec.order_id} filled, but nothing is open on {desk.instrument.id}")
+        trade.leave(order, fill)
+        closed = None if trade.held else self._close(desk, trade)
+        return self._tick(fill, closed=closed)
+
+    def _on_entered(self, fill: OrderFilled, order: Order, desk: Desk) -> Tick:
+        if desk.trade is None:
+            entry = desk.entry
+            if entry is None:
+                raise DomainError(f"entry {order.spec.order_id} filled, but it was not proposed")
+            desk.trade = self.protection.open(entry, order, desk.instrument)
+        commands = self.protection.protect(desk, desk.trade, fill, self._next_id)
+        if order.state is OrderState.FILLED:
+            desk.entry, desk.entry_id = None, OrderId("")
+        return self._tick(fill, commands=self._sent(commands))
+
+    def _on_end(self, event: OrderCanceled | OrderRejected, order: Order) -> Tick:
+        desk = self.desks[order.spec.instrument_id]
+        if order.spec.role is Role.ENTRY:
+            if order.spec.order_id == desk.entry_id:
+                desk.entry, desk.entry_id = None, OrderId("")
+            return self._tick(event)
+        if desk.trade is not None:
+            self.protection.on_ended(order, desk.trade)
+        return self._tick(event)
+
+    def _close(self, desk: Desk, trade: OpenTrade) -> ClosedTrade:
+        closed = trade.closed()
+        desk.trade = None
+        self.account.results.append(float(closed.r_multiple))
+        return closed
+
+    # -- the brake ---------------------------------------------------------------------------------
+    def _on_operator(self, event: EmergencyStopped | TradingResumed) -> Tick:
+        self.ts = max(self.ts, event.ts_event)
+        if isinstance(event, TradingResumed):
+            self.account.stop_level = StopLevel.NONE
+            return self._tick(event)
+        if event.level.severity > self.account.stop_level.severity:
+            self.account.stop_level = event.level
+        commands: list[Command] = []
+        if event.level.severity >= StopLevel.REDUCE_ONLY.severity:
+            commands.extend(
+                CancelOrder(order.spec.order_id, "operator")
+                for order in self.orders.values()
+                if order.spec.role is Role.ENTRY
+            )
+            for proposal in self.proposals.values():
+                self.desks[proposal.instrument_id].entry = None
+            self.proposals.clear()
+        if event.level is StopLevel.FLATTEN:
+            for desk in self.desks.values():
+                if desk.trade is not None and desk.trade.held:
+                    commands.extend(self.protection.leave(desk, desk.trade, Role.EMERGENCY, self._next_id))
+        return self._tick(event, commands=self._sent(tuple(commands)))
+
+    # -- parts -------------------------------------------------------------------------------------
+    def _sent(self, commands: tuple[Command, ...]) -> tuple[Command, ...]:
+        for command in commands:
+            if isinstance(command, SubmitOrder):
+                self._submit(command)
+        return commands
+
+    def _submit(self, command: SubmitOrder) -> SubmitOrder:
+        spec = command.approved.order
+        self.orders[spec.order_id] = Order.of(spec).apply(OrderSubmitted(spec.order_id, self.ts))
+        self.account.count_order(self.ts)
+        return command
+
+    def _next_id(self, kind: str) -> OrderId:
+        self.orders_made += 1
+        return OrderId(f"{self.config.order_prefix}-{self.orders_made}{kind}")
+
+    def _correlations(self, desk: Desk) -> tuple[tuple[InstrumentId, float], ...]:
+        return self.planner.correlations(desk, self.desks.values())
+
+    def _tick(
+        self, event: Event, signals: tuple[Signal, ...] = (), proposal: Proposal | None = None,
+        refused: Refused | None = None, *, commands: tuple[Command, ...] = (), closed: ClosedTrade | None = None,
+        notes: tuple[str, ...] = (),
+    ) -> Tick:  # fmt: skip
+        self.sequence += 1
+        return Tick(self.sequence, event, signals, proposal, refused, commands, closed, notes)

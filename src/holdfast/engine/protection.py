@@ -1,0 +1,137 @@
+"""What guards an open position: the bracket behind each entry fill, the stop that follows, and the way out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from holdfast.core.errors import DomainError
+from holdfast.domain.command import AmendOrder, Command, SubmitOrder
+from holdfast.domain.decision import Approved, Proposal, StopLevel
+from holdfast.domain.instrument import Instrument
+from holdfast.domain.market import BarClosed
+from holdfast.domain.order import Order, OrderFilled, OrderSpec, OrderType, Role, TimeInForce
+from holdfast.domain.values import OrderId, Price, Quantity, Side
+from holdfast.engine.desk import Desk
+from holdfast.engine.trade import Bracket, OpenTrade
+from holdfast.risk.exits import ExitConfig, next_stop, partial_targets
+from holdfast.risk.gate import RiskGate
+
+NextId = Callable[[str], OrderId]
+
+
+class Protection:
+    """Makes the orders that only reduce. Each passes the same gate as an entry; none is ever blocked by a loss limit."""
+
+    __slots__ = ("_follows", "exits", "gate")
+
+    def __init__(self, gate: RiskGate, exits: ExitConfig) -> None:
+        self.gate, self.exits = gate, exits
+        self._follows = exits.is_active
+
+    def open(self, entry: Proposal, order: Order, instrument: Instrument) -> OpenTrade:
+        """Return the trade that the first fill of an entry opens."""
+        stop, target = entry.stop, entry.target
+        if entry.is_anchored_to_fill:
+            shift = order.price_average - entry.reference
+            stop, target = instrument.price(stop + shift), instrument.price(target + shift)
+        reasons = [entry.reason]
+        return OpenTrade(
+            trade_id=order.spec.order_id, instrument_id=instrument.id, side=entry.side, strategy=entry.strategy,
+            reasons=reasons, stop=stop, stop_level=float(stop), stop_first=stop, target=target,
+            distance=abs(entry.reference - entry.stop), risk=Decimal(0), brackets=[],
+        )  # fmt: skip
+
+    def protect(self, desk: Desk, trade: OpenTrade, fill: OrderFilled, next_id: NextId) -> tuple[Command, ...]:
+        """Count an entry fill and return its bracket: one stop, one target or more, all of one group."""
+        instrument, side = desk.instrument, trade.side.opposite
+        trade.enter(fill)
+        trade.risk += self.gate.loss_at_stop(fill.price, trade.stop, fill.quantity, instrument)
+        group = f"{trade.trade_id}.{len(trade.brackets)}"
+        specs = [
+            OrderSpec(
+                next_id("s"), instrument.id, side, OrderType.STOP_MARKET, fill.quantity, Role.STOP,
+                trigger_price=trade.stop, group=group,
+            )
+        ]  # fmt: skip
+        targets = partial_targets(fill.price, trade.stop, trade.target, fill.quantity, instrument, self.exits)
+        specs.extend(
+            OrderSpec(
+                next_id("t"), instrument.id, side, OrderType.LIMIT, quantity, Role.TARGET, limit_price=price, group=group
+            )
+            for price, quantity in targets
+        )
+        bracket = Bracket(group, fill.quantity, specs[0].order_id, [spec.order_id for spec in specs[1:]])
+        trade.brackets.append(bracket)
+        return tuple(self._approve(spec, desk) for spec in specs)
+
+    def follow(
+        self, orders: dict[OrderId, Order], desk: Desk, trade: OpenTrade, bar: BarClosed, next_id: NextId
+    ) -> tuple[Command, ...]:
+        """Return what the closed bar asks for: a tighter stop, or the software stop's way out."""
+        if trade.is_exiting:
+            return self._leave_again(desk, trade, next_id)
+        close, is_long = bar.close, trade.side is Side.BUY
+        if trade.is_unprotected and (close <= trade.stop_level if is_long else close >= trade.stop_level):
+            return self.leave(desk, trade, Role.STOP, next_id)
+        level = desk.strategy.trail
+        if self._follows:
+            level = next_stop(self.exits, trade, bar, level, desk.range_fast * close)
+        # A stop on the wrong side of the market would trade at once: venues refuse it, and so do we.
+        if not level or (
+            not trade.stop_level < level < close if is_long else not trade.stop_level > level > close
+        ):
+            return ()
+        stop = desk.price(level)
+        if stop == trade.stop:
+            return ()
+        commands: list[Command] = []
+        for bracket in trade.brackets:
+            order = orders.get(bracket.stop_id)
+            if order is not None:
+                amend = self.gate.amend_stop(order, stop)
+                if amend is not None:
+                    commands.append(AmendOrder(amend))
+        trade.stop, trade.stop_level, trade.is_trailed = stop, float(stop), True
+        return tuple(commands)
+
+    def leave(self, desk: Desk, trade: OpenTrade, role: Role, next_id: NextId) -> tuple[Command, ...]:
+        """Return the market orders that close the whole trade; stop and target stay until the fills have come."""
+        trade.is_exiting = True
+        trade.exit_role = role
+        return self._leave_again(desk, trade, next_id)
+
+    def _leave_again(self, desk: Desk, trade: OpenTrade, next_id: NextId) -> tuple[Command, ...]:
+        commands: list[Command] = []
+        for bracket in trade.brackets:
+            if bracket.quantity > 0 and not bracket.exit_id:
+                bracket.exit_id = next_id("x")
+                spec = OrderSpec(
+                    bracket.exit_id, desk.instrument.id, trade.side.opposite, OrderType.MARKET,
+                    Quantity(bracket.quantity), Role(trade.exit_role), time_in_force=TimeInForce.IOC,
+                    group=bracket.group,
+                )  # fmt: skip
+                commands.append(self._approve(spec, desk))
+        return tuple(commands)
+
+    def on_accepted(self, order: Order, trade: OpenTrade | None) -> None:
+        """Note that a stop rests at the venue."""
+        if trade is not None and order.spec.role is Role.STOP:
+            for bracket in trade.brackets:
+                if bracket.stop_id == order.spec.order_id:
+                    bracket.is_stop_resting = True
+
+    def on_ended(self, order: Order, trade: OpenTrade) -> None:
+        """Note that a protecting order is gone; a stop that could not be placed leaves the software stop in charge."""
+        for bracket in trade.brackets:
+            if bracket.exit_id == order.spec.order_id:
+                bracket.exit_id = OrderId("")  # what it left over is sent again with the next bar
+            elif bracket.stop_id == order.spec.order_id and bracket.quantity > 0:
+                bracket.is_stop_resting = False
+                trade.is_unprotected = True
+
+    def _approve(self, spec: OrderSpec, desk: Desk) -> SubmitOrder:
+        verdict = self.gate.protect(spec, Decimal(repr(desk.held)), StopLevel.NONE)
+        if not isinstance(verdict, Approved):
+            raise DomainError(f"the gate refused protection {spec.order_id}: {verdict}")
+        return SubmitOrder(verdict)

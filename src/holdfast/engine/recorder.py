@@ -1,0 +1,85 @@
+"""Writes what the engine did into the journal, or, after a restart, proves that it does the same again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Sequence
+
+from holdfast.core.errors import JournalError
+from holdfast.core.record import encode
+from holdfast.domain.market import BarClosed
+from holdfast.domain.tick import Tick
+from holdfast.ports.journal import Entry, Journal
+
+TICK, BARS, OPERATOR, CHECKPOINT, RUN = "tick", "bars", "operator", "checkpoint", "run"
+"""The kinds of records that an account writes."""
+
+
+class Recorder:
+    """One run's hand on the journal. Its digest is SHA-256 over the bodies of all ticks: equal runs, equal digest.
+
+    `is_durable_first`: block until a tick is durable before its commands are carried out (paper and live). A backtest
+    has no effects outside the process and lets the journal write behind it.
+    """
+
+    __slots__ = ("_entries", "_hash", "_journal", "batch", "expected", "is_durable_first", "is_input_kept", "ticks")
+
+    def __init__(self, journal: Journal, *, is_durable_first: bool, is_input_kept: bool, batch: int = 1) -> None:
+        self._journal, self._hash = journal, hashlib.sha256()
+        self._entries: list[Entry] = []
+        self.is_durable_first, self.is_input_kept, self.batch = is_durable_first, is_input_kept, batch
+        self.expected: deque[bytes] = deque()
+        """Bodies of ticks that the journal already holds: the next ticks must equal them and are not written again."""
+        self.ticks = 0
+
+    def tick(self, tick: Tick) -> None:
+        """Record a tick; with commands in it, return only when that is safe to act on."""
+        body = encode(tick)
+        self._hash.update(body)
+        self.ticks += 1
+        if self.expected:
+            recorded = self.expected.popleft()
+            if recorded != body:
+                raise JournalError(
+                    f"the journal does not repeat: tick {tick.sequence} is {body[:200]!r}, recorded {recorded[:200]!r}",
+                    hint="program, settings or data differ from the run that wrote it; start with a fresh --home",
+                )
+            return
+        self._entries.append(Entry(TICK, body))
+        if self.is_durable_first and tick.commands:
+            self.sync()
+        elif len(self._entries) >= self.batch:
+            self.flush()
+
+    def bars(self, bars: Sequence[BarClosed]) -> None:
+        """Record market data as it arrives, where a restart must have it again."""
+        if self.is_input_kept:
+            self._entries.append(Entry(BARS, encode(list(bars))))
+
+    def write(self, kind: str, body: bytes) -> None:
+        """Record something else (run, operator, checkpoint) and return when it is durable."""
+        self._entries.append(Entry(kind, body))
+        self.sync()
+
+    def repeat(self, body: bytes) -> None:
+        """Count a tick of an earlier session of this run into the digest."""
+        self._hash.update(body)
+        self.ticks += 1
+
+    def flush(self) -> None:
+        """Hand what is collected to the journal, without waiting."""
+        if self._entries:
+            self._journal.append(self._entries)
+            self._entries = []
+
+    def sync(self) -> None:
+        """Hand over and wait until it is durable."""
+        if self._entries:
+            entries, self._entries = self._entries, []
+            self._journal.append(entries).wait()
+
+    @property
+    def digest(self) -> str:
+        """Return the digest of the run so far, in hexadecimal."""
+        return self._hash.hexdigest()

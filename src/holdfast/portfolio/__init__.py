@@ -1,0 +1,1 @@
+"""Folds over the journal: portfolio, orders, decisions and trades as they stand; nothing here decides."""

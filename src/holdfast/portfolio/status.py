@@ -1,0 +1,77 @@
+"""How the agent stands at one instant: what `status`, the live view and later the dashboard show."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from holdfast.core.record import Record
+
+
+class PositionLine(Record, frozen=True):
+    """One open position. Money in quote units, times in ns."""
+
+    instrument_id: str
+    side: str
+    quantity: Decimal
+    entry_price: Decimal
+    price_last: Decimal
+    stop: Decimal
+    target: Decimal
+    unrealized: Decimal
+    risk_open: Decimal  # what is lost from the entry price if the stop in force is hit
+    strategy: str
+    ts_opened: int
+    trade_id: str
+
+
+class OrderLine(Record, frozen=True):
+    """One order that has no final state."""
+
+    order_id: str
+    instrument_id: str
+    side: str
+    type: str
+    role: str
+    state: str
+    quantity: Decimal
+    filled: Decimal
+    trigger_price: Decimal | None
+    limit_price: Decimal | None
+
+
+class DecisionLine(Record, frozen=True):
+    """One thing that was decided, with its reason in words. `decision_id` is what `explain` takes."""
+
+    decision_id: str
+    ts: int
+    instrument_id: str
+    what: str  # entered, refused, stopped, target, exited, moved stop, not filled ...
+    reason: str
+    rule: str = ""  # of the gate, when it refused
+
+
+class Status(Record, frozen=True):
+    """The account as a whole."""
+
+    mode: str  # paper, live, backtest
+    is_synthetic: bool
+    quote: str
+    ts: int  # the market's time
+    equity: Decimal
+    cash: Decimal
+    capital: Decimal
+    peak: Decimal
+    drawdown: Decimal  # share of the peak
+    day_pnl: Decimal
+    risk_open: Decimal
+    risk_open_limit: Decimal
+    stop_level: str
+    is_paused: bool
+    positions: tuple[PositionLine, ...]
+    orders: tuple[OrderLine, ...]
+    decisions: tuple[DecisionLine, ...]  # newest first
+    trades: int
+    wins: int
+    bars: int
+    digest: str
+    journal_sequence: int
