@@ -22,6 +22,7 @@ from holdfast.domain.values import ZERO, Asset, InstrumentId
 PERPETUAL_SUFFIX = "-PERP"
 # With no grid in the data: a tick of about a hundred-thousandth of the price, which is what venues choose.
 _DIGITS_WITHOUT_GRID = 5
+_LOT_PLACES_ASSUMED = 8
 
 
 class MarketName(Record, frozen=True):
@@ -109,8 +110,10 @@ def known_instruments() -> list[InstrumentId]:
 
 
 def _fitted_listing(instrument: Instrument, series: BarSeries) -> Listing:
-    tick, lot, _ = _grid_of(series)
-    tick, lot = min(tick, instrument.tick), min(lot, instrument.lot)
+    tick_places, lot_places = _places_of(series)
+    # Where the data lie on no decimal grid they say nothing, and today's grid stands.
+    tick = instrument.tick if tick_places is None else min(_step(tick_places), instrument.tick)
+    lot = instrument.lot if lot_places is None else min(_step(lot_places), instrument.lot)
     if (tick, lot) == (instrument.tick, instrument.lot):
         return Listing(instrument)
     finer = Instrument(
@@ -143,14 +146,21 @@ def _tier(volume_from: str, maker: str, taker: str) -> FeeTier:
 
 
 def _grid_of(series: BarSeries) -> tuple[Decimal, Decimal, str]:
-    prices = np.concatenate((series.open, series.high, series.low, series.close))
-    tick_places, lot_places = decimal_places(prices), decimal_places(series.volume)
-    note = "tick and lot are read from its bars"
+    tick_places, lot_places = _places_of(series)
+    assumed = " and ".join(name for name, found in (("tick", tick_places), ("lot", lot_places)) if found is None)
+    note = f"its bars lie on no decimal grid, so {assumed} is assumed" if assumed else "its grid is read from its bars"
     if tick_places is None:
-        tick_places, note = _places_by_size(prices), "its bars lie on no decimal grid, so tick and lot are assumed"
-    if lot_places is None:
-        lot_places = 8
-    return Decimal(1).scaleb(-tick_places), Decimal(1).scaleb(-lot_places), note
+        tick_places = _places_by_size(series.low)
+    return _step(tick_places), _step(_LOT_PLACES_ASSUMED if lot_places is None else lot_places), note
+
+
+def _places_of(series: BarSeries) -> tuple[int | None, int | None]:
+    prices = np.concatenate((series.open, series.high, series.low, series.close))
+    return decimal_places(prices), decimal_places(series.volume)
+
+
+def _step(places: int) -> Decimal:
+    return Decimal(1).scaleb(-places)
 
 
 def _places_by_size(prices: Floats) -> int:

@@ -10,7 +10,7 @@ from holdfast.domain.instrument import Market
 from holdfast.domain.listings import LISTINGS
 from holdfast.domain.market import BarSeries, Floats
 
-# Venues whose perpetual candles count contracts (the catalog's lot is the size of one), and those that count quote units.
+# Whose perpetual candles count contracts (the catalog's lot is the size of one), and whose count quote units.
 _IN_CONTRACTS = frozenset({"GATEIO"})
 _IN_QUOTE = frozenset({"FTX"})
 

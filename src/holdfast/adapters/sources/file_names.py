@@ -1,0 +1,77 @@
+"""What a file's name says about the candles in it: venue, market, pair, timeframe."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from holdfast.core.record import Record
+from holdfast.domain.catalog import MarketName
+from holdfast.domain.instrument import Market
+from holdfast.domain.market import Timeframe
+from holdfast.domain.values import InstrumentId
+
+CANDLES, MARK, FUNDING, TRADES = "candles", "mark", "funding", "trades"
+
+_TIMEFRAMES = "|".join(item.value for item in Timeframe)
+# `binance-perp-BTC_USDT-1h-mark-20230101-20231231`
+_RECORDED = re.compile(
+    rf"(?P<venue>[a-z0-9]+)-(?P<market>spot|perp)-(?P<base>[A-Za-z0-9]+)_(?P<quote>[A-Za-z0-9]+)"
+    rf"-(?P<kind>{_TIMEFRAMES}|funding|trades)(?P<mark>-mark)?(?:-.*)?"
+)
+# `BTCUSDT-1m-2024-01`, as the archive of Binance names its files
+_ARCHIVED = re.compile(rf"(?P<symbol>[A-Z0-9]{{5,20}})-(?P<timeframe>{_TIMEFRAMES})(?:-\d{{4}}-\d\d(?:-\d\d)?)?")
+# `Coinbase_BTCUSD_1h`, `Binance_BTCUSDT_d`, as collections of daily exports name theirs
+_EXPORTED = re.compile(
+    r"(?P<venue>Binance|Coinbase|Gateio|Gate)_(?P<symbol>[A-Z0-9]{5,20})_(?P<timeframe>\d+[mhdw]|d|minute)"
+)
+_QUOTES = ("USDT", "USDC", "FDUSD", "BUSD", "TUSD", "USD", "EUR", "DAI", "BTC", "ETH", "BNB")
+_SHORT = {"d": "1d", "minute": "1m"}
+
+
+class FileName(Record, frozen=True):
+    """What a name says; `kind` is candles, mark, funding or trades."""
+
+    market_name: MarketName
+    kind: str = CANDLES
+    timeframe: Timeframe | None = None
+
+    @property
+    def id(self) -> InstrumentId:
+        """Return the instrument's id; a mark price is no market that trades, so it has a name of its own."""
+        name = self.market_name
+        return InstrumentId(f"{name.pair}-MARK.{name.venue}") if self.kind == MARK else name.id
+
+
+def read_name(path: Path) -> FileName | None:
+    """Return what the file's name says, or None when it follows no known convention."""
+    stem = path.name.partition(".")[0]
+    if found := _RECORDED.fullmatch(stem):
+        market = Market.PERPETUAL if found["market"] == "perp" else Market.SPOT
+        name = MarketName(f"{found['base']}/{found['quote']}".upper(), found["venue"].upper(), market)
+        if found["kind"] in (FUNDING, TRADES):
+            return FileName(name, found["kind"])
+        return FileName(name, MARK if found["mark"] else CANDLES, Timeframe(found["kind"]))
+    if found := _ARCHIVED.fullmatch(stem):
+        return _of_symbol(found["symbol"], "BINANCE", found["timeframe"])
+    if found := _EXPORTED.fullmatch(stem):
+        venue = {"GATE": "GATEIO"}.get(found["venue"].upper(), found["venue"].upper())
+        return _of_symbol(found["symbol"], venue, _SHORT.get(found["timeframe"], found["timeframe"]))
+    return None
+
+
+def split_symbol(symbol: str) -> str | None:
+    """Return `BTC/USDT` for `BTCUSDT`, or None when no known quote asset ends it."""
+    for quote in _QUOTES:
+        base = symbol.removesuffix(quote)
+        if base and base != symbol:
+            return f"{base}/{quote}"
+    return None
+
+
+def _of_symbol(symbol: str, venue: str, timeframe: str) -> FileName | None:
+    pair = split_symbol(symbol)
+    known = {item.value: item for item in Timeframe}
+    if pair is None:
+        return None
+    return FileName(MarketName(pair, venue, Market.SPOT), CANDLES, known.get(timeframe))

@@ -1,0 +1,221 @@
+"""One way to bars from whatever the user has: a file or a folder, checked, labelled, in the asked timeframe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from holdfast.adapters.sources import csv_candles, parquet_candles
+from holdfast.adapters.sources.file_names import CANDLES, MARK, FileName, read_name
+from holdfast.core.errors import ConfigurationError, DataError
+from holdfast.core.time import rfc3339
+from holdfast.domain.bar_quality import QualityReport, gaps, label, quality_report
+from holdfast.domain.catalog import market_name
+from holdfast.domain.market import BarSeries, Timeframe
+from holdfast.domain.resample import resample
+from holdfast.domain.values import InstrumentId
+from holdfast.domain.volume_unit import in_base_units
+
+AUTO, PARQUET = "auto", "parquet"
+FORMATS = (AUTO, PARQUET, *csv_candles.LAYOUTS)
+_SUFFIXES = (".parquet", ".csv", ".csv.gz")
+
+
+@dataclass(frozen=True)
+class LoadedBars:
+    """Bars that may be traded on, and what is known about their quality."""
+
+    series: BarSeries
+    report: QualityReport
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One file of a folder, and what its name says."""
+
+    path: Path
+    id: InstrumentId
+    timeframe: Timeframe
+
+
+def load_bars(
+    path: Path, instrument: str | None = None, timeframe: Timeframe | None = None, file_format: str = AUTO
+) -> LoadedBars:
+    """Return the bars in a file, or those of one instrument in a folder, validated and labelled.
+
+    Volumes are turned into base units where the venue counts otherwise. A timeframe coarser than that of the files is
+    made from them. Whatever was done or left out stands in the report's notes.
+
+    Parameters
+    ----------
+    instrument
+        `BTC/USDT.BINANCE`; a bare pair will do where it is unambiguous. None takes what the file's name says.
+    timeframe
+        None takes that of the file.
+    file_format
+        One of FORMATS; `auto` goes by the name and the content.
+
+    Raises
+    ------
+    DataError
+        A file is missing, damaged or breaks a rule; says where and what to do.
+    ConfigurationError
+        The arguments name nothing that is there; lists what is.
+    """
+    if file_format not in FORMATS:
+        raise ConfigurationError(f"unknown file format {file_format!r}", hint="one of " + ", ".join(FORMATS))
+    if path.is_dir():
+        found, notes = _from_folder(path, instrument, timeframe, file_format)
+    else:
+        found, notes = _from_file(path, instrument, None, file_format), []
+    converted = in_base_units(found)
+    series = converted.series
+    notes += [converted.note] if converted.note else []
+    if timeframe is not None and timeframe is not series.timeframe:
+        notes.append(_finer_note(series, timeframe))
+        series = resample(series, timeframe)
+        if len(series) == 0:
+            raise DataError(
+                f"{series.instrument_id}: no {timeframe.value} bar is complete in {path.name}",
+                hint="ask for a finer timeframe, or give a longer file",
+            )
+    return LoadedBars(series, quality_report(series, tuple(notes)))
+
+
+def stream_bars(
+    path: Path, instrument: str | None = None, timeframe: Timeframe | None = None, bars: int = 50_000
+) -> Iterator[BarSeries]:
+    """Yield a Parquet file of any length as validated, labelled slices, in bounded memory and its own timeframe.
+
+    Raises
+    ------
+    DataError, ConfigurationError
+        As `load_bars`, when the slice with the fault is reached.
+    """
+    own = _given(instrument, read_name(path), path) if instrument else None
+    for part in parquet_candles.iter_candles(path, own, timeframe, bars):
+        yield in_base_units(part).series
+
+
+def available(folder: Path) -> dict[InstrumentId, list[Timeframe]]:
+    """Return which instruments the candle files of a folder hold, and in which timeframes, by their names."""
+    found: dict[InstrumentId, set[Timeframe]] = {}
+    for part in _parts(folder):
+        found.setdefault(part.id, set()).add(part.timeframe)
+    return {name: sorted(found[name], key=lambda item: item.nanos) for name in sorted(found)}
+
+
+def _from_file(path: Path, instrument: str | None, timeframe: Timeframe | None, file_format: str) -> BarSeries:
+    name = read_name(path)
+    instrument_id = _given(instrument, name, path) if instrument else None
+    # The file's own timeframe, where its name or its times say it: the one that is asked for may be coarser.
+    own = timeframe or (name.timeframe if name else None)
+    if file_format == PARQUET or (file_format == AUTO and path.suffix == ".parquet"):
+        return parquet_candles.read_candles(path, instrument_id, own)
+    layout = csv_candles.AUTO if file_format == AUTO else file_format
+    return csv_candles.read_candles(path, instrument_id, own, layout)
+
+
+def _given(instrument: str, name: FileName | None, path: Path) -> InstrumentId:
+    """Return the id that the user means; a bare pair takes the rest from the file's name."""
+    if "." not in instrument and name is not None:
+        return _match(InstrumentId(instrument), [name.id], path)
+    return market_name(instrument).id
+
+
+def _from_folder(
+    folder: Path, instrument: str | None, timeframe: Timeframe | None, file_format: str
+) -> tuple[BarSeries, list[str]]:
+    there = available(folder)
+    if not there:
+        raise DataError(
+            f"{folder}: no candle file in this folder",
+            hint="name a file, or a folder with files like binance-spot-BTC_USDT-1h-20230101-20231231.parquet",
+        )
+    wanted = _match(InstrumentId(instrument) if instrument else None, list(there), folder)
+    source = _source_timeframe(wanted, there[wanted], timeframe)
+    paths = [part.path for part in _parts(folder) if part.id == wanted and part.timeframe is source]
+    return _joined([(path, _from_file(path, None, source, file_format)) for path in paths])
+
+
+def _parts(folder: Path) -> list[_Part]:
+    parts = []
+    for path in sorted(folder.iterdir()):
+        name: FileName | None = read_name(path) if path.name.endswith(_SUFFIXES) else None
+        if name is not None and name.kind in (CANDLES, MARK) and name.timeframe is not None:
+            parts.append(_Part(path, name.id, name.timeframe))
+    return parts
+
+
+def _match(wanted: InstrumentId | None, there: list[InstrumentId], place: Path) -> InstrumentId:
+    listed = ", ".join(there)
+    if wanted is None:
+        matches = there
+    else:
+        plain = wanted.upper().replace("_", "/")
+        matches = [item for item in there if plain in (item, item.rpartition(".")[0])]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        what = f"{place.name} has several markets of that name" if wanted else f"{place.name} has several markets"
+        raise ConfigurationError(what, hint="name one of: " + ", ".join(matches))
+    raise ConfigurationError(f"{place.name} has no market {wanted}", hint=f"it has: {listed}")
+
+
+def _source_timeframe(name: InstrumentId, there: list[Timeframe], wanted: Timeframe | None) -> Timeframe:
+    if wanted is None:
+        if len(there) == 1:
+            return there[0]
+        raise ConfigurationError(
+            f"{name} is there in several timeframes", hint="name one of: " + ", ".join(item.value for item in there)
+        )
+    if wanted in there:
+        return wanted
+    usable = [item for item in there if wanted.nanos % item.nanos == 0]
+    if not usable:
+        raise ConfigurationError(
+            f"{name} is not there in {wanted.value}, nor in a timeframe that it can be made from",
+            hint="it is there in: " + ", ".join(item.value for item in there),
+        )
+    return usable[-1]
+
+
+def _joined(found: list[tuple[Path, BarSeries]]) -> tuple[BarSeries, list[str]]:
+    """Join what does not overlap; of two that do, the longer stays."""
+    kept: list[tuple[Path, BarSeries]] = []
+    notes: list[str] = []
+    for path, series in sorted(found, key=lambda item: len(item[1]), reverse=True):
+        rivals = [other for other, taken in kept if _overlap(taken, series)]
+        if rivals:
+            notes.append(f"{path.name} is left out: it overlaps the longer {rivals[0].name}")
+        else:
+            kept.append((path, series))
+    kept.sort(key=lambda item: int(item[1].ts[0]))
+    if len(kept) == 1:
+        return kept[0][1], notes
+    notes.append(f"joined from {len(kept)} files: " + ", ".join(path.name for path, _ in kept))
+    parts = [series for _, series in kept]
+    first = parts[0]
+    ts, opens, highs, lows, closes, volumes, flags = (
+        np.concatenate([getattr(part, name) for part in parts])
+        for name in ("ts", "open", "high", "low", "close", "volume", "flags")
+    )
+    prices = (opens, highs, lows, closes)
+    return label(BarSeries(first.instrument_id, first.timeframe, ts, prices, volumes, flags)), notes
+
+
+def _overlap(one: BarSeries, other: BarSeries) -> bool:
+    return bool(one.ts[0] <= other.ts[-1] and other.ts[0] <= one.ts[-1])
+
+
+def _finer_note(series: BarSeries, timeframe: Timeframe) -> str:
+    text = f"{timeframe.value} bars are made from {series.timeframe.value} bars; incomplete ones are left out"
+    found = gaps(series)
+    if found:
+        missing = sum(gap.count for gap in found)
+        first = rfc3339(found[0].ts_first_missing)
+        text += f"; the {series.timeframe.value} bars lack {missing} in {len(found)} gaps, the first at {first}"
+    return text

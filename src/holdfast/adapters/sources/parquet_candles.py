@@ -1,0 +1,159 @@
+"""Candles from Parquet: the recorded-market format, and any file with a time and open, high, low, close, volume."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from holdfast.adapters.sources.columns import NAMES, named, nanoseconds, require_file, timeframe_of
+from holdfast.adapters.sources.file_names import FUNDING, TRADES, read_name
+from holdfast.core.errors import ConfigurationError, DataError
+from holdfast.domain.bar_quality import label, validate
+from holdfast.domain.market import BarSeries, Floats, Ints, Timeframe
+from holdfast.domain.values import InstrumentId
+
+SLICE_BARS = 50_000
+
+
+def read_candles(
+    path: Path, instrument_id: InstrumentId | None = None, timeframe: Timeframe | None = None
+) -> BarSeries:
+    """Return the whole file as a validated and labelled series, numbers as they stand in the file.
+
+    Raises
+    ------
+    DataError
+        The file is missing, empty, truncated or corrupt, holds no candles, or breaks a rule of `validate`.
+    ConfigurationError
+        Neither the name nor the arguments say which instrument it is.
+    """
+    slices = list(iter_candles(path, instrument_id, timeframe))
+    if len(slices) == 1:
+        return slices[0]
+    first = slices[0]
+    joined = [np.concatenate([getattr(part, name) for part in slices]) for name in _COLUMNS]
+    return BarSeries(
+        first.instrument_id, first.timeframe, joined[0],
+        (joined[1], joined[2], joined[3], joined[4]), joined[5], joined[6],
+    )  # fmt: skip
+
+
+def iter_candles(
+    path: Path,
+    instrument_id: InstrumentId | None = None,
+    timeframe: Timeframe | None = None,
+    bars: int = SLICE_BARS,
+) -> Iterator[BarSeries]:
+    """Yield the file as validated, labelled slices of at most `bars` bars; memory does not grow with the file.
+
+    Raises
+    ------
+    DataError, ConfigurationError
+        As `read_candles`; a fault is found when its slice is reached.
+    """
+    require_file(path)
+    name = read_name(path)
+    if name is not None and name.kind in (FUNDING, TRADES):
+        raise DataError(f"{path.name}: this file holds {name.kind}, not candles", hint="name a candle file instead")
+    instrument_id = instrument_id or (name.id if name else None)
+    timeframe = timeframe or (name.timeframe if name else None)
+    if instrument_id is None:
+        raise ConfigurationError(
+            f"{path.name}: the name of the file does not say which market it is",
+            hint="name the instrument, like BTC/USDT.BINANCE",
+        )
+    before: BarSeries | None = None
+    for ts, columns in _batches(path, bars):
+        timeframe = timeframe or timeframe_of(ts, path.name)
+        prices = (columns["open"], columns["high"], columns["low"], columns["close"])
+        flags = np.zeros(len(ts), dtype=np.uint8)
+        part = BarSeries(instrument_id, timeframe, ts, prices, columns["volume"], flags)
+        _check(path, part, before)
+        part = label(part, before)
+        before = part.slice(len(part) - 1, len(part))
+        yield part
+    if before is None:
+        raise DataError(f"{path.name}: there is no candle in it", hint="check the file, or fetch it again")
+
+
+def _batches(path: Path, bars: int) -> Iterator[tuple[Ints, dict[str, Floats]]]:
+    try:
+        # Buffered and without read-ahead, so that a file of any length passes through the same few megabytes.
+        with pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 16, page_checksum_verification=True) as file:
+            roles = _roles(path, file.schema_arrow)
+            for batch in file.iter_batches(batch_size=bars, columns=list(roles.values()), use_threads=False):
+                if batch.num_rows:
+                    columns = {
+                        role: _floats(path, role, batch.column(name)) for role, name in roles.items() if role != "ts"
+                    }
+                    yield _times(path, batch.column(roles["ts"])), columns
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(
+            f"{path.name}: this is no readable Parquet file: {_first_line(error)}",
+            hint="it may be cut off or damaged; fetch or import it again",
+        ) from error
+
+
+def _roles(path: Path, schema: pa.Schema) -> dict[str, str]:
+    roles = named(schema.names)
+    missing = [role for role in NAMES if role not in roles]
+    if "rate" in schema.names and "open" in missing:
+        raise DataError(f"{path.name}: this file holds funding rates, not candles", hint="name a candle file instead")
+    if missing:
+        raise DataError(
+            f"{path.name}: no column for {', '.join(missing)}; it has {', '.join(schema.names)}",
+            hint="a candle file has the columns ts, open, high, low, close, volume",
+        )
+    return roles
+
+
+def _times(path: Path, column: pa.Array) -> Ints:
+    _refuse_nulls(path, "ts", column)
+    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
+        instants: Ints = column.cast(pa.timestamp("ns")).cast(pa.int64()).to_numpy(zero_copy_only=False)
+        return instants
+    if not pa.types.is_integer(column.type):
+        raise DataError(
+            f"{path.name}: the time column is of type {column.type}",
+            hint="times are integers (Unix time in s, ms, us or ns) or timestamps",
+        )
+    return nanoseconds(column.to_numpy(zero_copy_only=False), path.name)
+
+
+def _floats(path: Path, role: str, column: pa.Array) -> Floats:
+    _refuse_nulls(path, role, column)
+    if not (pa.types.is_floating(column.type) or pa.types.is_integer(column.type) or pa.types.is_decimal(column.type)):
+        raise DataError(f"{path.name}: column {role} is of type {column.type}", hint="prices and volume are numbers")
+    floats: Floats = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    return floats
+
+
+def _refuse_nulls(path: Path, role: str, column: pa.Array) -> None:
+    if column.null_count:
+        raise DataError(
+            f"{path.name}: {column.null_count} rows have no {role}",
+            hint="drop those rows, or fetch the file again; nothing is filled in silently",
+        )
+
+
+def _check(path: Path, part: BarSeries, before: BarSeries | None) -> None:
+    try:
+        validate(part)
+    except DataError as error:
+        raise DataError(f"{path.name}: {error}", hint=error.hint) from error
+    if before is not None and part.ts[0] <= before.ts[-1]:
+        raise DataError(
+            f"{path.name}: row {int(part.ts[0])} is not later than the one before",
+            hint="sort the file by time, oldest first",
+        )
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or ["unknown error"])[0]
+
+
+_COLUMNS = ("ts", "open", "high", "low", "close", "volume", "flags")
