@@ -32,6 +32,8 @@ class PortfolioView(Record, frozen=True):
     orders_last_minute: int
     results: tuple[float, ...]
     stop_level: StopLevel
+    ts_result_last: int = 0  # when the newest of `results` closed; 0 = none, and then nothing can cool down
+    correlations: tuple[tuple[InstrumentId, InstrumentId, float], ...] = ()  # between exposures; a missing pair is 1
 
 
 class MarketView(Record, frozen=True):
@@ -44,5 +46,5 @@ class MarketView(Record, frozen=True):
     is_suspect: bool  # the last bar carries a false print
     range_fast: float  # mean true range as a share of price, about 14 bars; 0.0 until known
     range_slow: float  # the same over about 200 bars
-    volume_average: float  # base units a bar
-    correlations: tuple[tuple[InstrumentId, float], ...] = ()  # of returns, with each instrument in the exposures
+    volume_average: float  # base units a bar; 0.0 until known, and then no entry passes
+    correlations: tuple[tuple[InstrumentId, float], ...] = ()  # of returns, with each exposure; a missing one is 1

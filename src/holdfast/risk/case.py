@@ -1,0 +1,87 @@
+"""One proposal under review: what was handed in, and the figures that several rules need, computed once."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from holdfast.domain.decision import Proposal
+from holdfast.domain.instrument import Instrument
+from holdfast.domain.values import ZERO, Side
+from holdfast.risk.budget import budget_ratio
+from holdfast.risk.config import RiskConfig
+from holdfast.risk.costs import CostReserve, cash_per_unit, loss_per_unit
+from holdfast.risk.view import MarketView, PortfolioView
+
+MAGNITUDE_MAX = Decimal("1e21")
+
+
+class Case:
+    """The proposal, the account, the market and the limits at one instant, with the sums over them in quote units.
+
+    Built only from inputs in which `flaw` finds nothing.
+    """
+
+    __slots__ = (
+        "budget", "cash_needed", "config", "exposure_asset", "exposure_total", "gain_net", "instrument", "is_buy",
+        "is_held", "is_opposed", "loss", "market", "notional", "positions", "proposal", "reward", "risk", "risk_open",
+        "view",
+    )  # fmt: skip
+
+    def __init__(
+        self, proposal: Proposal, view: PortfolioView, market: MarketView, instrument: Instrument, config: RiskConfig,
+        reserve: CostReserve,
+    ) -> None:  # fmt: skip
+        self.proposal, self.view, self.market = proposal, view, market
+        self.instrument, self.config = instrument, config
+        side, quantity, entry, stop = proposal.side, proposal.quantity, proposal.entry, proposal.stop
+        target = proposal.target
+        self.is_buy = side is Side.BUY
+        self.notional = entry * quantity
+        self.cash_needed = cash_per_unit(entry, reserve) * quantity
+        self.risk, self.reward = (entry - stop, target - entry) if self.is_buy else (stop - entry, entry - target)
+        self.loss = loss_per_unit(side, entry, stop, reserve) * quantity
+        self.gain_net = -loss_per_unit(side, entry, target, reserve) * quantity
+        self.budget = budget_ratio(view, market, config) * view.equity
+        asset = total = risk_open = ZERO
+        held = set()
+        self.is_opposed = False
+        for exposure in view.exposures:
+            notional = exposure.notional
+            total += notional
+            risk_open += exposure.risk_open
+            held.add(exposure.instrument_id)
+            if exposure.base == instrument.base:
+                asset += notional
+            if exposure.instrument_id == proposal.instrument_id and (exposure.quantity > 0) is not self.is_buy:
+                self.is_opposed = True
+        self.exposure_asset, self.exposure_total, self.risk_open = asset, total, risk_open
+        self.is_held = proposal.instrument_id in held
+        self.positions = len(held)
+
+
+def flaw(proposal: Proposal, view: PortfolioView, market: MarketView, instrument: Instrument) -> str:
+    """Say what makes the inputs unfit to be judged at all; empty if nothing does.
+
+    May raise ArithmeticError on a signalling NaN, an infinite sum or an overflow: that is a flaw too.
+    """
+    quantity, entry, stop, target = proposal.quantity, proposal.entry, proposal.stop, proposal.target
+    total = quantity + entry + stop + target + view.equity + view.equity_peak + view.equity_day_start
+    total += view.equity_week_start + view.cash + market.price_last
+    for exposure in view.exposures:
+        total += exposure.notional + exposure.risk_open + exposure.quantity
+        if exposure.notional < 0 or exposure.risk_open < 0:
+            return f"exposure of {exposure.instrument_id} is negative"
+    # One infinite or undefined summand makes the sum so.
+    if not total.is_finite() or total > MAGNITUDE_MAX:
+        return f"a price, quantity or amount is not finite, or beyond {MAGNITUDE_MAX}"
+    if quantity <= 0 or entry <= 0 or stop <= 0 or target <= 0:
+        return f"quantity {quantity}, entry {entry}, stop {stop} and target {target} must be positive"
+    if view.equity <= 0 or view.equity_peak <= 0 or view.equity_day_start <= 0 or view.equity_week_start <= 0:
+        return f"equity {view.equity}, its peak and its starts of day and week must be positive"
+    if market.price_last <= 0 or market.bar_nanos <= 0 or view.orders_last_minute < 0:
+        return "last price, length of a bar and number of orders must be positive"
+    if not 0.0 <= market.volume_average < float(MAGNITUDE_MAX):
+        return f"average volume {market.volume_average} is no volume"
+    if not proposal.instrument_id == instrument.id == market.instrument_id:
+        return f"proposal for {proposal.instrument_id}, instrument {instrument.id}, market {market.instrument_id}"
+    return ""

@@ -1,0 +1,55 @@
+"""What a round trip costs at worst, and so what one unit loses at its stop and gains at its target."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from holdfast.core.errors import ConfigurationError
+from holdfast.core.record import Record
+from holdfast.domain.instrument import Instrument
+from holdfast.domain.values import ONE, ZERO, Ratio, Side
+
+
+class CostReserve(Record, frozen=True):
+    """Shares of the price that are set aside. The entry is a limit, so by default only the exit may slip.
+
+    A rate is in [0, 1).
+    """
+
+    fee_taker: Ratio  # on each leg
+    slippage_exit: Ratio
+    slippage_entry: Ratio = Ratio(ZERO)  # only where the entry is a market order
+
+    def __post_init__(self) -> None:
+        for rate in (self.fee_taker, self.slippage_exit, self.slippage_entry):
+            if not rate.is_finite() or not ZERO <= rate < ONE:
+                raise ConfigurationError(
+                    f"cost reserve {rate} must be a share of the price, 0 <= x < 1", hint="write 0.1 % as 0.001"
+                )
+
+
+def cost_reserve(
+    instrument: Instrument, slippage_max: Ratio, *, is_entry_market: bool = False, volume_30d: Decimal = ZERO
+) -> CostReserve:
+    """Return what to reserve on `instrument`: its taker fee on both legs, and slippage on each leg that can slip."""
+    entry = slippage_max if is_entry_market else Ratio(ZERO)
+    return CostReserve(Ratio(instrument.fees(volume_30d).taker), slippage_max, entry)
+
+
+def loss_per_unit(side: Side, entry: Decimal, stop: Decimal, reserve: CostReserve) -> Decimal:
+    """Return what one base unit loses (quote units) when it is entered at `entry` and stopped out at `stop`.
+
+    BUY:  entry x (1 + slippage_entry) x (1 + fee) - stop x (1 - slippage_exit) x (1 - fee)
+    SELL: stop x (1 + slippage_exit) x (1 + fee) - entry x (1 - slippage_entry) x (1 - fee)
+
+    The same with the target in place of the stop is minus the net gain.
+    """
+    fee = reserve.fee_taker
+    if side is Side.BUY:
+        return entry * (1 + reserve.slippage_entry) * (1 + fee) - stop * (1 - reserve.slippage_exit) * (1 - fee)
+    return stop * (1 + reserve.slippage_exit) * (1 + fee) - entry * (1 - reserve.slippage_entry) * (1 - fee)
+
+
+def cash_per_unit(entry: Decimal, reserve: CostReserve) -> Decimal:
+    """Return the quote units that one base unit ties up, fee included; a short is held to the same: no leverage."""
+    return entry * (1 + reserve.slippage_entry) * (1 + reserve.fee_taker)

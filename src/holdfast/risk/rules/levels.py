@@ -1,0 +1,71 @@
+"""Rules about entry, stop and target: their order, and what the trade may gain for what it may lose."""
+
+from __future__ import annotations
+
+from decimal import ROUND_DOWN, Decimal
+from typing import Final
+
+from holdfast.domain.decision import Check
+from holdfast.domain.instrument import Market
+from holdfast.domain.values import ONE, ZERO
+from holdfast.risk.case import Case
+
+_FOUR_DECIMALS: Final = Decimal("0.0001")
+
+
+def side_allowed(case: Case) -> Check:
+    """Refuse a short on a spot market, and an entry against a position that is still held."""
+    if not case.is_buy and case.instrument.market is Market.SPOT:
+        return Check(
+            "SIDE_ALLOWED", -ONE, ZERO, False, f"{case.instrument.id} is a spot market: it cannot be sold short"
+        )
+    if case.is_opposed:
+        sign = ONE if case.is_buy else -ONE
+        return Check("SIDE_ALLOWED", sign, -sign, False, f"{case.instrument.id} is held the other way: close it first")
+    return Check("SIDE_ALLOWED", ONE if case.is_buy else -ONE, ZERO, True)
+
+
+def stop_side(case: Case) -> Check:
+    """Refuse a stop that does not lie on the losing side of the entry."""
+    proposal = case.proposal
+    if case.risk > 0:
+        return Check("STOP_SIDE", proposal.stop, proposal.entry, True)
+    must = "below" if case.is_buy else "above"
+    return Check(
+        "STOP_SIDE", proposal.stop, proposal.entry, False,
+        f"stop {proposal.stop} must lie {must} entry {proposal.entry} for a {proposal.side}",
+    )  # fmt: skip
+
+
+def target_side(case: Case) -> Check:
+    """Refuse a target that does not lie on the winning side of the entry."""
+    proposal = case.proposal
+    if case.reward > 0:
+        return Check("TARGET_SIDE", proposal.target, proposal.entry, True)
+    must = "above" if case.is_buy else "below"
+    return Check(
+        "TARGET_SIDE", proposal.target, proposal.entry, False,
+        f"target {proposal.target} must lie {must} entry {proposal.entry} for a {proposal.side}",
+    )  # fmt: skip
+
+
+def reward_to_risk(case: Case) -> Check:
+    """Refuse less than `reward_to_risk_min`, gross: on the levels, from the worst price that the entry may pay."""
+    limit, reward, risk = case.config.reward_to_risk_min, case.reward, case.risk
+    if risk <= 0 or reward <= 0:
+        return Check("REWARD_TO_RISK", ZERO, limit, False, "stop and target do not lie on two sides of the entry")
+    # Cut, not rounded, so that the record never shows a ratio that was not reached.
+    ratio = (reward / risk).quantize(_FOUR_DECIMALS, ROUND_DOWN)
+    if reward >= limit * risk:
+        return Check("REWARD_TO_RISK", ratio, limit, True)
+    return Check("REWARD_TO_RISK", ratio, limit, False, f"gains {reward} for {risk} at risk: {ratio} < {limit}")
+
+
+def reward_net(case: Case) -> Check:
+    """Refuse a trade whose target does not even pay for its fees and slippage."""
+    if case.gain_net > 0:
+        return Check("REWARD_NET", case.gain_net, ZERO, True)
+    return Check(
+        "REWARD_NET", case.gain_net, ZERO, False,
+        f"at target {case.proposal.target} fees and slippage leave {case.gain_net} {case.instrument.quote}",
+    )  # fmt: skip
