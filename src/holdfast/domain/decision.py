@@ -55,6 +55,7 @@ class Proposal(Record, frozen=True):
     strength: float = 1.0
     is_anchored_to_fill: bool = False
     reference: Price = Price(ZERO)  # the market when it was proposed; stop and target were set against it
+    limited_by: str = ""  # the rule that kept the quantity down
 
 
 class Opinion(Record, frozen=True, tag=True):

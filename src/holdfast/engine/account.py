@@ -19,6 +19,9 @@ RESULTS_KEPT = 20
 # 1970-01-01 was a Thursday, so that weeks of the epoch start four days before a Monday.
 _MONDAY = 4 * DAY
 
+Pair = tuple[InstrumentId, InstrumentId, float]
+"""Two instruments and the correlation of their returns."""
+
 
 class Balance(State):
     """One account of the ledger."""
@@ -42,6 +45,7 @@ class AccountState(State):
     results: list[float]
     order_times: list[int]
     stop_level: StopLevel
+    ts_result_last: int
 
 
 class Account:
@@ -49,13 +53,13 @@ class Account:
 
     __slots__ = (
         "day_start", "desks", "equity", "order_times", "peak", "portfolio", "results", "stop_level", "ts_day_end",
-        "ts_week_end", "week_start",
+        "ts_result_last", "ts_week_end", "week_start",
     )  # fmt: skip
 
     def __init__(self, portfolio: Portfolio, desks: dict[InstrumentId, Desk]) -> None:
         self.portfolio, self.desks = portfolio, desks
         self.equity = self.peak = self.day_start = self.week_start = float(portfolio.cash)
-        self.ts_day_end = self.ts_week_end = 0
+        self.ts_day_end = self.ts_week_end = self.ts_result_last = 0
         self.results: deque[float] = deque(maxlen=RESULTS_KEPT)
         self.order_times: deque[int] = deque()
         self.stop_level = StopLevel.NONE
@@ -80,6 +84,11 @@ class Account:
             if desk.held:
                 equity += desk.held * desk.close
         self.equity = equity
+
+    def conclude(self, r_multiple: Decimal, ts: int) -> None:
+        """Remember how a trade ended."""
+        self.results.append(float(r_multiple))
+        self.ts_result_last = ts
 
     def drawdown(self) -> float:
         """Return the share of the peak that is lost, 0 to 1."""
@@ -111,7 +120,7 @@ class Account:
                 )
         return tuple(found), reserved
 
-    def view(self, ts: int) -> PortfolioView:
+    def view(self, ts: int, pairs: tuple[Pair, ...] = ()) -> PortfolioView:
         """Return what the gate is shown of the account at `ts`."""
         while self.order_times and self.order_times[0] <= ts - MINUTE:
             self.order_times.popleft()
@@ -126,6 +135,7 @@ class Account:
         return PortfolioView(
             ts, equity, peak, _exact(self.day_start), _exact(self.week_start), portfolio.cash - reserved, exposures,
             len(self.order_times), tuple(self.results), self.stop_level,
+            self.ts_result_last, pairs,
         )  # fmt: skip
 
     def snapshot(self) -> AccountState:
@@ -135,6 +145,7 @@ class Account:
         return AccountState(
             balances, list(portfolio.positions.values()), self.equity, self.peak, self.day_start, self.week_start,
             self.ts_day_end, self.ts_week_end, list(self.results), list(self.order_times), self.stop_level,
+            self.ts_result_last,
         )  # fmt: skip
 
     def restore(self, state: AccountState) -> None:
@@ -149,7 +160,7 @@ class Account:
         self.ts_day_end, self.ts_week_end = state.ts_day_end, state.ts_week_end
         self.results.extend(state.results)
         self.order_times.extend(state.order_times)
-        self.stop_level = state.stop_level
+        self.stop_level, self.ts_result_last = state.stop_level, state.ts_result_last
 
 
 def _opening(balance: Balance, quote: Asset) -> tuple[Transfer, ...]:

@@ -31,7 +31,7 @@ class DeskState(State):
     ts_last: int
     bars_seen: int
     is_suspect: bool
-    closes: list[float]
+    closes: list[tuple[int, float]]
     trade: OpenTrade | None
     entry_id: OrderId
     entry: Proposal | None
@@ -54,7 +54,7 @@ class Desk:
         self.ts_last = self.bars_seen = 0
         self.is_suspect = False
         # A lone instrument has nothing to be correlated with.
-        self.closes: deque[float] | None = deque(maxlen=CORRELATION_WINDOW) if is_correlated else None
+        self.closes: deque[tuple[int, float]] | None = deque(maxlen=CORRELATION_WINDOW) if is_correlated else None
         self.trade: OpenTrade | None = None
         self.entry_id = OrderId("")
         self.entry: Proposal | None = None
@@ -83,7 +83,12 @@ class Desk:
         else:
             self.is_suspect, self.close_good = False, close
         if self.closes is not None:
-            self.closes.append(close)
+            self.closes.append((self.ts_last, close))
+
+    @property
+    def is_exposed(self) -> bool:
+        """Tell whether something is held, or on its way."""
+        return self.trade is not None or self.entry is not None
 
     def price(self, level: float) -> Price:
         """Return the tick at or below `level`, quickly; for stops that follow a position."""

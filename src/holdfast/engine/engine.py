@@ -33,6 +33,7 @@ from holdfast.engine.desk import Desk
 from holdfast.engine.planner import Planner
 from holdfast.engine.protection import Protection
 from holdfast.engine.trade import OpenTrade
+from holdfast.risk.view import MarketView, PortfolioView
 
 QUIET: Final = Tick(0, EmergencyStopped(0, StopLevel.NONE, "", ""))
 """The tick of an event that changed nothing worth a record; compared by identity."""
@@ -81,6 +82,14 @@ class Engine:
             case _:
                 return self._on_order(event)
 
+    def open_trades(self) -> tuple[ClosedTrade, ...]:
+        """Return what is still held, as if it were worth its last price; nothing is sold."""
+        return tuple(
+            desk.trade.marked(desk.instrument.price(desk.close), self.ts_bar)
+            for desk in self.desks.values()
+            if desk.trade is not None and desk.trade.held
+        )
+
     # -- bars --------------------------------------------------------------------------------------
     def _on_bar(self, bar: BarClosed) -> Tick:
         desk = self.desks[bar.instrument_id]
@@ -111,7 +120,7 @@ class Engine:
         signals = (signal,)
         if desk.entry is not None:
             return self._tick(bar, signals, notes=(f"an entry into {desk.instrument.id} is already on its way",))
-        view, market = self.account.view(bar.ts_event), desk.view(self._correlations(desk))
+        view, market = self._views(desk)
         proposal = self.planner.propose(signal, desk.instrument, view, market, self._next_id("p"))
         if isinstance(proposal, str):
             return self._tick(bar, signals, notes=(proposal,))
@@ -125,7 +134,7 @@ class Engine:
     def _review(self, event: Event, signals: tuple[Signal, ...], proposal: Proposal, scale: Ratio) -> Tick:
         desk = self.desks[proposal.instrument_id]
         desk.entry = None
-        view, market = self.account.view(self.ts), desk.view(self._correlations(desk))
+        view, market = self._views(desk)
         verdict = self.gate.review(proposal, view, market, desk.instrument, scale)
         if isinstance(verdict, Refused):
             return self._tick(event, signals, proposal, verdict)
@@ -235,7 +244,7 @@ class Engine:
     def _close(self, desk: Desk, trade: OpenTrade) -> ClosedTrade:
         closed = trade.closed()
         desk.trade = None
-        self.account.results.append(float(closed.r_multiple))
+        self.account.conclude(closed.r_multiple, closed.exit_ts)
         return closed
 
     # -- the brake ---------------------------------------------------------------------------------
@@ -279,8 +288,12 @@ class Engine:
         self.orders_made += 1
         return OrderId(f"{self.config.order_prefix}-{self.orders_made}{kind}")
 
-    def _correlations(self, desk: Desk) -> tuple[tuple[InstrumentId, float], ...]:
-        return self.planner.correlations(desk, self.desks.values())
+    def _views(self, desk: Desk) -> tuple[PortfolioView, MarketView]:
+        desks = self.desks.values()
+        if len(desks) == 1:
+            return self.account.view(self.ts), desk.view()
+        pairs = self.planner.pairs(desks)
+        return self.account.view(self.ts, pairs), desk.view(self.planner.correlations(desk, desks))
 
     def _tick(
         self, event: Event, signals: tuple[Signal, ...] = (), proposal: Proposal | None = None,

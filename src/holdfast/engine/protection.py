@@ -7,13 +7,14 @@ from decimal import Decimal
 
 from holdfast.core.errors import DomainError
 from holdfast.domain.command import AmendOrder, Command, SubmitOrder
-from holdfast.domain.decision import Approved, Proposal, StopLevel
+from holdfast.domain.decision import Approved, Proposal
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.market import BarClosed
 from holdfast.domain.order import Order, OrderFilled, OrderSpec, OrderType, Role, TimeInForce
-from holdfast.domain.values import OrderId, Price, Quantity, Side
+from holdfast.domain.values import OrderId, Quantity, Side
 from holdfast.engine.desk import Desk
 from holdfast.engine.trade import Bracket, OpenTrade
+from holdfast.risk.costs import loss_per_unit
 from holdfast.risk.exits import ExitConfig, next_stop, partial_targets
 from holdfast.risk.gate import RiskGate
 
@@ -46,7 +47,7 @@ class Protection:
         """Count an entry fill and return its bracket: one stop, one target or more, all of one group."""
         instrument, side = desk.instrument, trade.side.opposite
         trade.enter(fill)
-        trade.risk += self.gate.loss_at_stop(fill.price, trade.stop, fill.quantity, instrument)
+        trade.risk += loss_per_unit(trade.side, fill.price, trade.stop, self.gate.reserve(instrument)) * fill.quantity
         group = f"{trade.trade_id}.{len(trade.brackets)}"
         specs = [
             OrderSpec(
@@ -63,7 +64,7 @@ class Protection:
         )
         bracket = Bracket(group, fill.quantity, specs[0].order_id, [spec.order_id for spec in specs[1:]])
         trade.brackets.append(bracket)
-        return tuple(self._approve(spec, desk) for spec in specs)
+        return tuple(self._approve(spec, trade) for spec in specs)
 
     def follow(
         self, orders: dict[OrderId, Order], desk: Desk, trade: OpenTrade, bar: BarClosed, next_id: NextId
@@ -111,7 +112,7 @@ class Protection:
                     Quantity(bracket.quantity), Role(trade.exit_role), time_in_force=TimeInForce.IOC,
                     group=bracket.group,
                 )  # fmt: skip
-                commands.append(self._approve(spec, desk))
+                commands.append(self._approve(spec, trade))
         return tuple(commands)
 
     def on_accepted(self, order: Order, trade: OpenTrade | None) -> None:
@@ -130,8 +131,8 @@ class Protection:
                 bracket.is_stop_resting = False
                 trade.is_unprotected = True
 
-    def _approve(self, spec: OrderSpec, desk: Desk) -> SubmitOrder:
-        verdict = self.gate.protect(spec, Decimal(repr(desk.held)), StopLevel.NONE)
+    def _approve(self, spec: OrderSpec, trade: OpenTrade) -> SubmitOrder:
+        verdict = self.gate.protect(spec, trade.held * trade.side.sign)
         if not isinstance(verdict, Approved):
             raise DomainError(f"the gate refused protection {spec.order_id}: {verdict}")
         return SubmitOrder(verdict)

@@ -1,0 +1,79 @@
+"""From a strategy's signal to a proposal: levels on the grid, an entry that cannot run away, a size from the budget."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from holdfast.core.errors import DomainError
+from holdfast.domain.decision import Action, Proposal, Signal
+from holdfast.domain.instrument import Instrument, Market
+from holdfast.domain.values import InstrumentId, OrderId, Side
+from holdfast.engine.account import Pair
+from holdfast.engine.desk import Desk
+from holdfast.risk.correlation import correlation
+from holdfast.risk.gate import RiskGate
+from holdfast.risk.sizing import Levels, entry_limit
+from holdfast.risk.view import MarketView, PortfolioView
+
+
+class Planner:
+    """Sizes what the strategies want; the gate has the last word."""
+
+    __slots__ = ("gate",)
+
+    def __init__(self, gate: RiskGate) -> None:
+        self.gate = gate
+
+    def propose(
+        self, signal: Signal, instrument: Instrument, view: PortfolioView, market: MarketView, proposal_id: OrderId
+    ) -> Proposal | str:
+        """Return the proposal that a signal to enter leads to, or the sentence that says why there is none."""
+        side = Side.BUY if signal.action is Action.ENTER_LONG else Side.SELL
+        if side is Side.SELL and instrument.market is Market.SPOT:
+            return f"{instrument.id} is a spot market: what is not held cannot be sold short"
+        try:
+            reference, stop, target = (instrument.price(x) for x in (signal.entry, signal.stop, signal.target))
+        except DomainError as error:
+            return f"{signal.strategy} gave levels that are no prices: {error}"
+        config = self.gate.config
+        entry = (
+            reference
+            if config.is_entry_market
+            else entry_limit(side, reference, stop, target, instrument, config)
+        )
+        if (entry - stop) * side.sign <= 0:
+            return f"stop {stop} of {signal.strategy} lies on the wrong side of entry {entry} for a {side}"
+        sized = self.gate.size(Levels(side, entry, stop), view, market, instrument)
+        if sized.quantity <= 0:
+            return f"no size is left for {instrument.id}: limited by {sized.limited_by}"
+        return Proposal(
+            proposal_id, instrument.id, signal.ts_event, side, sized.quantity, entry, stop, target, signal.strategy,
+            signal.reason, signal.strength, signal.is_anchored_to_fill, reference, sized.limited_by,
+        )  # fmt: skip
+
+    def correlations(self, desk: Desk, desks: Iterable[Desk]) -> tuple[tuple[InstrumentId, float], ...]:
+        """Return the correlation of the desk's returns with those of each other instrument that is held or entered."""
+        return tuple(
+            (other.instrument.id, _correlated(desk, other)) for other in desks if other is not desk and other.is_exposed
+        )
+
+    def pairs(self, desks: Iterable[Desk]) -> tuple[Pair, ...]:
+        """Return the correlation between each two instruments that are held or entered."""
+        exposed = [desk for desk in desks if desk.is_exposed]
+        return tuple(
+            (one.instrument.id, two.instrument.id, _correlated(one, two))
+            for at, one in enumerate(exposed)
+            for two in exposed[at + 1 :]
+        )
+
+
+def _correlated(one: Desk, two: Desk) -> float:
+    closes, others = one.closes, two.closes
+    if closes is None or others is None or not closes or not others:
+        return 1.0  # unknown counts as the same thing held twice
+    if [ts for ts, _ in closes] == [ts for ts, _ in others]:
+        return correlation([close for _, close in closes], [close for _, close in others])
+    # One of them misses bars: compare only what both have.
+    known = dict(others)
+    both = [(close, known[ts]) for ts, close in closes if ts in known]
+    return correlation([close for close, _ in both], [other for _, other in both])

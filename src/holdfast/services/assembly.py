@@ -1,0 +1,64 @@
+"""Puts one account's engine together: desks, gate, planner, protection. Every mode gets its engine here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from holdfast.core.errors import ConfigurationError
+from holdfast.core.record import Record
+from holdfast.domain.instrument import Instrument
+from holdfast.domain.market import Timeframe
+from holdfast.domain.values import InstrumentId, Ratio
+from holdfast.engine.config import EngineConfig
+from holdfast.engine.desk import Desk
+from holdfast.engine.engine import Engine
+from holdfast.engine.planner import Planner
+from holdfast.engine.protection import Protection
+from holdfast.matching.config import MatchingConfig
+from holdfast.matching.costs import slippage_max
+from holdfast.ports.strategy import Strategy
+from holdfast.risk.config import RiskConfig
+from holdfast.risk.costs import cost_reserve
+from holdfast.risk.exits import ExitConfig
+from holdfast.risk.gate import RiskGate
+
+StrategyFactory = Callable[[InstrumentId], Strategy]
+
+
+class AccountPlan(Record, frozen=True):
+    """What an account trades and under which rules; the same plan gives the same engine in every mode."""
+
+    instruments: tuple[Instrument, ...]
+    timeframe: Timeframe
+    engine: EngineConfig
+    risk: RiskConfig
+    exits: ExitConfig
+    matching: MatchingConfig
+
+    def __post_init__(self) -> None:
+        if not self.instruments:
+            raise ConfigurationError("an account needs at least one instrument", hint="add --instrument BTC/USDT")
+        names = [instrument.id for instrument in self.instruments]
+        if len(set(names)) != len(names):
+            raise ConfigurationError(f"instruments are named twice: {', '.join(sorted(names))}")
+
+
+def build_engine(plan: AccountPlan, strategies: StrategyFactory) -> Engine:
+    """Return a fresh engine for `plan`, with one strategy per instrument."""
+    is_correlated = len(plan.instruments) > 1
+    desks = [
+        Desk(instrument, strategies(instrument.id), plan.timeframe.nanos, is_correlated)
+        for instrument in sorted(plan.instruments, key=lambda instrument: instrument.id)
+    ]
+    gate = build_gate(plan.risk, plan.instruments, plan.matching)
+    return Engine(plan.engine, desks, Planner(gate), Protection(gate, plan.exits))
+
+
+def build_gate(risk: RiskConfig, instruments: Sequence[Instrument], matching: MatchingConfig) -> RiskGate:
+    """Return a gate that reserves what the market in use can really cost, and never less than the settings say."""
+    slip = Ratio(max(risk.slippage_max, slippage_max(matching)))
+    reserves = {
+        instrument.id: cost_reserve(instrument, slip, is_entry_market=risk.is_entry_market)
+        for instrument in instruments
+    }
+    return RiskGate(risk, reserves)
