@@ -1,0 +1,1 @@
+"""Where the house keeps what it must not lose, and what it can rebuild."""

@@ -1,0 +1,1 @@
+"""The embedded journal and its projections: SQLite files on the owner's own disk."""

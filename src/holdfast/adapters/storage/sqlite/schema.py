@@ -1,0 +1,128 @@
+"""The layout of one journal segment, its versions, and how a connection to it is opened."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Mapping
+from pathlib import Path
+
+from holdfast.core.errors import JournalError
+from holdfast.core.record import Record
+
+SCHEMA_VERSION = 2
+
+# The kinds that make up the mass of a journal. All others are indexed, so that the last checkpoint among a million
+# ticks is found at once, and the mass pays nothing for it. The text must be the same in index and query: SQLite
+# uses a partial index only if it sees its condition again.
+NOT_BULK = "kind NOT IN ('tick', 'input')"
+BULK_KINDS = frozenset({"tick", "input"})
+
+_META = "CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID"
+_RECORD_V1 = """CREATE TABLE record(
+    sequence INTEGER PRIMARY KEY, ts INTEGER NOT NULL, kind TEXT NOT NULL, body BLOB NOT NULL, hash BLOB NOT NULL
+) STRICT"""
+_INDEX_V2 = f"CREATE INDEX record_kind ON record(kind, sequence) WHERE {NOT_BULK}"
+_RECORD_V2 = _RECORD_V1.replace(" ts ", " ts_journal ")
+
+CREATE: Mapping[int, tuple[str, ...]] = {1: (_META, _RECORD_V1), 2: (_META, _RECORD_V2, _INDEX_V2)}
+UPGRADE: Mapping[int, tuple[str, ...]] = {1: ("ALTER TABLE record RENAME COLUMN ts TO ts_journal", _INDEX_V2)}
+
+_TIME_COLUMN = {1: "ts", 2: "ts_journal"}
+_BUSY_SECONDS = 10.0
+
+
+class SegmentMeta(Record, frozen=True):
+    """What a segment says about itself and about those before it."""
+
+    schema_version: int
+    journal_id: str
+    number: int  # from 1
+    sequence_first: int
+    hash_before: str  # hex: the hash that the first record chains on
+    manifest: str = "[]"  # JSON: number, last sequence and last hash of every segment before this one
+
+
+def connect(path: Path, *, is_exclusive: bool = False, checkpoint_pages: int = 1_000) -> sqlite3.Connection:
+    """Open a segment for writing: write-ahead log, and every commit on the disk before it returns."""
+    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    if is_exclusive:
+        # Set before WAL, it keeps SQLite from mapping shared memory, which not every file system can do.
+        connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+    mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+    if mode != "wal":
+        connection.close()
+        raise JournalError(
+            f"{path} cannot use a write-ahead log (journal mode {mode})", hint="keep the journal on a local disk"
+        )
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute(f"PRAGMA wal_autocheckpoint={checkpoint_pages:d}")
+    connection.execute("PRAGMA temp_store=MEMORY")
+    return connection
+
+
+def connect_reader(path: Path) -> sqlite3.Connection:
+    """Open a segment for reading, beside a running writer or on a read-only medium."""
+    for options in ("mode=ro", "mode=ro&immutable=1"):
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?{options}", uri=True, timeout=_BUSY_SECONDS, check_same_thread=False
+        )
+        try:
+            connection.execute("PRAGMA query_only=ON")
+            connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        except sqlite3.OperationalError:
+            connection.close()
+            # A log that waits to be replayed must not be skipped; without one, the file is all there is.
+            if options != "mode=ro" or os.access(path.parent, os.W_OK) or Path(f"{path}-wal").exists():
+                raise
+        else:
+            return connection
+    raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def read_meta(connection: sqlite3.Connection) -> SegmentMeta:
+    """Return what the segment says about itself.
+
+    Raises
+    ------
+    JournalError
+        It is no segment, or a newer holdfast wrote it.
+    """
+    values = dict(connection.execute("SELECT name, value FROM meta"))
+    try:
+        meta = SegmentMeta(
+            schema_version=int(values["schema_version"]),
+            journal_id=values["journal_id"],
+            number=int(values["number"]),
+            sequence_first=int(values["sequence_first"]),
+            hash_before=bytes.fromhex(values["hash_before"]).hex(),
+            manifest=values.get("manifest", "[]"),
+        )
+    except (KeyError, ValueError) as error:
+        raise JournalError(f"the segment's meta table is damaged: {error}", hint="restore it from a backup") from error
+    if meta.schema_version > SCHEMA_VERSION:
+        raise JournalError(
+            f"the journal has layout {meta.schema_version}, this holdfast knows up to {SCHEMA_VERSION}",
+            hint="install the holdfast that wrote it, or a newer one",
+        )
+    return meta
+
+
+def write_meta(connection: sqlite3.Connection, meta: SegmentMeta) -> None:
+    """Store every field of `meta` as one row."""
+    rows = [(name, str(getattr(meta, name))) for name in meta.__struct_fields__]
+    connection.executemany("INSERT OR REPLACE INTO meta VALUES(?, ?)", rows)
+
+
+def select_records(version: int, condition: str) -> str:
+    """Return the query for whole records in the order of a JournalRecord, whatever the layout."""
+    # Every part of this text is a constant of this package; values are bound.
+    return f"SELECT sequence, {_TIME_COLUMN[version]}, kind, body, hash FROM record WHERE {condition} ORDER BY sequence"  # noqa: S608
+
+
+def last_record(connection: sqlite3.Connection) -> tuple[int, bytes] | None:
+    """Return sequence and hash of the last record, None when the segment is empty."""
+    row: tuple[int, bytes] | None = connection.execute(
+        "SELECT sequence, hash FROM record ORDER BY sequence DESC LIMIT 1"
+    ).fetchone()
+    return row
