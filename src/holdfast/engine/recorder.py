@@ -13,7 +13,7 @@ from holdfast.domain.tick import Tick
 from holdfast.ports.journal import Entry, Journal
 
 TICK, BARS, OPERATOR, CHECKPOINT, RUN = "tick", "bars", "operator", "checkpoint", "run"
-"""The kinds of records that an account writes."""
+"""The kinds of records that an account writes: decisions, arrived bars, orders of a person, states, and a beginning."""
 
 
 class Recorder:

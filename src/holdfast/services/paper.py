@@ -1,0 +1,225 @@
+"""The paper agent: one engine, a market at a chosen pace, a simulated venue, and a journal that outlives a crash.
+
+Start-up is recovery. The journal holds the market data that arrived, what the engine decided, and a checkpoint now and
+then. A restart takes up the last checkpoint, feeds what arrived after it through the same loop, and compares each tick
+with the recorded one. Only when everything repeats does it go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from holdfast.core.errors import ConfigurationError, JournalError
+from holdfast.core.record import Record, State, encode
+from holdfast.domain.decision import StopLevel
+from holdfast.domain.event import EmergencyStopped, OperatorEvent, TradingResumed
+from holdfast.domain.market import BarClosed
+from holdfast.domain.tick import Tick
+from holdfast.engine.driver import Driver
+from holdfast.engine.engine import Engine
+from holdfast.engine.recorder import BARS, CHECKPOINT, OPERATOR, RUN, TICK, Recorder
+from holdfast.engine.snapshot import EngineState, restore, snapshot
+from holdfast.portfolio.run import RunStarted
+from holdfast.ports.exchange import SimulatedExchange
+from holdfast.ports.journal import Journal, JournalRecord
+from holdfast.ports.market import Feed
+
+CHECKPOINT_EVERY = 1_000
+"""Groups of bars between two checkpoints: a restart repeats at most so many."""
+
+_BARS = msgspec.json.Decoder(list[BarClosed])
+_OPERATOR = msgspec.json.Decoder(OperatorEvent)
+
+
+class Checkpoint(State):
+    """Body of a record of kind "checkpoint"."""
+
+    engine: EngineState
+    exchange: bytes
+    groups: int
+    trades: int
+    wins: int
+
+
+class Recovery(Record, frozen=True):
+    """What a start found: a fresh run, or one that was continued."""
+
+    is_fresh: bool
+    groups: int = 0  # of bars since the run began
+    repeated: int = 0  # ticks that were done again and compared
+    ts: int = 0  # the market's time where it goes on
+
+
+class PaperAgent:
+    """Owns engine, driver and journal of one paper account. One thread only."""
+
+    def __init__(
+        self, run: RunStarted, engine: Engine, exchange: SimulatedExchange, feed: Feed, journal: Journal,
+        checkpoint_every: int = CHECKPOINT_EVERY,
+    ) -> None:  # fmt: skip
+        self.run, self.engine = run, engine
+        self._exchange, self._feed, self._journal = exchange, feed, journal
+        self._recorder = Recorder(journal, is_durable_first=True, is_input_kept=True)
+        self._driver = Driver(engine, exchange, self._recorder, self._observe)
+        self._checkpoint_every = checkpoint_every
+        self._groups: Iterator[Sequence[BarClosed]] = iter(())
+        self.groups_done = 0
+        self.trades = self.wins = 0
+        self.recent: list[Tick] = []
+        """Ticks since `take_ticks` was last called: what a view or a projection has not seen yet."""
+
+    # -- life --------------------------------------------------------------------------------------
+    def start(self, *, is_fresh: bool = False) -> Recovery:
+        """Begin a run, or continue the journal's last one.
+
+        Raises
+        ------
+        ConfigurationError
+            The journal's last run traded something else, or under other settings.
+        JournalError
+            What is recorded does not repeat: program or data are not those that wrote it.
+        """
+        begun = None if is_fresh else self._last_run()
+        recovery = self._begin() if begun is None else self._continue(*begun)
+        self._groups = self._after(self.engine.ts_bar)
+        return recovery
+
+    def step(self) -> bool:
+        """Process the next group of bars; False when the market has ended."""
+        group = next(self._groups, None)
+        if group is None:
+            return False
+        self._driver.on_group(group)
+        self._recorder.sync()
+        self.groups_done += 1
+        if self.groups_done % self._checkpoint_every == 0:
+            self.checkpoint()
+        return True
+
+    def stop(self, level: StopLevel, actor: str, reason: str) -> Tick:
+        """Pull the brake; what it closes fills with the next bar."""
+        return self._operate(EmergencyStopped(self.engine.ts, level, actor, reason))
+
+    def resume(self, actor: str, reason: str) -> Tick:
+        """Release the brake."""
+        return self._operate(TradingResumed(self.engine.ts, actor, reason))
+
+    def checkpoint(self) -> None:
+        """Write the whole state, so that the next start has little to repeat."""
+        state = Checkpoint(
+            snapshot(self.engine), self._exchange.snapshot(), self.groups_done, self.trades, self.wins
+        )
+        self._recorder.write(CHECKPOINT, encode(state))
+
+    def close(self) -> None:
+        """Write a last checkpoint and let the journal go."""
+        self.checkpoint()
+        self._journal.close()
+
+    def take_ticks(self) -> list[Tick]:
+        """Return the ticks since the last call."""
+        ticks, self.recent = self.recent, []
+        return ticks
+
+    @property
+    def digest(self) -> str:
+        """Return the digest of the run so far: the same bars in a backtest give the same."""
+        return self._recorder.digest
+
+    @property
+    def journal_sequence(self) -> int:
+        """Return the sequence of the last durable record."""
+        return self._journal.head[0]
+
+    # -- parts -------------------------------------------------------------------------------------
+    def _observe(self, tick: Tick) -> None:
+        self.recent.append(tick)
+        if tick.closed is not None:
+            self.trades += 1
+            self.wins += tick.closed.pnl > 0
+
+    def _operate(self, event: OperatorEvent) -> Tick:
+        self._recorder.write(OPERATOR, encode(event))
+        return self._driver.operate(event)
+
+    def _after(self, ts: int) -> Iterator[Sequence[BarClosed]]:
+        return (group for group in self._feed.groups() if group[0].ts_event > ts)
+
+    def _begin(self) -> Recovery:
+        self._recorder.write(RUN, encode(self.run))
+        return Recovery(is_fresh=True)
+
+    def _last_run(self) -> tuple[JournalRecord, JournalRecord | None] | None:
+        """Return the record that began the last run, and its last checkpoint."""
+        began: JournalRecord | None = None
+        checkpoint: JournalRecord | None = None
+        for record in self._journal.read(kinds=(RUN, CHECKPOINT)):
+            began, checkpoint = (record, None) if record.kind == RUN else (began, record)
+        return None if began is None else (began, checkpoint)
+
+    def _continue(self, began: JournalRecord, checkpoint: JournalRecord | None) -> Recovery:
+        self._require_same(msgspec.json.decode(began.body, type=RunStarted))
+        resumed_at = began.sequence
+        if checkpoint is not None:
+            resumed_at = checkpoint.sequence
+            # The digest covers the whole run, so the ticks before the checkpoint are counted again, not done again.
+            for record in self._journal.read(began.sequence, kinds=(TICK,)):
+                if record.sequence > resumed_at:
+                    break
+                self._recorder.repeat(record.body)
+            state = msgspec.json.decode(checkpoint.body, type=Checkpoint)
+            restore(self.engine, state.engine)
+            self._exchange.restore(state.exchange)
+            self.groups_done, self.trades, self.wins = state.groups, state.trades, state.wins
+        repeated = self._repeat(resumed_at)
+        return Recovery(False, self.groups_done, repeated, self.engine.ts_bar)
+
+    def _repeat(self, after: int) -> int:
+        """Do again what the journal says came in after the checkpoint, and compare."""
+        pending: JournalRecord | None = None
+        ticks: list[bytes] = []
+        repeated = 0
+        for record in self._journal.read(after, kinds=(BARS, OPERATOR, TICK)):
+            if record.kind == TICK:
+                ticks.append(record.body)
+                continue
+            repeated += self._again(pending, ticks)
+            pending, ticks = record, []
+        return repeated + self._again(pending, ticks)
+
+    def _again(self, record: JournalRecord | None, ticks: list[bytes]) -> int:
+        if record is None:
+            if ticks:
+                raise JournalError("the journal holds decisions without what led to them", hint="holdfast journal verify")
+            return 0
+        recorder = self._recorder
+        recorder.expected.extend(ticks)
+        kept, recorder.is_input_kept = recorder.is_input_kept, False
+        if record.kind == BARS:
+            self._driver.on_group(_BARS.decode(record.body))
+            self.groups_done += 1
+        else:
+            self._driver.operate(_OPERATOR.decode(record.body))
+        recorder.is_input_kept = kept
+        # A crash may have cut the last turn short: what it still owed has just been written anew.
+        recorder.sync()
+        if recorder.expected:
+            raise JournalError(
+                f"the journal does not repeat: {len(recorder.expected)} recorded ticks did not happen again",
+                hint="program or settings differ from those that wrote it; start with `--fresh`",
+            )
+        return len(ticks)
+
+    def _require_same(self, before: RunStarted) -> None:
+        mine = msgspec.structs.replace(self.run, run_id=before.run_id, version=before.version)
+        if mine == before:
+            return
+        names = [
+            name for name in RunStarted.__struct_fields__ if getattr(mine, name) != getattr(before, name)
+        ]
+        raise ConfigurationError(
+            f"the journal's run had other {', '.join(names)} than the settings now ask for",
+            hint="start with the same settings, or begin a new run with `--fresh`",
+        )
