@@ -1,0 +1,1 @@
+"""Where orders go: each venue behind the same port."""

@@ -1,0 +1,165 @@
+"""Our orders of one instrument at a venue, and what they need of a bar."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from decimal import Decimal
+from enum import IntEnum
+
+from holdfast.core.record import Record
+from holdfast.core.time import MILLISECOND
+from holdfast.domain.instrument import Instrument, Market
+from holdfast.domain.market import BarClosed, BarFlag
+from holdfast.domain.order import OrderEvent
+from holdfast.domain.values import ZERO, OrderId, Side
+from holdfast.matching.account import Holds, margin
+from holdfast.matching.config import MatchingConfig
+from holdfast.matching.costs import fee_rate_max
+from holdfast.matching.working import WorkingOrder
+
+Events = tuple[OrderEvent, ...]
+NOTHING: Events = ()
+
+_GAP_FLAGS = BarFlag.GAP_BEFORE | BarFlag.AFTER_NO_TRADE
+_NO_TRADE = int(BarFlag.NO_TRADE)
+_SUSPECT = int(BarFlag.SUSPECT)
+
+
+class Phase(IntEnum):
+    """Where in a bar the book stands: orders sent now answer what that phase has reported."""
+
+    CLOSED = 0
+    OPEN = 1
+    RANGE = 2
+
+
+class TradedBar:
+    """A bar as orders meet it: exact open, trusted range, when it began and who is in time for its open."""
+
+    __slots__ = ("close", "has_traded", "high", "is_gap", "low", "open", "ts_close", "ts_due", "ts_open", "volume")
+
+    def __init__(self, bar: BarClosed, nanos: int, config: MatchingConfig) -> None:
+        self.open, self.close, self.volume = bar.open, bar.close, bar.volume
+        if bar.flags & _SUSPECT:  # the wick is no price that anybody could have had
+            self.low, self.high = min(bar.open, bar.close), max(bar.open, bar.close)
+        else:
+            self.low, self.high = bar.low, bar.high
+        self.is_gap = bool(bar.flags & _GAP_FLAGS)
+        self.has_traded = not bar.flags & _NO_TRADE
+        self.ts_close = bar.ts_event
+        self.ts_open = bar.ts_event - nanos
+        self.ts_due = self.ts_open + config.open_window_ms * MILLISECOND
+
+    @property
+    def ts_range(self) -> int:
+        """Return the time of what happens within the bar: its last nanosecond, the latest that it can have been."""
+        return self.ts_close - 1
+
+
+class BookState(Record, frozen=True):
+    """What a book remembers besides its orders."""
+
+    last: float = 0.0
+    phase: Phase = Phase.CLOSED
+    ts_phase: int = 0
+    ts_used: int = 0
+    used: Decimal = ZERO
+    stopped: tuple[str, ...] = ()
+
+
+class Book:
+    """The working orders of one instrument. A bar strictly between `below` and `above` concerns none of them."""
+
+    __slots__ = (
+        "above", "below", "fee_rate_max", "instrument", "is_called", "last", "nanos", "orders", "phase", "stopped",
+        "ts_phase", "ts_used", "used",
+    )  # fmt: skip
+
+    def __init__(self, instrument: Instrument, nanos: int, config: MatchingConfig) -> None:
+        self.instrument, self.nanos = instrument, nanos
+        self.fee_rate_max = fee_rate_max(config, instrument)
+        self.orders: dict[OrderId, WorkingOrder] = {}
+        self.below, self.above = -math.inf, math.inf
+        self.last = 0.0  # the last price known; 0.0 before the first bar
+        self.phase, self.ts_phase = Phase.CLOSED, 0
+        self.ts_used, self.used = 0, ZERO  # what we have taken of the volume of the bar that closes at ts_used
+        self.stopped: set[str] = set()  # groups whose stop was touched in the bar that closes at ts_used
+        self.is_called = False  # something on its way arrives with the next bar
+
+    def refresh(self) -> None:
+        """Compute the levels anew after orders have changed."""
+        below, above = -math.inf, math.inf
+        for order in self.orders.values():
+            low, high = order.levels()
+            if low > below:
+                below = low
+            if high < above:
+                above = high
+        self.below = math.inf if self.phase or self.is_called else below
+        self.above = above
+
+    def enter(self, phase: Phase, ts: int, last: float) -> None:
+        """Note what the engine now answers to, so that its orders still take part in this bar."""
+        self.phase, self.ts_phase, self.last = phase, ts, last
+
+    def begin(self, bar: TradedBar) -> None:
+        """Start counting for this bar, if that has not been done."""
+        if self.ts_used != bar.ts_close:
+            self.ts_used, self.used = bar.ts_close, ZERO
+            self.stopped.clear()
+
+    def budget(self, bar: TradedBar, config: MatchingConfig) -> Decimal | None:
+        """Return what of the bar's volume we may still take (base units, on the lot); None is without limit."""
+        if config.participation_max is None:
+            return None
+        volume = self.instrument.quantity(Decimal(repr(bar.volume)) * config.participation_max)
+        return max(volume - self.used, ZERO)
+
+    def members(self, order: WorkingOrder) -> Iterator[WorkingOrder]:
+        """Give the other orders of its group."""
+        group = order.spec.group
+        if group:
+            for other in self.orders.values():
+                if other.spec.group == group and other is not order:
+                    yield other
+
+    def holds(self, without: WorkingOrder | None = None) -> Holds:
+        """Return what the orders bind (base units, quote units); the orders of one group bind once, the most needed."""
+        base = quote = ZERO
+        groups: dict[str, Holds] = {}
+        for order in self.orders.values():
+            if order is without:
+                continue
+            needs = self.needs(order)
+            group = order.spec.group
+            if group:
+                seen = groups.get(group, (ZERO, ZERO))
+                groups[group] = max(seen[0], needs[0]), max(seen[1], needs[1])
+            else:
+                base, quote = base + needs[0], quote + needs[1]
+        for needs in groups.values():
+            base, quote = base + needs[0], quote + needs[1]
+        return base, quote
+
+    def needs(self, order: WorkingOrder) -> Holds:
+        """Return what one order binds: what it gives away, at the price that it is valued at."""
+        if self.is_closing(order):
+            return order.left, ZERO
+        return ZERO, margin(order.hold_price, order.left, self.fee_rate_max)
+
+    def is_closing(self, order: WorkingOrder) -> bool:
+        """Tell whether it gives back base units: every sale on spot; on a perpetual whatever is no entry."""
+        if self.instrument.market is Market.SPOT:
+            return order.spec.side is Side.SELL
+        return not order.is_entry
+
+    def state(self) -> BookState:
+        """Return what is to be kept besides the orders."""
+        return BookState(self.last, self.phase, self.ts_phase, self.ts_used, self.used, tuple(sorted(self.stopped)))
+
+    def restore(self, state: BookState) -> None:
+        """Take up what `state` gave; the orders follow."""
+        self.orders.clear()
+        self.enter(state.phase, state.ts_phase, state.last)
+        self.ts_used, self.used, self.stopped = state.ts_used, state.used, set(state.stopped)

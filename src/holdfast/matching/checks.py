@@ -1,0 +1,72 @@
+"""What a venue refuses at once, and the labels under which it does."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import StrEnum
+
+from holdfast.domain.order import OrderSpec
+from holdfast.domain.values import ONE, ZERO
+from holdfast.matching.account import Account
+from holdfast.matching.book import Book
+from holdfast.matching.config import MatchingConfig
+from holdfast.matching.costs import slippage_max
+from holdfast.matching.working import WorkingOrder
+
+
+class Rejection(StrEnum):
+    """Why an order was not taken: the `reason` of OrderRejected."""
+
+    DUPLICATE = "DUPLICATE"  # this order id was taken before: the order may exist, ask for it
+    UNKNOWN_INSTRUMENT = "UNKNOWN_INSTRUMENT"
+    OFF_TICK = "OFF_TICK"
+    OFF_LOT = "OFF_LOT"
+    BELOW_MINIMUM = "BELOW_MINIMUM"
+    BALANCE = "BALANCE"
+    GROUP = "GROUP"  # orders of one group must trade one way
+
+
+def hold_price(spec: OrderSpec, last: float, config: MatchingConfig) -> Decimal:
+    """Return what a unit of the order is valued at until it fills (quote units); zero before any price is known.
+
+    Its limit; else its trigger or the last price, made worse by the most that spread and slippage can take. A market
+    that jumps further finds less of the order affordable: the rest is canceled then, for "balance".
+    """
+    if spec.limit_price is not None:
+        return spec.limit_price
+    price = Decimal(repr(last)) if spec.trigger_price is None else spec.trigger_price
+    return price * (ONE + slippage_max(config))
+
+
+def refusal(book: Book, account: Account, order: WorkingOrder) -> Rejection | None:
+    """Return why the venue does not take the order, or None if it does."""
+    instrument, spec = book.instrument, order.spec
+    prices = (spec.limit_price, spec.trigger_price, spec.trail_offset)
+    if any(price is not None and (price <= 0 or price % instrument.tick) for price in prices):
+        return Rejection.OFF_TICK
+    if spec.quantity % instrument.lot:
+        return Rejection.OFF_LOT
+    # Only entries: what is left of a position must stay closable, however little it is.
+    if order.is_entry and 0 < order.hold_price * spec.quantity < instrument.notional_min:
+        return Rejection.BELOW_MINIMUM
+    if any(other.spec.side is not spec.side for other in book.members(order)):
+        return Rejection.GROUP
+    return None if is_covered(book, account, order) else Rejection.BALANCE
+
+
+def is_covered(book: Book, account: Account, order: WorkingOrder) -> bool:
+    """Tell whether the account can bind what the book needs with `order` in it."""
+    instrument, order_id = book.instrument, order.spec.order_id
+    before, known = account.held_for(instrument), book.orders.get(order_id)
+    book.orders[order_id] = order
+    after = book.holds()
+    if known is None:
+        del book.orders[order_id]
+    else:
+        book.orders[order_id] = known
+    if after[0] > before[0] and after[0] - before[0] > account.closable(instrument, order.spec.side):
+        return False
+    if book.is_closing(order):
+        return True
+    has_any = account.available(instrument.quote) > ZERO
+    return has_any and after[1] - before[1] <= account.available(instrument.quote)

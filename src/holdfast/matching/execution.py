@@ -1,0 +1,122 @@
+"""How one order fills: how much, at what price, what it costs, and what its group loses by it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from holdfast.core.record import Record
+from holdfast.domain.order import Liquidity, OrderAmended, OrderCanceled, OrderEvent, OrderFilled, TimeInForce
+from holdfast.domain.values import ZERO, Price, Quantity
+from holdfast.matching.account import Account, margin
+from holdfast.matching.book import Book, TradedBar
+from holdfast.matching.config import MatchingConfig
+from holdfast.matching.costs import fee, half_spread, slippage, taker_price
+from holdfast.matching.working import WorkingOrder
+
+
+class Terms(Record, frozen=True):
+    """On what terms an order may trade now."""
+
+    ts: int
+    base: Decimal  # the price before costs
+    reference: Price  # what it would have been without spread, slippage and gap
+    liquidity: Liquidity = Liquidity.TAKER
+    is_gap: bool = False
+    depth: Decimal = ZERO  # how far the bar went on against it beyond `base` (quote units)
+    price_worst: Price | None = None  # a taker pays no worse than this
+    is_capped: bool = False  # worse than `price_worst` fills at it; else it does not fill
+
+
+class Executor:
+    """Carries fills out: events, balances, holds and groups. One per venue; it counts the trades."""
+
+    __slots__ = ("account", "config", "sequence")
+
+    def __init__(self, config: MatchingConfig, account: Account) -> None:
+        self.config, self.account = config, account
+        self.sequence = 0
+
+    def number(self) -> int:
+        """Return the next number of this venue: for orders and trades alike."""
+        self.sequence += 1
+        return self.sequence
+
+    def cancel(self, book: Book, order: WorkingOrder, ts: int, reason: str) -> OrderCanceled:
+        """Take the order off the book."""
+        del book.orders[order.spec.order_id]
+        return OrderCanceled(order.spec.order_id, ts, reason)
+
+    def fill(self, book: Book, order: WorkingOrder, bar: TradedBar, terms: Terms) -> list[OrderEvent]:
+        """Fill what volume, limit and balance allow; end what may not rest. Holds and levels are refreshed later."""
+        spec = order.spec
+        events: list[OrderEvent] = []
+        budget = book.budget(bar, self.config)
+        quantity = order.left if budget is None else min(order.left, budget)
+        is_at_once = order.is_at_once and order.limit_price is not None
+        if spec.time_in_force is TimeInForce.FOK and order.is_at_once and quantity < order.left:
+            return [self.cancel(book, order, terms.ts, "fok")]
+        if quantity > 0:
+            price = self._price(book, order, bar, terms, quantity)
+            if price is None:
+                reason = "fok" if spec.time_in_force is TimeInForce.FOK else "ioc"
+                return [self.cancel(book, order, terms.ts, reason)]
+            paid = self._affordable(book, order, price, quantity)
+            if paid < quantity and spec.time_in_force is TimeInForce.FOK and order.is_at_once:
+                return [self.cancel(book, order, terms.ts, "fok")]
+            if paid > 0:
+                events += self._trade(book, order, terms, price, Quantity(paid))
+            if paid < quantity and spec.order_id in book.orders:
+                events.append(self.cancel(book, order, terms.ts, "balance"))
+        if is_at_once and spec.order_id in book.orders:
+            events.append(self.cancel(book, order, terms.ts, "ioc"))
+        return events
+
+    def _price(self, book: Book, order: WorkingOrder, bar: TradedBar, terms: Terms, quantity: Decimal) -> Price | None:
+        if terms.liquidity is Liquidity.MAKER:
+            return order.need_limit()
+        config = self.config
+        share = min(quantity / Decimal(repr(bar.volume)), Decimal(1)) if bar.volume > 0 else Decimal(1)
+        adverse = half_spread(config) + slippage(config, share)
+        if terms.depth > 0 and config.sweep:
+            adverse += config.sweep * share * terms.depth / terms.base
+        price = taker_price(terms.base, order.spec.side, adverse, book.instrument)
+        worst = terms.price_worst
+        if worst is not None and (price > worst if order.is_buy else price < worst):
+            return worst if terms.is_capped else None
+        return price
+
+    def _affordable(self, book: Book, order: WorkingOrder, price: Price, quantity: Decimal) -> Decimal:
+        account, instrument = self.account, book.instrument
+        others = book.holds(without=order)
+        own = account.held_for(instrument)
+        if book.is_closing(order):
+            return min(quantity, account.closable(instrument, order.spec.side) + own[0] - others[0])
+        free = account.available(instrument.quote) + own[1] - others[1]
+        if margin(price, quantity, book.fee_rate_max) <= free:
+            return quantity
+        return instrument.quantity(max(free, ZERO) / margin(price, Decimal(1), book.fee_rate_max))
+
+    def _trade(
+        self, book: Book, order: WorkingOrder, terms: Terms, price: Price, quantity: Quantity
+    ) -> list[OrderEvent]:
+        spec = order.spec
+        charged = fee(self.config, book.instrument, price * quantity, terms.liquidity)
+        fill = OrderFilled(
+            spec.order_id, terms.ts, f"T{self.number()}", price, quantity, charged,
+            terms.liquidity, terms.reference, terms.is_gap,
+        )  # fmt: skip
+        order.filled += quantity
+        book.used += quantity
+        self.account.settle(book.instrument, spec.side, fill)
+        if not order.left:
+            del book.orders[spec.order_id]
+        events: list[OrderEvent] = [fill]
+        for other in tuple(book.members(order)):
+            if other.left <= quantity:
+                events.append(self.cancel(book, other, terms.ts, "group"))
+            else:
+                other.quantity -= quantity
+                amended = OrderAmended(other.spec.order_id, terms.ts, quantity=Quantity(other.quantity))
+                events.append(amended)
+        self.account.hold(book.instrument, book.holds())
+        return events

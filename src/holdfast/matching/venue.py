@@ -1,0 +1,259 @@
+"""A venue that fills from bars: the rules only. It knows no clock; every call says when it happens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+
+import msgspec
+
+from holdfast.core.errors import ConfigurationError, DataError, VenueError
+from holdfast.core.record import Record, encode
+from holdfast.core.time import MILLISECOND
+from holdfast.domain.instrument import Instrument
+from holdfast.domain.market import BarClosed
+from holdfast.domain.order import (
+    OrderAccepted,
+    OrderAmended,
+    OrderCanceled,
+    OrderFilled,
+    OrderRejected,
+    OrderSpec,
+    OrderType,
+)
+from holdfast.domain.values import Asset, InstrumentId, OrderId, Price, Quantity
+from holdfast.matching.account import Account
+from holdfast.matching.book import NOTHING, Book, BookState, Events, Phase, TradedBar
+from holdfast.matching.checks import Rejection, hold_price, is_covered, refusal
+from holdfast.matching.config import MatchingConfig
+from holdfast.matching.execution import Executor
+from holdfast.matching.phases import Matcher
+from holdfast.matching.working import WorkingOrder
+
+STATE_VERSION = 1
+
+
+class VenueState(Record, frozen=True):
+    """All that a venue must remember over a restart."""
+
+    version: int
+    sequence: int
+    balances: dict[Asset, Decimal]
+    proceeds: dict[InstrumentId, Decimal]
+    taken: tuple[OrderId, ...]  # every order id that was ever accepted
+    books: dict[InstrumentId, BookState]
+    orders: tuple[WorkingOrder, ...]
+
+
+class Venue:
+    """Takes orders and fills them from bars, on the pessimistic side. Per bar: open_phase, then range_phase until empty."""
+
+    __slots__ = ("_account", "_books", "_config", "_executor", "_latency", "_matcher", "_owner", "changes")
+
+    def __init__(
+        self,
+        instruments: Iterable[Instrument],
+        bar_nanos: int | Mapping[InstrumentId, int],
+        config: MatchingConfig,
+        balances: Mapping[Asset, Decimal],
+    ) -> None:
+        self._config = config
+        self._account = Account(balances)
+        self._executor = Executor(config, self._account)
+        self._matcher = Matcher(self._executor)
+        self._latency = config.latency_ms * MILLISECOND
+        self._books: dict[InstrumentId, Book] = {}
+        for instrument in instruments:
+            nanos = bar_nanos if isinstance(bar_nanos, int) else bar_nanos.get(instrument.id, 0)
+            if nanos <= 0:
+                raise ConfigurationError(f"{instrument.id}: the length of its bars is not known, found {nanos} ns")
+            self._books[instrument.id] = Book(instrument, nanos, config)
+        # Every order that was ever taken; None where only its id outlived a restart.
+        self._owner: dict[OrderId, Book | None] = {}
+        self.changes = 0  # grows whenever there is something new to save
+
+    # -- orders -----------------------------------------------------------------------------------------------------
+
+    def place(self, spec: OrderSpec, ts: int) -> Events:
+        """Take an order that was sent at `ts`, or refuse it; it meets the market with a later phase."""
+        order_id = spec.order_id
+        if order_id in self._owner:
+            return (OrderRejected(order_id, ts, Rejection.DUPLICATE),)
+        book = self._books.get(spec.instrument_id)
+        if book is None:
+            return (OrderRejected(order_id, ts, Rejection.UNKNOWN_INSTRUMENT),)
+        order = self._working(book, spec, ts)
+        reason = refusal(book, self._account, order)
+        if reason is not None:
+            return (OrderRejected(order_id, ts, reason),)
+        book.orders[order_id] = order
+        self._owner[order_id] = book
+        self._settle(book)
+        return (OrderAccepted(order_id, ts, f"V{self._executor.number()}"),)
+
+    def change(
+        self, order_id: OrderId, ts: int, trigger_price: Price | None = None, quantity: Quantity | None = None
+    ) -> Events:
+        """Give a resting order new terms; nothing if it is already gone.
+
+        Raises
+        ------
+        VenueError
+            The terms are off the grid, below what has filled, or not covered; the order keeps its old ones.
+        """
+        book = self._owner.get(order_id)
+        order = None if book is None else book.orders.get(order_id)
+        if book is None or order is None:
+            return NOTHING
+        if trigger_price is not None:
+            if trigger_price <= 0 or trigger_price % book.instrument.tick:
+                raise self._refused(order_id, Rejection.OFF_TICK, f"trigger {trigger_price}")
+            if order.trigger_price is None or order.is_triggered:
+                return NOTHING
+            order.reprice(trigger_price, None)
+        if quantity is not None:
+            self._resize(book, order, quantity)
+        self.changes += 1
+        book.refresh()
+        return (OrderAmended(order_id, ts, trigger_price, None, quantity),)
+
+    def cancel(self, order_id: OrderId, ts: int, reason: str) -> Events:
+        """Take an order back; nothing if it is already gone."""
+        book = self._owner.get(order_id)
+        if book is None or order_id not in book.orders:
+            return NOTHING
+        del book.orders[order_id]
+        self._settle(book)
+        return (OrderCanceled(order_id, ts, reason),)
+
+    def open_orders(self) -> Sequence[OrderId]:
+        """Return the orders that are being worked on, those of one instrument oldest first."""
+        return tuple(order_id for book in self._books.values() for order_id in book.orders)
+
+    def balances(self) -> dict[Asset, Decimal]:
+        """Return what the account holds, bound or not."""
+        return dict(self._account.balances)
+
+    # -- bars: called for every bar, mostly for nothing --------------------------------------------------------------
+
+    def open_phase(self, bar: BarClosed) -> Events:
+        """Fill at the bar's open what waits for it, and stops that the open has jumped past."""
+        book = self._books[bar.instrument_id]
+        if book.below < bar.open < book.above:
+            return NOTHING
+        return self._open(book, bar)
+
+    def range_phase(self, bar: BarClosed) -> Events:
+        """Fill what the bar's range touches; call it until it gives nothing more."""
+        book = self._books[bar.instrument_id]
+        book.last = bar.close
+        if book.below < bar.low and bar.high < book.above:
+            return NOTHING
+        return self._range(book, bar)
+
+    def _open(self, book: Book, bar: BarClosed) -> Events:
+        traded = TradedBar(bar, book.nanos, self._config)
+        book.phase = Phase.CLOSED
+        events = self._matcher.open(book, traded) if traded.has_traded else []
+        if events:
+            book.enter(Phase.OPEN, traded.ts_open, bar.open)
+        self._settle(book)
+        return tuple(events)
+
+    def _range(self, book: Book, bar: BarClosed) -> Events:
+        traded = TradedBar(bar, book.nanos, self._config)
+        events = self._matcher.range(book, traded) if traded.has_traded else []
+        if events:
+            fills = [event.price for event in events if isinstance(event, OrderFilled)]
+            book.enter(Phase.RANGE, traded.ts_range, float(fills[-1]) if fills else book.last)
+        else:
+            book.enter(Phase.CLOSED, 0, bar.close)
+        self._settle(book)
+        return tuple(events)
+
+    # -- state ------------------------------------------------------------------------------------------------------
+
+    def snapshot(self) -> bytes:
+        """Return the whole state as JSON."""
+        orders = tuple(order for book in self._books.values() for order in book.orders.values())
+        state = VenueState(
+            STATE_VERSION, self._executor.sequence, self._account.balances, self._account.proceeds,
+            tuple(self._owner), {i: book.state() for i, book in self._books.items()}, orders,
+        )  # fmt: skip
+        return encode(state)
+
+    def restore(self, state: bytes) -> None:
+        """Take up a state that `snapshot` gave."""
+        decoded = decode_state(state)
+        unknown = {order.spec.instrument_id for order in decoded.orders} | decoded.books.keys() - self._books.keys()
+        unknown -= self._books.keys()
+        if unknown:
+            raise DataError(f"the state holds instruments that this venue does not trade: {sorted(unknown)}")
+        self._account.restore(decoded.balances, decoded.proceeds)
+        self._executor.sequence = decoded.sequence
+        self._owner = dict.fromkeys(decoded.taken)
+        for instrument_id, book in self._books.items():
+            book.restore(decoded.books.get(instrument_id, BookState()))
+            self._account.bind_short(book.instrument)
+        for order in decoded.orders:
+            book = self._books[order.spec.instrument_id]
+            book.orders[order.spec.order_id] = order
+            self._owner[order.spec.order_id] = book
+        for book in self._books.values():
+            self._settle(book)
+
+    # -- steps ------------------------------------------------------------------------------------------------------
+
+    def _working(self, book: Book, spec: OrderSpec, ts: int) -> WorkingOrder:
+        order = WorkingOrder(
+            spec, spec.quantity, self._active_from(book, ts), hold_price(spec, book.last, self._config)
+        )
+        order.reprice(spec.trigger_price, spec.limit_price)
+        if spec.type is OrderType.TRAILING_STOP and spec.trail_offset is not None and spec.trigger_price is not None:
+            order.best = float(spec.trigger_price - spec.trail_offset * spec.side.sign)
+        if book.phase is not Phase.CLOSED and not self._config.latency_bars:
+            order.seen = book.last
+        return order
+
+    def _active_from(self, book: Book, ts: int) -> int:
+        bars = self._config.latency_bars * book.nanos
+        if book.phase is Phase.OPEN:
+            return min(ts, book.ts_phase) + self._latency + bars
+        # When within the bar is unknown, so is what is left of it: stops count at once, everything else waits.
+        return book.ts_phase + bars if book.phase is Phase.RANGE else ts + self._latency + bars
+
+    def _resize(self, book: Book, order: WorkingOrder, quantity: Quantity) -> None:
+        order_id, before = order.spec.order_id, order.quantity
+        if quantity % book.instrument.lot or quantity <= order.filled:
+            found = f"quantity {quantity} after {order.filled} filled"
+            raise self._refused(order_id, Rejection.OFF_LOT, found)
+        order.quantity = quantity
+        if not is_covered(book, self._account, order):
+            order.quantity = before
+            raise self._refused(order_id, Rejection.BALANCE, f"quantity {quantity}")
+        self._account.hold(book.instrument, book.holds())
+
+    def _settle(self, book: Book) -> None:
+        self._account.hold(book.instrument, book.holds())
+        book.refresh()
+        self.changes += 1
+
+    def _refused(self, order_id: OrderId, reason: Rejection, found: str) -> VenueError:
+        return VenueError(f"{order_id}: the venue does not amend it: {reason}, found {found}", venue="simulated")
+
+
+def decode_state(state: bytes) -> VenueState:
+    """Return the state that `snapshot` has written.
+
+    Raises
+    ------
+    DataError
+        It is none, or one of another version.
+    """
+    try:
+        decoded = msgspec.json.decode(state, type=VenueState)
+    except msgspec.MsgspecError as error:
+        raise DataError(f"this is no state of a venue: {error}", hint="start with a new file") from error
+    if decoded.version != STATE_VERSION:
+        raise DataError(f"state of version {STATE_VERSION} expected, found {decoded.version}")
+    return decoded
