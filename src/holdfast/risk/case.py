@@ -24,7 +24,7 @@ class Case:
     __slots__ = (
         "budget", "cash_needed", "config", "exposure_asset", "exposure_total", "gain_net", "instrument", "is_buy",
         "is_held", "is_opposed", "loss", "market", "notional", "positions", "proposal", "reward", "risk", "risk_open",
-        "view",
+        "stop", "target", "view",
     )  # fmt: skip
 
     def __init__(
@@ -33,8 +33,14 @@ class Case:
     ) -> None:  # fmt: skip
         self.proposal, self.view, self.market = proposal, view, market
         self.instrument, self.config = instrument, config
-        side, quantity, entry, stop = proposal.side, proposal.quantity, proposal.entry, proposal.stop
-        target = proposal.target
+        side, quantity, entry = proposal.side, proposal.quantity, proposal.entry
+        stop: Decimal = proposal.stop
+        target: Decimal = proposal.target
+        if proposal.is_anchored_to_fill and proposal.reference:
+            # Both will keep their distance from the fill, which at worst is the entry limit.
+            shift = entry - proposal.reference
+            stop, target = stop + shift, target + shift
+        self.stop, self.target = stop, target
         self.is_buy = side is Side.BUY
         self.notional = entry * quantity
         self.cash_needed = cash_per_unit(entry, reserve) * quantity
@@ -66,7 +72,7 @@ def flaw(proposal: Proposal, view: PortfolioView, market: MarketView, instrument
     """
     quantity, entry, stop, target = proposal.quantity, proposal.entry, proposal.stop, proposal.target
     total = quantity + entry + stop + target + view.equity + view.equity_peak + view.equity_day_start
-    total += view.equity_week_start + view.cash + market.price_last
+    total += view.equity_week_start + view.cash + market.price_last + proposal.reference
     for exposure in view.exposures:
         total += exposure.notional + exposure.risk_open + exposure.quantity
         if exposure.notional < 0 or exposure.risk_open < 0:
@@ -76,6 +82,8 @@ def flaw(proposal: Proposal, view: PortfolioView, market: MarketView, instrument
         return f"a price, quantity or amount is not finite, or beyond {MAGNITUDE_MAX}"
     if quantity <= 0 or entry <= 0 or stop <= 0 or target <= 0:
         return f"quantity {quantity}, entry {entry}, stop {stop} and target {target} must be positive"
+    if proposal.reference < 0:
+        return f"reference {proposal.reference} is negative"
     if view.equity <= 0 or view.equity_peak <= 0 or view.equity_day_start <= 0 or view.equity_week_start <= 0:
         return f"equity {view.equity}, its peak and its starts of day and week must be positive"
     if market.price_last <= 0 or market.bar_nanos <= 0 or view.orders_last_minute < 0:

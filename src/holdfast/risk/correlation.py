@@ -2,8 +2,68 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from typing import Final
+
 from holdfast.domain.values import InstrumentId, Side
 from holdfast.risk.view import MarketView, PortfolioView
+
+WINDOW: Final = 96
+"""Returns that a correlation rests on: four days of hours."""
+RETURNS_MIN: Final = 24
+"""Below this the estimate is noise (its error is about 0.2), and the answer is 1: unknown."""
+
+
+def correlation(closes: Sequence[float], others: Sequence[float], window: int = WINDOW) -> float:
+    """Return the correlation of the log returns of two aligned series over their last `window` returns, -1 to 1.
+
+    A step at which either series has no positive, finite price on both ends (NaN marks a missing bar) is left out.
+    The answer is 1.0, as for the same thing held twice, where nothing can be said: fewer than 24 common returns, or
+    a series that does not move.
+    """
+    length = min(len(closes), len(others))
+    first = max(length - window, 1)
+    # Aligned at their newest end: the shorter one is the younger one.
+    at_one, at_two = len(closes) - length, len(others) - length
+    xs: list[float] = []
+    ys: list[float] = []
+    for at in range(first, length):
+        x = _log_return(closes[at_one + at - 1], closes[at_one + at])
+        y = _log_return(others[at_two + at - 1], others[at_two + at])
+        if x is not None and y is not None:
+            xs.append(x)
+            ys.append(y)
+    count = len(xs)
+    if count < RETURNS_MIN:
+        return 1.0
+    mean_x, mean_y = math.fsum(xs) / count, math.fsum(ys) / count
+    spread_x = math.fsum((x - mean_x) ** 2 for x in xs)
+    spread_y = math.fsum((y - mean_y) ** 2 for y in ys)
+    if spread_x <= _SPREAD_MIN * count or spread_y <= _SPREAD_MIN * count:
+        return 1.0
+    common = math.fsum((x - mean_x) * (y - mean_y) for x, y in zip(xs, ys, strict=True))
+    return max(-1.0, min(1.0, common / math.sqrt(spread_x * spread_y)))
+
+
+def matrix(series: Sequence[Sequence[float]], window: int = WINDOW) -> tuple[tuple[float, ...], ...]:
+    """Return the correlations of all series with each other: symmetric, 1 on the diagonal."""
+    size = len(series)
+    rows = [[1.0] * size for _ in range(size)]
+    for one in range(size):
+        for two in range(one):
+            rows[one][two] = rows[two][one] = correlation(series[one], series[two], window)
+    return tuple(tuple(row) for row in rows)
+
+
+# A squared return this small is rounding, not movement: 1e-12 of the price.
+_SPREAD_MIN: Final = 1e-24
+
+
+def _log_return(before: float, after: float) -> float | None:
+    if 0.0 < before < math.inf and 0.0 < after < math.inf:
+        return math.log(after / before)
+    return None
 
 
 def correlated_terms(side: Side, market: MarketView, view: PortfolioView) -> tuple[float, float]:
@@ -31,15 +91,18 @@ def correlated_terms(side: Side, market: MarketView, view: PortfolioView) -> tup
         moving += weight * max(rho * direction * sign, 0.0)
     held = sum(weight * weight for _, weight, _ in weights)
     if len(weights) > 1:
-        held += _pairs(weights, {frozenset(pair): rho for *pair, rho in view.correlations})
+        held += _pairs(weights, {(one, two): rho for one, two, rho in view.correlations})
     return held, moving
 
 
-def _pairs(weights: list[tuple[InstrumentId, float, int]], known: dict[frozenset[InstrumentId], float]) -> float:
+def _pairs(
+    weights: list[tuple[InstrumentId, float, int]], known: dict[tuple[InstrumentId, InstrumentId], float]
+) -> float:
     total = 0.0
     for index, (first, weight, direction) in enumerate(weights):
         for second, other, toward in weights[:index]:
-            rho = 1.0 if first == second else _sane(known.get(frozenset((first, second)), 1.0))
+            found = known.get((first, second), known.get((second, first), 1.0))
+            rho = 1.0 if first == second else _sane(found)
             total += 2.0 * weight * other * max(rho * direction * toward, 0.0)
     return total
 

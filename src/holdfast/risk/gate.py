@@ -114,7 +114,7 @@ class RiskGate:
                 return Refused(proposal, opinion.rule, opinion.detail, checks)
             if scale < 1:
                 quantity = instrument.quantity(quantity * scale)
-                shrunk = _shrunk(proposal, quantity, instrument)
+                shrunk = _shrunk(case, quantity)
                 checks = (*checks, shrunk)
                 if not shrunk.is_passed:
                     return Refused(proposal, shrunk.rule, shrunk.detail, checks)
@@ -174,8 +174,8 @@ def _opinion(scale: Ratio) -> Check:
     return Check("OPINION_VETO", min(scale, _FULL), ONE, True)
 
 
-def _shrunk(proposal: Proposal, quantity: Quantity, instrument: Instrument) -> Check:
-    value, limit = min(proposal.entry, proposal.stop) * quantity, instrument.notional_min
+def _shrunk(case: Case, quantity: Quantity) -> Check:
+    value, limit = min(case.proposal.entry, case.stop) * quantity, case.instrument.notional_min
     if quantity > 0 and value >= limit:
         return Check("NOTIONAL_MIN", value, limit, True)
     return Check("NOTIONAL_MIN", value, limit, False, f"the opinion shrinks it to {quantity}, worth {value}: too small")

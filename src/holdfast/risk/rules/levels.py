@@ -27,30 +27,33 @@ def side_allowed(case: Case) -> Check:
 
 def stop_side(case: Case) -> Check:
     """Refuse a stop that does not lie on the losing side of the entry."""
-    proposal = case.proposal
-    if case.risk > 0:
-        return Check("STOP_SIDE", proposal.stop, proposal.entry, True)
+    proposal, stop = case.proposal, case.stop
+    if case.risk > 0 and stop > 0:
+        return Check("STOP_SIDE", stop, proposal.entry, True)
     must = "below" if case.is_buy else "above"
     return Check(
-        "STOP_SIDE", proposal.stop, proposal.entry, False,
-        f"stop {proposal.stop} must lie {must} entry {proposal.entry} for a {proposal.side}",
+        "STOP_SIDE", stop, proposal.entry, False,
+        f"stop {stop} must lie {must} entry {proposal.entry} for a {proposal.side}",
     )  # fmt: skip
 
 
 def target_side(case: Case) -> Check:
     """Refuse a target that does not lie on the winning side of the entry."""
-    proposal = case.proposal
-    if case.reward > 0:
-        return Check("TARGET_SIDE", proposal.target, proposal.entry, True)
+    proposal, target = case.proposal, case.target
+    if case.reward > 0 and target > 0:
+        return Check("TARGET_SIDE", target, proposal.entry, True)
     must = "above" if case.is_buy else "below"
     return Check(
-        "TARGET_SIDE", proposal.target, proposal.entry, False,
-        f"target {proposal.target} must lie {must} entry {proposal.entry} for a {proposal.side}",
+        "TARGET_SIDE", target, proposal.entry, False,
+        f"target {target} must lie {must} entry {proposal.entry} for a {proposal.side}",
     )  # fmt: skip
 
 
 def reward_to_risk(case: Case) -> Check:
-    """Refuse less than `reward_to_risk_min`, gross: on the levels, from the worst price that the entry may pay."""
+    """Refuse less than `reward_to_risk_min`, gross: on the levels, from the worst price that the entry may pay.
+
+    Levels that are anchored to the fill keep their distances; else a better fill only makes it better.
+    """
     limit, reward, risk = case.config.reward_to_risk_min, case.reward, case.risk
     if risk <= 0 or reward <= 0:
         return Check("REWARD_TO_RISK", ZERO, limit, False, "stop and target do not lie on two sides of the entry")
@@ -67,5 +70,5 @@ def reward_net(case: Case) -> Check:
         return Check("REWARD_NET", case.gain_net, ZERO, True)
     return Check(
         "REWARD_NET", case.gain_net, ZERO, False,
-        f"at target {case.proposal.target} fees and slippage leave {case.gain_net} {case.instrument.quote}",
+        f"at target {case.target} fees and slippage leave {case.gain_net} {case.instrument.quote}",
     )  # fmt: skip

@@ -33,13 +33,20 @@ def data_suspect(case: Case) -> Check:
 
 
 def price_collar(case: Case) -> Check:
-    """Refuse an entry further than `price_collar` from the last good price, in either direction."""
-    last = case.market.price_last
+    """Refuse an entry, or its reference, further than `price_collar` from the last good price, either way."""
+    last, reference = case.market.price_last, case.proposal.reference
     value, limit = abs(case.proposal.entry - last), case.config.price_collar * last
+    if reference:
+        # Anchored levels hang on it: it must be a price of this market too.
+        value = max(value, abs(reference - last))
     if value <= limit:
         return Check("PRICE_COLLAR", value, limit, True)
     return Check(
-        "PRICE_COLLAR", value, limit, False, f"entry {case.proposal.entry} is {value} away from {last}, at most {limit}"
+        "PRICE_COLLAR",
+        value,
+        limit,
+        False,
+        f"entry {case.proposal.entry} or its reference is {value} away from {last}, at most {limit}",
     )
 
 
@@ -70,7 +77,7 @@ def grid(case: Case) -> Check:
 def notional_min(case: Case) -> Check:
     """Refuse what the venue would find too small, at the entry or, later, at the stop."""
     proposal, limit = case.proposal, case.instrument.notional_min
-    value = min(proposal.entry, proposal.stop) * proposal.quantity
+    value = min(proposal.entry, case.stop) * proposal.quantity
     if value >= limit:
         return Check("NOTIONAL_MIN", value, limit, True)
     return Check("NOTIONAL_MIN", value, limit, False, f"worth {value} at the lower of entry and stop, at least {limit}")
