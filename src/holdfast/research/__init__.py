@@ -1,0 +1,1 @@
+"""What a run was worth, and how far that can be believed: measures, reports, validation."""
