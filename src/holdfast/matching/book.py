@@ -125,14 +125,18 @@ class Book:
                     yield other
 
     def holds(self, without: WorkingOrder | None = None) -> Holds:
-        """Return what the orders bind (base units, quote units); the orders of one group bind once, the most needed."""
+        """Return what the orders bind (base units, quote units); the orders of one group bind once, the most needed.
+
+        `without` leaves out an order and its group: what they share is free for each of them.
+        """
         base = quote = ZERO
         groups: dict[str, Holds] = {}
+        shared = without.spec.group if without is not None else ""
         for order in self.orders.values():
-            if order is without:
+            group = order.spec.group
+            if order is without or (shared and group == shared):
                 continue
             needs = self.needs(order)
-            group = order.spec.group
             if group:
                 seen = groups.get(group, (ZERO, ZERO))
                 groups[group] = max(seen[0], needs[0]), max(seen[1], needs[1])
