@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from holdfast.adapters.exchanges.simulated.venue import SimulatedVenue
+from holdfast.adapters.exchanges.simulated.client import SimulatedVenue
 from holdfast.adapters.host.clock import SystemClock
 from holdfast.adapters.sources.feed import StreamFeed
 from holdfast.adapters.storage.sqlite.config import JournalConfig
@@ -75,7 +75,7 @@ def main() -> int:
     factory = create(f"job_{arguments.job.lower()}", {}, accelerate=arguments.accelerate)
     with tempfile.TemporaryDirectory() as folder:
         engine = build_engine(plan, factory)
-        exchange = SimulatedVenue((INSTRUMENT,), {Asset("USDT"): CAPITAL}, plan.matching, Timeframe.M1.nanos)
+        exchange = SimulatedVenue((INSTRUMENT,), Timeframe.M1.nanos, plan.matching, {Asset("USDT"): CAPITAL})
         journal = SqliteJournal(Path(folder) / "journal", SystemClock(), config=JournalConfig(linger_ms=20))
         begun, cpu = time.perf_counter(), time.process_time()
         run, curve = run_engine(engine, StreamFeed(lambda: slices(arguments.data)), exchange, journal)

@@ -115,9 +115,7 @@ class Account:
                 notional = entry.entry * entry.quantity
                 reserved += notional
                 risk = abs(entry.entry - entry.stop) * entry.quantity
-                found.append(
-                    Exposure(instrument.id, instrument.base, entry.quantity * entry.side.sign, notional, risk)
-                )
+                found.append(Exposure(instrument.id, instrument.base, entry.quantity * entry.side.sign, notional, risk))
         return tuple(found), reserved
 
     def view(self, ts: int, pairs: tuple[Pair, ...] = ()) -> PortfolioView:

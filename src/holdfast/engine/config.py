@@ -39,5 +39,6 @@ class EngineConfig(Record, frozen=True):
         # Gate.io takes 28 characters of [0-9A-Za-z_.-]; a counter of 12 digits must fit behind the prefix.
         if not self.order_prefix.replace("-", "").isalnum() or len(self.order_prefix) > 12:
             raise ConfigurationError(
-                f"order_prefix {self.order_prefix!r} must be 1 to 12 letters, digits or hyphens", hint='for example "hf"'
+                f"order_prefix {self.order_prefix!r} must be 1 to 12 letters, digits or hyphens",
+                hint='for example "hf"',
             )

@@ -113,6 +113,4 @@ class Driver:
             case CancelOrder():
                 return self.exchange.cancel(command.order_id, ts, command.reason)
             case AskOpinion():
-                raise DomainError(
-                    "a model was asked, but this driver has none", hint="set opinion_timeout_ms to 0"
-                )
+                raise DomainError("a model was asked, but this driver has none", hint="set opinion_timeout_ms to 0")

@@ -47,9 +47,7 @@ _ENTER = {Action.ENTER_LONG: Side.BUY, Action.ENTER_SHORT: Side.SELL}
 class Engine:
     """The state of one trading account, moved on by one event at a time."""
 
-    def __init__(
-        self, config: EngineConfig, desks: Sequence[Desk], planner: Planner, protection: Protection
-    ) -> None:
+    def __init__(self, config: EngineConfig, desks: Sequence[Desk], planner: Planner, protection: Protection) -> None:
         self.config, self.planner, self.protection = config, planner, protection
         self.gate = planner.gate
         self.desks: dict[InstrumentId, Desk] = {desk.instrument.id: desk for desk in desks}

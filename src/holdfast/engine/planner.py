@@ -10,7 +10,7 @@ from holdfast.domain.instrument import Instrument, Market
 from holdfast.domain.values import InstrumentId, OrderId, Side
 from holdfast.engine.account import Pair
 from holdfast.engine.desk import Desk
-from holdfast.risk.correlation import correlation
+from holdfast.indicators.correlation import correlation
 from holdfast.risk.gate import RiskGate
 from holdfast.risk.sizing import Levels, entry_limit
 from holdfast.risk.view import MarketView, PortfolioView
@@ -36,11 +36,7 @@ class Planner:
         except DomainError as error:
             return f"{signal.strategy} gave levels that are no prices: {error}"
         config = self.gate.config
-        entry = (
-            reference
-            if config.is_entry_market
-            else entry_limit(side, reference, stop, target, instrument, config)
-        )
+        entry = reference if config.is_entry_market else entry_limit(side, reference, stop, target, instrument, config)
         if (entry - stop) * side.sign <= 0:
             return f"stop {stop} of {signal.strategy} lies on the wrong side of entry {entry} for a {side}"
         sized = self.gate.size(Levels(side, entry, stop), view, market, instrument)

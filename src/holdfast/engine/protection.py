@@ -15,7 +15,7 @@ from holdfast.domain.values import OrderId, Quantity, Side
 from holdfast.engine.desk import Desk
 from holdfast.engine.trade import Bracket, OpenTrade
 from holdfast.risk.costs import loss_per_unit
-from holdfast.risk.exits import ExitConfig, next_stop, partial_targets
+from holdfast.risk.exits import ExitConfig, best_price, next_stop, partial_targets
 from holdfast.risk.gate import RiskGate
 
 NextId = Callable[[str], OrderId]
@@ -58,7 +58,14 @@ class Protection:
         targets = partial_targets(fill.price, trade.stop, trade.target, fill.quantity, instrument, self.exits)
         specs.extend(
             OrderSpec(
-                next_id("t"), instrument.id, side, OrderType.LIMIT, quantity, Role.TARGET, limit_price=price, group=group
+                next_id("t"),
+                instrument.id,
+                side,
+                OrderType.LIMIT,
+                quantity,
+                Role.TARGET,
+                limit_price=price,
+                group=group,
             )
             for price, quantity in targets
         )
@@ -78,10 +85,9 @@ class Protection:
         level = desk.strategy.trail
         if self._follows:
             level = next_stop(self.exits, trade, bar, level, desk.range_fast * close)
+            trade.best = best_price(trade, bar)
         # A stop on the wrong side of the market would trade at once: venues refuse it, and so do we.
-        if not level or (
-            not trade.stop_level < level < close if is_long else not trade.stop_level > level > close
-        ):
+        if not level or (not trade.stop_level < level < close if is_long else not trade.stop_level > level > close):
             return ()
         stop = desk.price(level)
         if stop == trade.stop:

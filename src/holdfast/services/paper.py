@@ -108,9 +108,7 @@ class PaperAgent:
 
     def checkpoint(self) -> None:
         """Write the whole state, so that the next start has little to repeat."""
-        state = Checkpoint(
-            snapshot(self.engine), self._exchange.snapshot(), self.groups_done, self.trades, self.wins
-        )
+        state = Checkpoint(snapshot(self.engine), self._exchange.snapshot(), self.groups_done, self.trades, self.wins)
         self._recorder.write(CHECKPOINT, encode(state))
 
     def close(self) -> None:
@@ -192,7 +190,9 @@ class PaperAgent:
     def _again(self, record: JournalRecord | None, ticks: list[bytes]) -> int:
         if record is None:
             if ticks:
-                raise JournalError("the journal holds decisions without what led to them", hint="holdfast journal verify")
+                raise JournalError(
+                    "the journal holds decisions without what led to them", hint="holdfast journal verify"
+                )
             return 0
         recorder = self._recorder
         recorder.expected.extend(ticks)
@@ -216,9 +216,7 @@ class PaperAgent:
         mine = msgspec.structs.replace(self.run, run_id=before.run_id, version=before.version)
         if mine == before:
             return
-        names = [
-            name for name in RunStarted.__struct_fields__ if getattr(mine, name) != getattr(before, name)
-        ]
+        names = [name for name in RunStarted.__struct_fields__ if getattr(mine, name) != getattr(before, name)]
         raise ConfigurationError(
             f"the journal's run had other {', '.join(names)} than the settings now ask for",
             hint="start with the same settings, or begin a new run with `--fresh`",
