@@ -11,24 +11,15 @@ from types import TracebackType
 from typing import Self
 
 from holdfast.adapters.storage.sqlite.config import JournalConfig
-from holdfast.adapters.storage.sqlite.folder import Ownership, segment_numbers, segment_path, sync_folder
-from holdfast.adapters.storage.sqlite.schema import (
-    BULK_KINDS,
-    NOT_BULK,
-    connect_reader,
-    last_record,
-    read_meta,
-    select_records,
-)
-from holdfast.adapters.storage.sqlite.segments import check_numbers, prepare_folder
+from holdfast.adapters.storage.sqlite.folder import Ownership, sync_folder
+from holdfast.adapters.storage.sqlite.reader import existing_segments, read_head, read_records
+from holdfast.adapters.storage.sqlite.segments import prepare_folder
 from holdfast.adapters.storage.sqlite.upgrade import upgrade_segments
 from holdfast.adapters.storage.sqlite.writer import Ticket, Writer
 from holdfast.core.errors import JournalError
 from holdfast.core.time import Clock
 from holdfast.ports.journal import Entry, JournalRecord
 
-# Rows per read transaction: long ones would keep the write-ahead log from being folded into the segment.
-_PAGE = 2_000
 _DEFAULTS = JournalConfig()
 
 
@@ -49,9 +40,7 @@ class SqliteJournal:
         self._folder = Path(path)
         self._writer: Writer | None = None
         if is_read_only:
-            if not self._folder.is_dir() or not segment_numbers(self._folder):
-                raise JournalError(f"there is no journal in {self._folder}", hint="name the folder of a journal")
-            check_numbers(self._folder, segment_numbers(self._folder))
+            existing_segments(self._folder)
             return
         try:
             self._writer = _open_writer(self._folder, clock, config)
@@ -93,45 +82,20 @@ class SqliteJournal:
 
     def read(self, after: int = 0, kinds: Sequence[str] = ()) -> Iterator[JournalRecord]:
         """Yield durable records with a sequence above `after`, of the given kinds (all when empty)."""
-        number = 1
-        numbers = segment_numbers(self._folder)
-        check_numbers(self._folder, numbers)
-        while segment_path(self._folder, number).exists():
-            connection = self._reader(number)
-            try:
-                meta = read_meta(connection)
-                last = last_record(connection)
-                is_wanted = last is not None and last[0] > after
-                if is_wanted:
-                    for record in _records(connection, meta.schema_version, after, tuple(kinds)):
-                        after = record.sequence
-                        yield record
-            finally:
-                connection.close()
-            number += 1
+        return read_records(self._folder, after, kinds)
 
     @property
     def head(self) -> tuple[int, bytes]:
         """Return sequence and hash of the last durable record; (0, 32 zero bytes) when empty."""
         if self._writer is not None:
             return self._writer.head
-        connection = self._reader(segment_numbers(self._folder)[-1])
-        try:
-            meta = read_meta(connection)
-            return last_record(connection) or (meta.sequence_first - 1, bytes.fromhex(meta.hash_before))
-        finally:
-            connection.close()
+        head = read_head(self._folder)
+        return head.sequence, head.hash
 
     @property
     def journal_id(self) -> str:
         """Return the identity that this journal was born with; projections of another one do not belong to it."""
-        if self._writer is not None:
-            return self._writer.journal_id
-        connection = self._reader(segment_numbers(self._folder)[-1])
-        try:
-            return read_meta(connection).journal_id
-        finally:
-            connection.close()
+        return self._writer.journal_id if self._writer is not None else read_head(self._folder).journal_id
 
     @property
     def failure(self) -> JournalError | None:
@@ -157,13 +121,6 @@ class SqliteJournal:
             raise JournalError("this journal was opened read-only", hint="open it with is_read_only=False")
         return self._writer
 
-    def _reader(self, number: int) -> sqlite3.Connection:
-        path = segment_path(self._folder, number)
-        try:
-            return connect_reader(path)
-        except sqlite3.Error as error:
-            raise JournalError(f"{path} cannot be read: {error}", hint="holdfast journal verify") from error
-
 
 def _open_writer(folder: Path, clock: Clock, config: JournalConfig) -> Writer:
     if not folder.is_dir():
@@ -177,21 +134,3 @@ def _open_writer(folder: Path, clock: Clock, config: JournalConfig) -> Writer:
     except BaseException:
         ownership.release()
         raise
-
-
-def _records(
-    connection: sqlite3.Connection, version: int, after: int, kinds: tuple[str, ...]
-) -> Iterator[JournalRecord]:
-    condition = "sequence > ?"
-    if kinds:
-        condition += f" AND kind IN ({', '.join('?' * len(kinds))})"
-        if not BULK_KINDS.intersection(kinds):
-            condition += f" AND {NOT_BULK}"
-    query = f"{select_records(version, condition)} LIMIT {_PAGE}"
-    while True:
-        page = connection.execute(query, (after, *kinds)).fetchall()
-        for row in page:
-            yield JournalRecord(*row)
-        if len(page) < _PAGE:
-            return
-        after = page[-1][0]

@@ -98,6 +98,8 @@ def read_meta(connection: sqlite3.Connection) -> SegmentMeta:
             hash_before=bytes.fromhex(values["hash_before"]).hex(),
             manifest=values.get("manifest", "[]"),
         )
+        if meta.schema_version < 1:
+            raise ValueError(f"there is no layout {meta.schema_version}")
     except (KeyError, ValueError) as error:
         raise JournalError(f"the segment's meta table is damaged: {error}", hint="restore it from a backup") from error
     if meta.schema_version > SCHEMA_VERSION:
