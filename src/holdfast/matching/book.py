@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from enum import IntEnum
+
+import msgspec
 
 from holdfast.core.record import Record
 from holdfast.core.time import MILLISECOND
 from holdfast.domain.instrument import Instrument, Market
 from holdfast.domain.market import BarClosed, BarFlag
 from holdfast.domain.order import OrderEvent
-from holdfast.domain.values import ZERO, OrderId, Side
+from holdfast.domain.values import ZERO, OrderId, Price, Quantity, Side
 from holdfast.matching.account import Holds, margin
 from holdfast.matching.config import MatchingConfig
 from holdfast.matching.costs import fee_rate_max
@@ -57,6 +59,16 @@ class TradedBar:
         return self.ts_close - 1
 
 
+class Request(Record, frozen=True):
+    """An amend, or a cancel where it has a reason, that is still on its way to the venue."""
+
+    ts_active: int
+    order_id: OrderId
+    trigger_price: Price | None = None
+    quantity: Quantity | None = None
+    reason: str | None = None
+
+
 class BookState(Record, frozen=True):
     """What a book remembers besides its orders."""
 
@@ -66,14 +78,16 @@ class BookState(Record, frozen=True):
     ts_used: int = 0
     used: Decimal = ZERO
     stopped: tuple[str, ...] = ()
+    shared: dict[str, Decimal] = msgspec.field(default_factory=dict)
+    requests: tuple[Request, ...] = ()
 
 
 class Book:
     """The working orders of one instrument. A bar strictly between `below` and `above` concerns none of them."""
 
     __slots__ = (
-        "above", "below", "fee_rate_max", "instrument", "is_called", "last", "nanos", "orders", "phase", "stopped",
-        "ts_phase", "ts_used", "used",
+        "above", "below", "fee_rate_max", "instrument", "last", "nanos", "orders", "phase", "requests", "shared",
+        "stopped", "ts_phase", "ts_used", "used",
     )  # fmt: skip
 
     def __init__(self, instrument: Instrument, nanos: int, config: MatchingConfig) -> None:
@@ -85,7 +99,8 @@ class Book:
         self.phase, self.ts_phase = Phase.CLOSED, 0
         self.ts_used, self.used = 0, ZERO  # what we have taken of the volume of the bar that closes at ts_used
         self.stopped: set[str] = set()  # groups whose stop was touched in the bar that closes at ts_used
-        self.is_called = False  # something on its way arrives with the next bar
+        self.shared: dict[str, Decimal] = {}  # what the orders of a group can still fill, all together
+        self.requests: list[Request] = []
 
     def refresh(self) -> None:
         """Compute the levels anew after orders have changed."""
@@ -96,7 +111,7 @@ class Book:
                 below = low
             if high < above:
                 above = high
-        self.below = math.inf if self.phase or self.is_called else below
+        self.below = math.inf if self.phase or self.requests else below
         self.above = above
 
     def enter(self, phase: Phase, ts: int, last: float) -> None:
@@ -124,33 +139,54 @@ class Book:
                 if other.spec.group == group and other is not order:
                     yield other
 
+    def add(self, order: WorkingOrder) -> None:
+        """Work on the order; a group shares what its largest order asks for."""
+        self.orders[order.spec.order_id] = order
+        group = order.spec.group
+        if group and order.left > self.shared.get(group, ZERO):
+            self.shared[group] = order.left
+
+    def resize(self, order: WorkingOrder, quantity: Quantity) -> None:
+        """Give the order a new quantity; where it was its group's largest, the group follows."""
+        before = order.left
+        order.quantity = quantity
+        group = order.spec.group
+        if not group:
+            return
+        if before == self.shared[group]:
+            self.shared[group] = max(order.left, *(other.left for other in self.members(order)), ZERO)
+        else:
+            self.shared[group] = max(order.left, self.shared[group])
+
+    def remove(self, order: WorkingOrder) -> None:
+        """Forget the order; with its last order a group is gone."""
+        del self.orders[order.spec.order_id]
+        group = order.spec.group
+        if group and not any(True for _ in self.members(order)):
+            del self.shared[group]
+
     def holds(self, without: WorkingOrder | None = None) -> Holds:
-        """Return what the orders bind (base units, quote units); the orders of one group bind once, the most needed.
-
-        `without` leaves out an order and its group: what they share is free for each of them.
-        """
+        """Return what the orders bind (base units, quote units); a group binds what it shares, once, at its dearest."""
         base = quote = ZERO
-        groups: dict[str, Holds] = {}
-        shared = without.spec.group if without is not None else ""
+        groups: dict[str, tuple[Decimal, Decimal, bool]] = {}
         for order in self.orders.values():
-            group = order.spec.group
-            if order is without or (shared and group == shared):
+            if order is without:
                 continue
-            needs = self.needs(order)
+            is_closing, group = self.is_closing(order), order.spec.group
             if group:
-                seen = groups.get(group, (ZERO, ZERO))
-                groups[group] = max(seen[0], needs[0]), max(seen[1], needs[1])
+                quantity, price, _ = groups.get(group, (ZERO, ZERO, False))
+                groups[group] = quantity + order.left, max(price, order.hold_price), is_closing
+            elif is_closing:
+                base += order.left
             else:
-                base, quote = base + needs[0], quote + needs[1]
-        for needs in groups.values():
-            base, quote = base + needs[0], quote + needs[1]
+                quote += margin(order.hold_price, order.left, self.fee_rate_max)
+        for group, (quantity, price, is_closing) in groups.items():
+            quantity = min(quantity, self.shared[group])
+            if is_closing:
+                base += quantity
+            else:
+                quote += margin(price, quantity, self.fee_rate_max)
         return base, quote
-
-    def needs(self, order: WorkingOrder) -> Holds:
-        """Return what one order binds: what it gives away, at the price that it is valued at."""
-        if self.is_closing(order):
-            return order.left, ZERO
-        return ZERO, margin(order.hold_price, order.left, self.fee_rate_max)
 
     def is_closing(self, order: WorkingOrder) -> bool:
         """Tell whether it gives back base units: every sale on spot; on a perpetual whatever is no entry."""
@@ -160,10 +196,14 @@ class Book:
 
     def state(self) -> BookState:
         """Return what is to be kept besides the orders."""
-        return BookState(self.last, self.phase, self.ts_phase, self.ts_used, self.used, tuple(sorted(self.stopped)))
+        return BookState(
+            self.last, self.phase, self.ts_phase, self.ts_used, self.used,
+            tuple(sorted(self.stopped)), dict(self.shared), tuple(self.requests),
+        )  # fmt: skip
 
-    def restore(self, state: BookState) -> None:
-        """Take up what `state` gave; the orders follow."""
-        self.orders.clear()
+    def restore(self, state: BookState, orders: Iterable[WorkingOrder]) -> None:
+        """Take up what `state` gave, and the orders that belong to it."""
         self.enter(state.phase, state.ts_phase, state.last)
         self.ts_used, self.used, self.stopped = state.ts_used, state.used, set(state.stopped)
+        self.shared, self.requests = dict(state.shared), list(state.requests)
+        self.orders = {order.spec.order_id: order for order in orders}

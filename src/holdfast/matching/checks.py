@@ -51,22 +51,22 @@ def refusal(book: Book, account: Account, order: WorkingOrder) -> Rejection | No
         return Rejection.BELOW_MINIMUM
     if any(other.spec.side is not spec.side for other in book.members(order)):
         return Rejection.GROUP
-    return None if is_covered(book, account, order) else Rejection.BALANCE
+    shared = dict(book.shared)
+    book.add(order)
+    reason = shortage(book, account, order)
+    book.remove(order)
+    book.shared = shared
+    return reason
 
 
-def is_covered(book: Book, account: Account, order: WorkingOrder) -> bool:
-    """Tell whether the account can bind what the book needs with `order` in it."""
-    instrument, order_id = book.instrument, order.spec.order_id
-    before, known = account.held_for(instrument), book.orders.get(order_id)
-    book.orders[order_id] = order
-    after = book.holds()
-    if known is None:
-        del book.orders[order_id]
-    else:
-        book.orders[order_id] = known
-    if after[0] > before[0] and after[0] - before[0] > account.closable(instrument, order.spec.side):
-        return False
+def shortage(book: Book, account: Account, order: WorkingOrder) -> Rejection | None:
+    """Return BALANCE if the account cannot bind what the book needs with `order` in it as it now stands."""
+    instrument = book.instrument
+    before, after = account.held_for(instrument), book.holds()
     if book.is_closing(order):
-        return True
-    has_any = account.available(instrument.quote) > ZERO
-    return has_any and after[1] - before[1] <= account.available(instrument.quote)
+        is_short = after[0] - before[0] > max(account.closable(instrument, order.spec.side), ZERO)
+    else:
+        available = account.available(instrument.quote)
+        # Before any price is known an order cannot be valued; it must at least not come from an empty account.
+        is_short = after[1] - before[1] > max(available, ZERO) or (not order.hold_price and available <= 0)
+    return Rejection.BALANCE if is_short else None

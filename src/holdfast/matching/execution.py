@@ -43,7 +43,7 @@ class Executor:
 
     def cancel(self, book: Book, order: WorkingOrder, ts: int, reason: str) -> OrderCanceled:
         """Take the order off the book."""
-        del book.orders[order.spec.order_id]
+        book.remove(order)
         return OrderCanceled(order.spec.order_id, ts, reason)
 
     def fill(self, book: Book, order: WorkingOrder, bar: TradedBar, terms: Terms) -> list[OrderEvent]:
@@ -108,15 +108,22 @@ class Executor:
         order.filled += quantity
         book.used += quantity
         self.account.settle(book.instrument, spec.side, fill)
-        if not order.left:
-            del book.orders[spec.order_id]
         events: list[OrderEvent] = [fill]
-        for other in tuple(book.members(order)):
-            if other.left <= quantity:
-                events.append(self.cancel(book, other, terms.ts, "group"))
-            else:
-                other.quantity -= quantity
-                amended = OrderAmended(other.spec.order_id, terms.ts, quantity=Quantity(other.quantity))
-                events.append(amended)
+        if spec.group:
+            events += self._share(book, order, terms.ts, quantity)
+        if not order.left:
+            book.remove(order)
         self.account.hold(book.instrument, book.holds())
+        return events
+
+    def _share(self, book: Book, order: WorkingOrder, ts: int, quantity: Quantity) -> list[OrderEvent]:
+        """Take what was filled from what the group shares; nobody in it may ask for more than is left."""
+        left = book.shared[order.spec.group] = book.shared[order.spec.group] - quantity
+        events: list[OrderEvent] = []
+        for other in tuple(book.members(order)):
+            if left <= 0:
+                events.append(self.cancel(book, other, ts, "group"))
+            elif other.left > left:
+                other.quantity = other.filled + left
+                events.append(OrderAmended(other.spec.order_id, ts, quantity=Quantity(other.quantity)))
         return events

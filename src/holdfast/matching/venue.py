@@ -15,16 +15,15 @@ from holdfast.domain.market import BarClosed
 from holdfast.domain.order import (
     OrderAccepted,
     OrderAmended,
-    OrderCanceled,
+    OrderEvent,
     OrderFilled,
     OrderRejected,
     OrderSpec,
-    OrderType,
 )
 from holdfast.domain.values import Asset, InstrumentId, OrderId, Price, Quantity
 from holdfast.matching.account import Account
-from holdfast.matching.book import NOTHING, Book, BookState, Events, Phase, TradedBar
-from holdfast.matching.checks import Rejection, hold_price, is_covered, refusal
+from holdfast.matching.book import NOTHING, Book, BookState, Events, Phase, Request, TradedBar
+from holdfast.matching.checks import Rejection, hold_price, refusal, shortage
 from holdfast.matching.config import MatchingConfig
 from holdfast.matching.execution import Executor
 from holdfast.matching.phases import Matcher
@@ -46,7 +45,7 @@ class VenueState(Record, frozen=True):
 
 
 class Venue:
-    """Takes orders and fills them from bars, on the pessimistic side. Per bar: open_phase, then range_phase until empty."""
+    """Takes orders and fills them from bars, on the pessimistic side. Each bar is two phases, the second until empty."""
 
     __slots__ = ("_account", "_books", "_config", "_executor", "_latency", "_matcher", "_owner", "changes")
 
@@ -86,7 +85,7 @@ class Venue:
         reason = refusal(book, self._account, order)
         if reason is not None:
             return (OrderRejected(order_id, ts, reason),)
-        book.orders[order_id] = order
+        book.add(order)
         self._owner[order_id] = book
         self._settle(book)
         return (OrderAccepted(order_id, ts, f"V{self._executor.number()}"),)
@@ -94,7 +93,7 @@ class Venue:
     def change(
         self, order_id: OrderId, ts: int, trigger_price: Price | None = None, quantity: Quantity | None = None
     ) -> Events:
-        """Give a resting order new terms; nothing if it is already gone.
+        """Give a resting order new terms, at once save for `latency_bars`; nothing if it is already gone.
 
         Raises
         ------
@@ -105,26 +104,29 @@ class Venue:
         order = None if book is None else book.orders.get(order_id)
         if book is None or order is None:
             return NOTHING
-        if trigger_price is not None:
-            if trigger_price <= 0 or trigger_price % book.instrument.tick:
-                raise self._refused(order_id, Rejection.OFF_TICK, f"trigger {trigger_price}")
-            if order.trigger_price is None or order.is_triggered:
-                return NOTHING
-            order.reprice(trigger_price, None)
-        if quantity is not None:
-            self._resize(book, order, quantity)
-        self.changes += 1
-        book.refresh()
-        return (OrderAmended(order_id, ts, trigger_price, None, quantity),)
+        reason = None
+        if trigger_price is not None and (trigger_price <= 0 or trigger_price % book.instrument.tick):
+            reason = Rejection.OFF_TICK
+        elif quantity is not None:
+            reason = self._resizable(book, order, quantity)
+        if reason is not None:
+            found = f"trigger {trigger_price}, quantity {quantity}, filled {order.filled}"
+            raise VenueError(f"{order_id}: the venue does not amend it: {reason}; found {found}", venue="simulated")
+        if self._config.latency_bars:
+            return self._send(book, Request(self._active_from(book, ts), order_id, trigger_price, quantity))
+        return self._amend(book, order, ts, trigger_price, quantity)
 
     def cancel(self, order_id: OrderId, ts: int, reason: str) -> Events:
-        """Take an order back; nothing if it is already gone."""
+        """Take an order back, at once save for `latency_bars`; nothing if it is already gone."""
         book = self._owner.get(order_id)
-        if book is None or order_id not in book.orders:
+        order = None if book is None else book.orders.get(order_id)
+        if book is None or order is None:
             return NOTHING
-        del book.orders[order_id]
+        if self._config.latency_bars:
+            return self._send(book, Request(self._active_from(book, ts), order_id, reason=reason))
+        event = self._executor.cancel(book, order, ts, reason)
         self._settle(book)
-        return (OrderCanceled(order_id, ts, reason),)
+        return (event,)
 
     def open_orders(self) -> Sequence[OrderId]:
         """Return the orders that are being worked on, those of one instrument oldest first."""
@@ -154,7 +156,7 @@ class Venue:
     def _open(self, book: Book, bar: BarClosed) -> Events:
         traded = TradedBar(bar, book.nanos, self._config)
         book.phase = Phase.CLOSED
-        events = self._matcher.open(book, traded) if traded.has_traded else []
+        events = [*self._receive(book, traded), *self._matcher.open(book, traded)] if traded.has_traded else []
         if events:
             book.enter(Phase.OPEN, traded.ts_open, bar.open)
         self._settle(book)
@@ -183,7 +185,13 @@ class Venue:
         return encode(state)
 
     def restore(self, state: bytes) -> None:
-        """Take up a state that `snapshot` gave."""
+        """Take up a state that `snapshot` gave, in place of everything that there was.
+
+        Raises
+        ------
+        DataError
+            It is no such state, or of another version, or trades instruments that this venue does not know.
+        """
         decoded = decode_state(state)
         unknown = {order.spec.instrument_id for order in decoded.orders} | decoded.books.keys() - self._books.keys()
         unknown -= self._books.keys()
@@ -193,13 +201,10 @@ class Venue:
         self._executor.sequence = decoded.sequence
         self._owner = dict.fromkeys(decoded.taken)
         for instrument_id, book in self._books.items():
-            book.restore(decoded.books.get(instrument_id, BookState()))
+            orders = [order for order in decoded.orders if order.spec.instrument_id == instrument_id]
+            book.restore(decoded.books.get(instrument_id, BookState()), orders)
+            self._owner.update((order.spec.order_id, book) for order in orders)
             self._account.bind_short(book.instrument)
-        for order in decoded.orders:
-            book = self._books[order.spec.instrument_id]
-            book.orders[order.spec.order_id] = order
-            self._owner[order.spec.order_id] = book
-        for book in self._books.values():
             self._settle(book)
 
     # -- steps ------------------------------------------------------------------------------------------------------
@@ -209,8 +214,7 @@ class Venue:
             spec, spec.quantity, self._active_from(book, ts), hold_price(spec, book.last, self._config)
         )
         order.reprice(spec.trigger_price, spec.limit_price)
-        if spec.type is OrderType.TRAILING_STOP and spec.trail_offset is not None and spec.trigger_price is not None:
-            order.best = float(spec.trigger_price - spec.trail_offset * spec.side.sign)
+        order.follow()
         if book.phase is not Phase.CLOSED and not self._config.latency_bars:
             order.seen = book.last
         return order
@@ -222,24 +226,54 @@ class Venue:
         # When within the bar is unknown, so is what is left of it: stops count at once, everything else waits.
         return book.ts_phase + bars if book.phase is Phase.RANGE else ts + self._latency + bars
 
-    def _resize(self, book: Book, order: WorkingOrder, quantity: Quantity) -> None:
-        order_id, before = order.spec.order_id, order.quantity
+    def _send(self, book: Book, request: Request) -> Events:
+        book.requests.append(request)
+        self._settle(book)
+        return NOTHING
+
+    def _receive(self, book: Book, bar: TradedBar) -> list[OrderEvent]:
+        """Carry out the amends and cancels that have arrived by this open; what has overtaken them wins."""
+        events: list[OrderEvent] = []
+        for request in [request for request in book.requests if request.ts_active <= bar.ts_due]:
+            book.requests.remove(request)
+            order = book.orders.get(request.order_id)
+            if order is None:
+                continue
+            if request.reason is not None:
+                events.append(self._executor.cancel(book, order, bar.ts_open, request.reason))
+            elif request.quantity is None or self._resizable(book, order, request.quantity) is None:
+                events += self._amend(book, order, bar.ts_open, request.trigger_price, request.quantity)
+        return events
+
+    def _amend(
+        self, book: Book, order: WorkingOrder, ts: int, trigger_price: Price | None, quantity: Quantity | None
+    ) -> Events:
+        if trigger_price is not None:
+            if order.trigger_price is None or order.is_triggered:
+                return NOTHING
+            order.reprice(trigger_price, None)
+            order.follow()
+        if quantity is not None:
+            book.resize(order, quantity)
+            self._account.hold(book.instrument, book.holds())
+        self.changes += 1
+        book.refresh()
+        return (OrderAmended(order.spec.order_id, ts, trigger_price, None, quantity),)
+
+    def _resizable(self, book: Book, order: WorkingOrder, quantity: Quantity) -> Rejection | None:
         if quantity % book.instrument.lot or quantity <= order.filled:
-            found = f"quantity {quantity} after {order.filled} filled"
-            raise self._refused(order_id, Rejection.OFF_LOT, found)
-        order.quantity = quantity
-        if not is_covered(book, self._account, order):
-            order.quantity = before
-            raise self._refused(order_id, Rejection.BALANCE, f"quantity {quantity}")
-        self._account.hold(book.instrument, book.holds())
+            return Rejection.OFF_LOT
+        before, shared = Quantity(order.quantity), dict(book.shared)
+        book.resize(order, quantity)
+        reason = shortage(book, self._account, order)
+        book.resize(order, before)
+        book.shared = shared
+        return reason
 
     def _settle(self, book: Book) -> None:
         self._account.hold(book.instrument, book.holds())
         book.refresh()
         self.changes += 1
-
-    def _refused(self, order_id: OrderId, reason: Rejection, found: str) -> VenueError:
-        return VenueError(f"{order_id}: the venue does not amend it: {reason}, found {found}", venue="simulated")
 
 
 def decode_state(state: bytes) -> VenueState:

@@ -80,6 +80,12 @@ class WorkingOrder(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_
         if limit_price is not None:
             self.limit_price, self.limit = limit_price, float(limit_price)
 
+    def follow(self) -> None:
+        """Set the best price of a trailing stop to the one that its trigger implies."""
+        offset, trigger = self.spec.trail_offset, self.trigger_price
+        if offset is not None and trigger is not None:
+            self.best = float(trigger - offset * self.spec.side.sign)
+
     def levels(self) -> tuple[float, float]:
         """Return `below` and `above`: nothing happens to it in a bar that lies strictly between."""
         kind = self.spec.type
