@@ -1,0 +1,1 @@
+"""The composition root: settings become concrete objects, and those become a running agent."""

@@ -1,0 +1,174 @@
+"""Which market is traded: recorded bars where there are any, else the synthetic one, and always labelled."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from holdfast.adapters.sources.loading import LoadedBars, available, load_bars
+from holdfast.adapters.storage.parquet.store import ParquetBarStore
+from holdfast.app.home import Home
+from holdfast.app.sections import AUTO, SYNTHETIC, MarketSettings
+from holdfast.app.synthetic import synthetic_bars
+from holdfast.core.errors import ConfigurationError, DataError
+from holdfast.core.time import DAY, parse_time, rfc3339
+from holdfast.domain.bar_quality import QualityReport, quality_report
+from holdfast.domain.catalog import listing_for, market_name
+from holdfast.domain.instrument import Instrument, Market
+from holdfast.domain.market import BarSeries, Timeframe, timeframe
+from holdfast.domain.resample import resample
+
+DATA_VARIABLE: Final = "HOLDFAST_DATA"
+_SHARED: Final = Path("..") / "shared" / "data" / "market"
+# What a newcomer has heard of; taken in this order when no instrument is named.
+_FAVOURITES: Final = ("BTC/USDT", "ETH/USDT", "BNB/USDT", "SOL/USDT", "ADA/USDT")
+_FAVOURITES_MAX: Final = 3
+# Enough history to watch for days, and little enough to load at once.
+_WATCHED: Final = 730 * DAY
+
+
+@dataclass(frozen=True)
+class TradedMarket:
+    """Bars of one timeframe with their instruments; `source` is for a person, `notes` say what to know of the data."""
+
+    instruments: tuple[Instrument, ...]
+    series: tuple[BarSeries, ...]
+    timeframe: Timeframe
+    source: str
+    is_synthetic: bool
+    reports: tuple[QualityReport, ...]
+    notes: tuple[str, ...]
+
+
+def open_market(home: Home, settings: MarketSettings, file_format: str = "auto") -> TradedMarket:
+    """Return the market that the settings name; see `find_source` for how `auto` chooses.
+
+    Raises
+    ------
+    DataError
+        A file is missing or cannot be trusted.
+    ConfigurationError
+        The source has no such instrument or timeframe, or nothing in the asked time.
+    """
+    source = find_source(home, settings, os.environ)
+    length = timeframe(settings.timeframe)
+    if source is None:
+        names = settings.instruments or _FAVOURITES[:_FAVOURITES_MAX]
+        loaded = [synthetic_bars(names, length, settings.seed)]
+        found = [item for batch in loaded for item in batch]
+        label = f"synthetic market, seed {settings.seed}"
+    else:
+        found = [_load(home, source, name, length, file_format) for name in _names(home, source, settings, length)]
+        label = str(source)
+    return _traded(found, settings, length, label, is_cut=not settings.start and settings.source == AUTO)
+
+
+def find_source(home: Home, settings: MarketSettings, environment: Mapping[str, str]) -> Path | None:
+    """Return where recorded bars are, None for the synthetic market.
+
+    A named source is taken as it is. `auto` takes HOLDFAST_DATA, else the home's own store, else ../shared/data/market,
+    else the synthetic market.
+    """
+    if settings.source == SYNTHETIC:
+        return None
+    if settings.path is not None:
+        return settings.path
+    if environment.get(DATA_VARIABLE):
+        return Path(environment[DATA_VARIABLE]).expanduser()
+    if home.bars.is_dir() and any(home.bars.glob("*/*.parquet")):
+        return home.bars
+    return _SHARED if _SHARED.is_dir() else None
+
+
+def _names(home: Home, source: Path, settings: MarketSettings, length: Timeframe) -> tuple[str, ...]:
+    if settings.instruments:
+        return settings.instruments
+    if not source.is_dir():
+        return ("",)  # what the file's own name says
+    there = _stored(home) if source == home.bars else available(source)
+    fitting = [name for name, lengths in there.items() if any(length.nanos % item.nanos == 0 for item in lengths)]
+    spot = [name for name in fitting if market_name(name).market is Market.SPOT and "-MARK." not in name]
+    liked = [name for pair in _FAVOURITES for name in spot if name.rpartition(".")[0] == pair]
+    chosen = (liked or spot or fitting)[:_FAVOURITES_MAX]
+    if not chosen:
+        raise DataError(
+            f"{source}: no {length.value} candles in this folder",
+            hint="import some with `holdfast data import FILE`, or take --market synthetic",
+        )
+    return tuple(chosen)
+
+
+def _stored(home: Home) -> dict[str, list[Timeframe]]:
+    found: dict[str, list[Timeframe]] = {}
+    for info in ParquetBarStore(home.bars).catalog():
+        found.setdefault(info.instrument_id, []).append(Timeframe(info.timeframe))
+    return found
+
+
+def _load(home: Home, source: Path, name: str, length: Timeframe, file_format: str) -> LoadedBars:
+    if source == home.bars:
+        return _from_store(home, name, length)
+    if not source.exists():
+        raise DataError(
+            f"{source}: there is no such file or folder",
+            hint="check the path, or set HOLDFAST_DATA to a folder of candle files; --data synthetic needs none",
+        )
+    return load_bars(source, name or None, length, file_format)
+
+
+def _from_store(home: Home, name: str, length: Timeframe) -> LoadedBars:
+    there = _stored(home)
+    plain = name.upper().replace("_", "/")
+    matches = [item for item in there if plain in (item, item.rpartition(".")[0])]
+    if len(matches) != 1:
+        what = "names several stored markets" if matches else "is not in the store"
+        raise ConfigurationError(f"{name} {what}", hint="name one of: " + ", ".join(matches or there))
+    lengths = [item for item in there[matches[0]] if length.nanos % item.nanos == 0]
+    if not lengths:
+        stored = ", ".join(item.value for item in there[matches[0]])
+        raise ConfigurationError(f"{matches[0]} is not stored in {length.value}", hint=f"it is stored in: {stored}")
+    finest = length if length in lengths else max(lengths, key=lambda item: item.nanos)
+    series = resample(ParquetBarStore(home.bars).load(matches[0], finest), length)
+    return LoadedBars(series, quality_report(series))
+
+
+def _traded(
+    found: list[LoadedBars], settings: MarketSettings, length: Timeframe, label: str, *, is_cut: bool
+) -> TradedMarket:
+    notes: list[str] = []
+    instruments: list[Instrument] = []
+    series: list[BarSeries] = []
+    start: int | None = parse_time(settings.start) if settings.start else None
+    until = parse_time(settings.until) if settings.until else None
+    if is_cut:
+        start = _watched_from([item.series for item in found])
+    for item in found:
+        # The grid is read from all bars, so that it does not depend on the stretch that is traded.
+        name = market_name(item.series.instrument_id)
+        listing = listing_for(name.pair, name.venue, name.market, item.series)
+        part = item.series.between(start, until)
+        if not len(part):
+            raise ConfigurationError(
+                f"{item.series.instrument_id} has no bars in the asked time", hint=f"it has {_span(item.series)}"
+            )
+        instruments.append(listing.instrument)
+        series.append(part)
+        notes += [f"{name.id}: {note}" for note in item.report.notes] + ([listing.note] if listing.note else [])
+    reports = tuple(quality_report(part) for part in series)
+    is_synthetic = any(report.is_synthetic for report in reports)
+    return TradedMarket(tuple(instruments), tuple(series), length, label, is_synthetic, reports, tuple(notes))
+
+
+def _watched_from(series: list[BarSeries]) -> int | None:
+    last = max(int(item.ts[-1]) for item in series)
+    first = last - _WATCHED
+    # Midnight, so that the first day is a whole one.
+    return first - first % DAY if all(int(item.ts[0]) < first for item in series) else None
+
+
+def _span(series: BarSeries) -> str:
+    first, last = series.span()
+    return f"{rfc3339(first)} to {rfc3339(last)}"

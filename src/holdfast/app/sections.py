@@ -1,0 +1,78 @@
+"""The sections of the settings that belong to no single room: the agent itself, its market, its strategy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from holdfast.core.errors import ConfigurationError
+from holdfast.core.record import Record
+from holdfast.core.time import parse_time
+from holdfast.domain.market import timeframe
+
+SYNTHETIC: Final = "synthetic"
+AUTO: Final = "auto"
+PACE_MIN, PACE_MAX = 0.01, 100_000.0
+_FREE_DISK_MAX_MB = 1_000_000
+
+
+class AgentSettings(Record, frozen=True):
+    """How the running agent behaves as a process."""
+
+    mode: str = "paper"
+    pace: float = 4.0  # groups of bars per second
+    disk_free_min_mb: int = 200  # below it, nothing is started
+
+    def __post_init__(self) -> None:
+        if self.mode not in ("paper", "live"):
+            raise ConfigurationError(f"agent.mode is {self.mode!r}, valid is paper (live comes later)")
+        if not PACE_MIN <= self.pace <= PACE_MAX:
+            raise ConfigurationError(
+                f"agent.pace is {self.pace}, valid is {PACE_MIN} to {PACE_MAX:.0f}", hint="bars per second"
+            )
+        if not 0 <= self.disk_free_min_mb <= _FREE_DISK_MAX_MB:
+            raise ConfigurationError(
+                f"agent.disk_free_min_mb is {self.disk_free_min_mb}, valid is 0 to {_FREE_DISK_MAX_MB}"
+            )
+
+
+class MarketSettings(Record, frozen=True):
+    """What is traded, and where its bars come from."""
+
+    source: str = AUTO  # auto, synthetic, or the path of a file or folder
+    instruments: tuple[str, ...] = ()  # none: a few that the source has
+    timeframe: str = "1h"
+    start: str = ""  # where the recorded market begins; empty: chosen by the source
+    until: str = ""  # where it ends
+    seed: int = 7  # of the synthetic market
+
+    def __post_init__(self) -> None:
+        timeframe(self.timeframe)
+        for key in ("start", "until"):
+            if getattr(self, key):
+                _require_time(f"market.{key}", getattr(self, key))
+        if self.seed < 0:
+            raise ConfigurationError(f"market.seed is {self.seed}, valid is 0 or more")
+        if not self.source:
+            raise ConfigurationError("market.source is empty, valid is auto, synthetic or a path")
+
+    @property
+    def path(self) -> Path | None:
+        """Return the path that `source` is, None when it is a word."""
+        return None if self.source in (AUTO, SYNTHETIC) else Path(self.source).expanduser()
+
+
+class StrategySettings(Record, frozen=True):
+    """Which strategy trades; its parameters are checked by the strategy itself."""
+
+    name: str = "harmonized"
+    parameters: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+def _require_time(key: str, text: str) -> None:
+    try:
+        parse_time(text)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{key} is {text!r}, which is no date or time", hint=error.hint) from error

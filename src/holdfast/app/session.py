@@ -1,0 +1,150 @@
+"""The loop of a running agent: wishes from the doors, then the next group of bars, at the chosen pace. One thread."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol, assert_never
+
+from holdfast.app.sections import PACE_MAX, PACE_MIN
+from holdfast.core.errors import HoldfastError
+from holdfast.domain.decision import StopLevel
+from holdfast.interfaces.control.mailbox import Letter, Mailbox
+from holdfast.interfaces.control.messages import Reply, Request, Wish
+from holdfast.portfolio.status import DecisionLine, Status
+from holdfast.services.emergency import proof_of
+
+# A burst that catches up with the pace ends here, so that keys and wishes are heard.
+_BURST_S: Final = 0.05
+_IDLE_S: Final = 0.25
+
+
+class Agent(Protocol):
+    """What the loop drives."""
+
+    def step(self) -> bool:
+        """Process the next group of bars; False at the end of the market."""
+        ...
+
+    def status(self) -> Status:
+        """Return how the account stands."""
+        ...
+
+    def decisions(self) -> Sequence[DecisionLine]:
+        """Return what was decided since the last call, oldest first."""
+        ...
+
+    def situation(self, symbol: str) -> Sequence[str]:
+        """Return what the strategy waits for, in sentences."""
+        ...
+
+    def stop(self, level: StopLevel, actor: str, reason: str) -> object:
+        """Pull the brake."""
+        ...
+
+    def resume(self, actor: str, reason: str) -> object:
+        """Release the brake."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Promise:
+    """A stop whose answer waits for its proof."""
+
+    letter: Letter
+    wanted: StopLevel
+    deadline: float
+
+
+class Session:
+    """Drives one agent. `turn` does what is due and tells how long nothing will be."""
+
+    def __init__(self, agent: Agent, mailbox: Mailbox, pace: float, groups_max: int | None = None) -> None:
+        self.agent, self.pace = agent, pace
+        self.is_held = False  # the market stands still, wishes are still heard
+        self.has_ended = False
+        self.groups = 0
+        self._groups_max = groups_max
+        self._mailbox = mailbox
+        self._promises: list[_Promise] = []
+        self._due = time.monotonic()
+
+    @property
+    def is_done(self) -> bool:
+        """Tell whether as many groups were processed as were asked for, or the market has ended."""
+        return self.has_ended or (self._groups_max is not None and self.groups >= self._groups_max)
+
+    def turn(self) -> float:
+        """Grant wishes, process the bars that are due, and return the seconds until the next are."""
+        while (letter := self._mailbox.take()) is not None:
+            self._grant(letter)
+        ends = time.monotonic() + _BURST_S
+        while not self.is_held and not self.is_done and (now := time.monotonic()) >= self._due and now < ends:
+            if self.agent.step():
+                self.groups += 1
+            else:
+                self.has_ended = True
+            # What was missed while the machine slept is not made up for in one rush.
+            self._due = max(self._due + 1.0 / self.pace, now - _BURST_S)
+        self._keep_promises()
+        if self.is_held or self.is_done:
+            return _IDLE_S
+        return min(max(self._due - time.monotonic(), 0.0), _IDLE_S)
+
+    def hold(self, is_held: bool) -> None:
+        """Let the market stand still, or go on."""
+        self.is_held = is_held
+        self._due = time.monotonic()
+
+    def change_pace(self, factor: float) -> None:
+        """Make the market faster or slower."""
+        self.pace = min(max(self.pace * factor, PACE_MIN), PACE_MAX)
+        self._due = time.monotonic()
+
+    def stop(self, level: StopLevel, reason: str) -> None:
+        """Pull the brake from the terminal that the agent runs in."""
+        self.agent.stop(level, "terminal", reason)
+
+    def resume(self, reason: str) -> None:
+        """Release the brake from the terminal."""
+        self.agent.resume("terminal", reason)
+
+    # -- wishes ----------------------------------------------------------------------------------------------------
+
+    def _grant(self, letter: Letter) -> None:
+        request = letter.request
+        try:
+            match request.wish:
+                case Wish.STATUS:
+                    letter.answer.set_result(Reply(status=self.agent.status()))
+                case Wish.SITUATION:
+                    letter.answer.set_result(Reply(lines=tuple(self.agent.situation(request.symbol))))
+                case Wish.STOP | Wish.PAUSE:
+                    level = StopLevel.NO_ENTRIES if request.wish is Wish.PAUSE else request.level
+                    self.agent.stop(level, request.actor, request.reason)
+                    self._promise(letter, request, level)
+                case Wish.RESUME:
+                    self.agent.resume(request.actor, request.reason)
+                    self._promise(letter, request, StopLevel.NONE)
+                case _:
+                    assert_never(request.wish)
+        except HoldfastError as error:
+            letter.answer.set_result(Reply(str(error), error.hint, error.exit_code))
+
+    def _promise(self, letter: Letter, request: Request, wanted: StopLevel) -> None:
+        self._promises.append(_Promise(letter, wanted, time.monotonic() + request.wait_s))
+
+    def _keep_promises(self) -> None:
+        if not self._promises:
+            return
+        status, now = self.agent.status(), time.monotonic()
+        left: list[_Promise] = []
+        for promise in self._promises:
+            proof = proof_of(status, promise.wanted)
+            # Without further bars nothing will fill: say so at once.
+            if proof.is_proven or now >= promise.deadline or self.is_held or self.is_done:
+                promise.letter.answer.set_result(Reply(status=status, proof=proof))
+            else:
+                left.append(promise)
+        self._promises = left

@@ -1,0 +1,1 @@
+"""The command line: parses, calls use cases through app, and shows the result."""

@@ -1,0 +1,46 @@
+"""`run` and `demo`: the agent in the foreground."""
+
+from __future__ import annotations
+
+import click
+
+from holdfast.cli.lazy import perform
+from holdfast.cli.options import acting, market
+
+_pace = click.option("--pace", type=click.FloatRange(0.01, 100_000), metavar="N", help="Bars per second.")
+_bars = click.option("--bars", type=click.IntRange(1), metavar="N", help="End after N groups of bars.")
+_plain = click.option("--plain", is_flag=True, help="Print decisions as lines instead of the live view.")
+
+
+@click.command()
+@click.option("--mode", default="paper", show_default=True, metavar="paper|live", help="Who fills the orders.")
+@market
+@click.option("--market", metavar="PATH|synthetic", help="Recorded bars (file or folder), or the synthetic market.")
+@click.option("--from", "ts_from", metavar="TIME", help="Begin the market here, e.g. 2021-01-01.")
+@click.option("--until", "ts_until", metavar="TIME", help="End when the market reaches this time.")
+@click.option("--capital", metavar="AMOUNT", help="Quote units that a new run begins with.")
+@click.option("--fresh", "is_fresh", is_flag=True, help="Begin a new run; the journal keeps the old one.")
+@_pace
+@_bars
+@_plain
+@acting
+def run(**options: object) -> int:
+    """Start the agent in paper mode: a market at a chosen pace, simulated fills, real rules.
+
+    Without options it trades recorded bars from HOLDFAST_DATA, or from ../shared/data/market where that exists, or else
+    the built-in synthetic market. The state survives: the next `run` goes on where this one ended.
+
+    Keys in the live view: p pause or resume entries, s stop menu, + and - pace, space hold the market, q quit.
+    """
+    return perform("agent:run", options)
+
+
+@click.command()
+@_pace
+@_bars
+@_plain
+@click.option("--seed", type=click.IntRange(0), default=7, show_default=True, help="Of the synthetic market.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an unexpected error.")
+def demo(**options: object) -> int:
+    """Watch the agent trade a synthetic market at a quick pace, in a temporary home that is removed afterwards."""
+    return perform("agent:demo", options)

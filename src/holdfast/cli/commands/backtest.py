@@ -1,0 +1,35 @@
+"""`backtest`: a strategy over recorded bars."""
+
+from __future__ import annotations
+
+import click
+
+from holdfast.cli.lazy import perform
+from holdfast.cli.options import market, reading
+
+
+@click.command()
+@click.option("--data", metavar="PATH", envvar="HOLDFAST_DATA", help="Candle file, or folder of candle files.")
+@market
+@click.option("--from", "ts_from", metavar="TIME", help="First bar, e.g. 2020-03-01.")
+@click.option("--to", "ts_to", metavar="TIME", help="Bars before this time.")
+@click.option("--capital", metavar="AMOUNT", help="Quote units to begin with (default 10000).")
+@click.option(
+    "--frictionless", "is_frictionless", is_flag=True, help="No fees, spread or slippage; the report says so."
+)
+@click.option(
+    "--check-lookahead", "is_lookahead_checked", is_flag=True, help="Only test whether the strategy sees ahead."
+)
+@click.option("--trades", "trades_file", metavar="FILE", help="Write one JSON line per trade.")
+@click.option("--journal", "journal_folder", metavar="DIR", help="Keep the journal of the run in this new folder.")
+@click.option("--seed", type=click.IntRange(0), default=7, show_default=True, help="Of a synthetic market.")
+@click.option("--format", "file_format", default="auto", metavar="NAME", help="File format when it cannot be told.")
+@reading
+def backtest(**options: object) -> int:
+    """Run a strategy over recorded bars, through the same engine, gate and matching rules as the agent.
+
+    Example: holdfast backtest --data FILE.parquet --instrument BTC/USDT --timeframe 1h --strategy ma_crossover
+
+    Several --instrument share one capital and one gate. --data synthetic runs over the seeded synthetic market.
+    """
+    return perform("backtest:backtest", options)

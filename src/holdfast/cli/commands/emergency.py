@@ -1,0 +1,42 @@
+"""`stop` and `resume`: the emergency stop."""
+
+from __future__ import annotations
+
+import click
+
+from holdfast.cli.lazy import perform
+from holdfast.cli.options import reading
+
+_LEVELS = ("no-entries", "reduce-only", "flatten")
+_wait = click.option(
+    "--wait", type=click.FloatRange(0, 600), default=10.0, show_default=True, metavar="SECONDS",
+    help="How long to wait for the proof.",
+)  # fmt: skip
+
+
+@click.command()
+@click.option("--level", type=click.Choice(_LEVELS), default=None, help="How far to go (default no-entries).")
+@click.option("--flatten", "is_flatten", is_flag=True, help="Short for --level flatten: close everything and lock.")
+@click.option("--reason", default="", metavar="TEXT", help="Why; it goes into the journal.")
+@click.option("--yes", "is_confirmed", is_flag=True, help="Do not ask for the typed word (for scripts).")
+@click.option("--dry-run", "is_dry_run", is_flag=True, help="Show what would happen, and do nothing.")
+@_wait
+@reading
+def stop(**options: object) -> int:
+    """Pull the emergency stop; the answer proves what is left.
+
+    no-entries: positions and their stops stay, nothing new is opened. reduce-only: resting entries are canceled,
+    too. flatten: every position is closed at the market and the account is locked until `holdfast resume`.
+    """
+    return perform("emergency:stop", options)
+
+
+@click.command()
+@click.option("--reason", default="", metavar="TEXT", help="Why; it goes into the journal.")
+@click.option("--yes", "is_confirmed", is_flag=True, help="Do not ask for the typed word (for scripts).")
+@click.option("--dry-run", "is_dry_run", is_flag=True, help="Show what would happen, and do nothing.")
+@_wait
+@reading
+def resume(**options: object) -> int:
+    """Release the emergency stop, so that entries are possible again."""
+    return perform("emergency:resume", options)

@@ -1,0 +1,104 @@
+"""What a user sees when something fails: what happened, why, and what to type next. Never a bare traceback."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import click
+
+from holdfast.core.errors import HoldfastError
+
+FAILED: Final = 1
+USAGE: Final = 2
+INTERRUPTED: Final = 130  # 128 + SIGINT, as shells have it
+_DISK_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+def exit_code_for(call: Callable[[], int], arguments: Sequence[str]) -> int:
+    """Run `call` and return its exit code; report whatever it raises."""
+    try:
+        return call()
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        return INTERRUPTED
+    except click.ClickException as error:
+        command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "holdfast"
+        return _report(arguments, error.format_message(), f"{command} --help", error.exit_code)
+    except BrokenPipeError:
+        # The reader has seen enough, as in `holdfast orders | head`. Python would complain again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except HoldfastError as error:
+        if (disk := _disk_full(error)) is not None:
+            return _report_disk(arguments, disk)
+        if "--debug" in arguments:
+            traceback.print_exc()
+        return _report(arguments, str(error), error.hint, error.exit_code)
+    # top of task: the command ends here; its traceback goes to a file and the message says where.
+    except Exception as error:
+        if (disk := _disk_full(error)) is not None:
+            return _report_disk(arguments, disk)
+        return _report_unexpected(arguments, error)
+
+
+def _report(arguments: Sequence[str], message: str, hint: str, code: int, kind: str = "error") -> int:
+    if "--json" in arguments:
+        click.echo(json.dumps({kind: {"message": message, "next": hint, "exit_code": code}}, ensure_ascii=False))
+    click.echo(f"{click.style('error:', fg='red', bold=True)} {message}", err=True)
+    if hint:
+        click.echo(f"{click.style('next:', fg='cyan', bold=True)} {hint}", err=True)
+    return code
+
+
+def _report_unexpected(arguments: Sequence[str], error: Exception) -> int:
+    if "--debug" in arguments or os.environ.get("HOLDFAST_DEBUG"):
+        traceback.print_exception(error)
+        where = "the traceback stands above"
+    else:
+        where = _write_traceback(error)
+    what = f"something unexpected happened — {type(error).__name__}: {error}"
+    return _report(arguments, what, f"this is a fault of holdfast: please report it; {where}", FAILED)
+
+
+def _write_traceback(error: Exception) -> str:
+    text = "".join(traceback.format_exception(error))
+    try:
+        descriptor, name = tempfile.mkstemp(prefix="holdfast-crash-", suffix=".txt")
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError:
+        return "its traceback could not be written; repeat the command with --debug"
+    return f"its traceback is in {Path(name)}"
+
+
+def _report_disk(arguments: Sequence[str], error: BaseException) -> int:
+    place = f" ({error.filename})" if isinstance(error, OSError) and error.filename else ""
+    message = f"the disk is full{place} — what was acknowledged is safe, nothing more could be written"
+    return _report(arguments, message, "free some space (holdfast doctor shows how much there is), then start again", 1)
+
+
+def _disk_full(error: BaseException) -> BaseException | None:
+    for cause in _causes(error):
+        if isinstance(cause, OSError) and cause.errno in _DISK_FULL:
+            return cause
+        # SQLite says it in words; its error class is not imported for one text.
+        if type(cause).__name__ == "OperationalError" and "disk is full" in str(cause):
+            return cause
+    return None
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    seen: BaseException | None = error
+    while seen is not None:
+        yield seen
+        seen = seen.__cause__ or seen.__context__

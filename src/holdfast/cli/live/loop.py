@@ -1,0 +1,70 @@
+"""Runs a session in the foreground: as a live picture on a terminal, or as plain lines anywhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import click
+from rich.console import Console
+from rich.live import Live
+
+from holdfast.app.session import Session
+from holdfast.cli.amounts import minute
+from holdfast.cli.live.controls import Controls
+from holdfast.cli.live.keyboard import Keyboard
+from holdfast.cli.live.view import Frame, picture
+from holdfast.domain.decision import StopLevel
+from holdfast.portfolio.status import DecisionLine
+
+_FRAMES_PER_SECOND = 10
+_ROWS_BESIDE_DECISIONS = 17  # what head, figures, an empty table of positions and foot take
+
+
+def show(session: Session, frame: Frame) -> None:
+    """Show the live picture and take keys until the user quits, or as many bars as were asked for are done."""
+    console = Console()
+    controls = Controls(session)
+    status = session.agent.status()
+    with Keyboard() as keyboard, Live(console=console, screen=True, auto_refresh=False) as live:
+        shown = 0.0
+        while not controls.has_quit and (session.has_ended or not session.is_done):
+            wait = session.turn()
+            now = time.monotonic()
+            if now - shown >= 1.0 / _FRAMES_PER_SECOND:
+                status, shown = session.agent.status(), now
+                room = console.size.height - _ROWS_BESIDE_DECISIONS - max(len(status.positions), 1)
+                live.update(
+                    picture(status, replace(
+                        frame, pace=session.pace, is_held=session.is_held, has_ended=session.has_ended,
+                        prompt=_prompt(controls, session), decisions=max(room, 3),
+                    )),
+                    refresh=True,
+                )  # fmt: skip
+            keys = keyboard.read(min(wait, 1.0 / _FRAMES_PER_SECOND))
+            if keys:
+                controls.press(keys, StopLevel(status.stop_level))
+                status, shown = session.agent.status(), 0.0
+
+
+def _prompt(controls: Controls, session: Session) -> str:
+    ended = "the recorded market has ended; q quits" if session.has_ended else ""
+    return controls.prompt or ended
+
+
+def tell(session: Session, is_over: Callable[[], bool] = lambda: False) -> None:
+    """Print one line per decision until the market or the asked number of bars ends."""
+    while not session.is_done and not is_over():
+        wait = session.turn()
+        _print(session.agent.decisions())
+        if wait > 0:
+            time.sleep(wait)
+    session.turn()
+    _print(session.agent.decisions())
+
+
+def _print(lines: Sequence[DecisionLine]) -> None:
+    for line in lines:
+        pair = line.instrument_id.rpartition(".")[0]
+        click.echo(f"{minute(line.ts)} {pair} {line.what}: {line.reason} [{line.decision_id}]")

@@ -1,0 +1,143 @@
+"""The picture: equity, open risk, drawdown, positions, last decisions. Made from a Status, and from nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from holdfast.cli.amounts import exact, minute, money, percent, signed
+from holdfast.domain.decision import StopLevel
+from holdfast.portfolio.status import DecisionLine, PositionLine, Status
+
+_BAR_CELLS = 20
+_UP, _DOWN, _DIM, _WARN = "green", "red", "bright_black", "yellow"
+_COLOURS = {
+    "entered": _UP, "target": _UP, "refused": _WARN, "not filled": _WARN, "stopped": _DOWN, "emergency": _DOWN,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What the picture needs beside the account."""
+
+    source: str
+    strategy: str
+    pace: float
+    drawdown_limit: Decimal  # share of the peak at which entries stop
+    is_held: bool = False
+    has_ended: bool = False
+    prompt: str = ""
+    decisions: int = 8
+
+
+def picture(status: Status, frame: Frame) -> RenderableType:
+    """Return the whole view."""
+    return Group(
+        _head(status, frame), _figures(status, frame), _positions(status), _decisions(status, frame), _foot(frame)
+    )
+
+
+def _head(status: Status, frame: Frame) -> RenderableType:
+    left = Text("holdfast ", style="bold")
+    left.append(f" {status.mode.upper()} ", style="bold white on blue")
+    if status.is_synthetic:
+        left.append(" ")
+        left.append(" SYNTHETIC MARKET: no real prices ", style="bold black on yellow")
+    left.append(f"  {minute(status.ts)} UTC", style="bold")
+    state = "ended" if frame.has_ended else "standing still" if frame.is_held else f"{frame.pace:g} bars/s"
+    left.append(f"  {state}", style=_WARN if frame.is_held or frame.has_ended else _DIM)
+    level = StopLevel(status.stop_level)
+    if level is not StopLevel.NONE:
+        left.append("  ")
+        left.append(f" STOP: {level.value.replace('_', ' ')} ", style="bold white on red")
+    left.append(f"\n{frame.strategy} on {frame.source}", style=_DIM)
+    left.no_wrap, left.overflow = True, "ellipsis"
+    return left
+
+
+def _figures(status: Status, frame: Frame) -> RenderableType:
+    table = Table.grid(expand=True, padding=(0, 2))
+    for _ in range(4):
+        table.add_column(ratio=1)
+    gain = status.equity - status.capital
+    table.add_row(*(Text(title, style=_DIM) for title in ("Equity", "Today", "Open risk", "Drawdown")))
+    table.add_row(
+        Text(f"{money(status.equity)} {status.quote}", style="bold"),
+        _coloured(status.day_pnl),
+        Text(f"{money(status.risk_open)} of {money(status.risk_open_limit)}"),
+        _bar(status.drawdown, frame.drawdown_limit),
+    )
+    wins = f"{status.wins}/{status.trades} won" if status.trades else "no trade yet"
+    share = status.risk_open / status.equity if status.equity > 0 else Decimal(0)
+    table.add_row(
+        _coloured(gain, " since the start"), Text(f"{wins}", style=_DIM),
+        Text(f"{percent(share)} of equity", style=_DIM), Text(f"peak {money(status.peak)}", style=_DIM),
+    )  # fmt: skip
+    return Panel(table, border_style=_DIM)
+
+
+def _positions(status: Status) -> RenderableType:
+    table = Table(expand=True, border_style=_DIM, header_style=_DIM, title_justify="left", pad_edge=False)
+    for title in ("Position", "Quantity", "Entry", "Last", "Profit", "Stop", "Target", "Risk", "R:R"):
+        table.add_column(title, justify="left" if title == "Position" else "right", no_wrap=True)
+    for line in status.positions:
+        table.add_row(
+            f"{'▲ long' if line.side == 'BUY' else '▼ short'} {line.instrument_id.rpartition('.')[0]}",
+            exact(line.quantity), exact(line.entry_price.quantize(line.stop)), exact(line.price_last),
+            _coloured(line.unrealized), exact(line.stop), exact(line.target), money(line.risk_open), _ratio(line),
+        )  # fmt: skip
+    if not status.positions:
+        table.add_row(Text("no open position", style=_DIM), *[""] * 8)
+    return table
+
+
+def _decisions(status: Status, frame: Frame) -> RenderableType:
+    table = Table.grid(expand=True, padding=(0, 1))
+    table.add_column(no_wrap=True, style=_DIM)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(ratio=1, overflow="fold")
+    table.add_column(no_wrap=True, style=_DIM)
+    for line in status.decisions[: frame.decisions]:
+        table.add_row(
+            minute(line.ts)[5:], line.instrument_id.rpartition(".")[0], Text(line.what, style=_colour(line)),
+            line.reason, line.decision_id,
+        )  # fmt: skip
+    if not status.decisions:
+        table.add_row("", "", Text("nothing decided yet", style=_DIM), "the strategy looks at each bar", "")
+    return Panel(table, title="Last decisions", title_align="left", border_style=_DIM)
+
+
+def _foot(frame: Frame) -> RenderableType:
+    keys = Text("p pause/resume   s stop   + - pace   space hold   q quit", style=_DIM)
+    return Group(keys, Text(frame.prompt or " ", style="bold yellow"))
+
+
+def _colour(line: DecisionLine) -> str:
+    return next((style for word, style in _COLOURS.items() if line.what.startswith(word)), "cyan")
+
+
+def _coloured(value: Decimal, suffix: str = "") -> Text:
+    return Text(signed(value) + suffix, style=_UP if value > 0 else _DOWN if value < 0 else _DIM)
+
+
+def _ratio(line: PositionLine) -> str:
+    # Reward that is left for the risk that is left; nothing at risk any more is shown as such.
+    sign = 1 if line.side == "BUY" else -1
+    risk = (line.price_last - line.stop) * sign
+    return f"{(line.target - line.price_last) * sign / risk:.1f}" if risk > 0 and line.target > 0 else "-"
+
+
+def _bar(value: Decimal, limit: Decimal) -> Text:
+    used = min(float(value / limit), 1.0) if limit else 0.0
+    cells = round(used * _BAR_CELLS)
+    style = _DOWN if used > 0.75 else _WARN if used > 0.4 else _UP
+    text = Text(f"-{percent(value)} ")
+    text.append("█" * cells, style=style)
+    text.append("░" * (_BAR_CELLS - cells), style=_DIM)
+    return text.append(f" {percent(limit, 0)}", style=_DIM)

@@ -1,0 +1,45 @@
+"""Options that many commands share, so that they read and mean the same everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., object])
+
+_home = click.option(
+    "--home", metavar="DIR", type=click.Path(file_okay=False), envvar="HOLDFAST_HOME",
+    help="Folder of the agent's state and settings (default: the user's data folder).",
+)  # fmt: skip
+_debug = click.option("--debug", is_flag=True, help="Show the traceback of an unexpected error.")
+_json = click.option("--json", "is_json", is_flag=True, help="Print one JSON document for programs.")
+
+
+def acting(command: Command) -> Command:
+    """Give a command the options that all have: --home and --debug."""
+    return _home(_debug(command))
+
+
+def reading(command: Command) -> Command:
+    """Give a command that shows something --home, --debug and --json."""
+    return acting(_json(command))
+
+
+def market(command: Command) -> Command:
+    """Give a command the options that say which market is traded, and how."""
+    options = (
+        click.option(
+            "--instrument", "instruments", multiple=True, metavar="PAIR",
+            help="Market such as BTC/USDT; repeat it for several that share one capital.",
+        ),
+        click.option("--timeframe", metavar="1m..1w", help="Length of a bar."),
+        click.option("--strategy", metavar="NAME", help="Name of a strategy, or path.py:Name of your own."),
+        click.option(
+            "--set", "parameters", multiple=True, metavar="KEY=VALUE", help="A parameter of the strategy; repeatable."
+        ),
+    )  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
