@@ -23,7 +23,7 @@ from holdfast.matching.working import WorkingOrder
 Events = tuple[OrderEvent, ...]
 NOTHING: Events = ()
 
-_GAP_FLAGS = BarFlag.GAP_BEFORE | BarFlag.AFTER_NO_TRADE
+_GAP_FLAGS = int(BarFlag.GAP_BEFORE | BarFlag.AFTER_NO_TRADE)
 _NO_TRADE = int(BarFlag.NO_TRADE)
 _SUSPECT = int(BarFlag.SUSPECT)
 
@@ -87,11 +87,11 @@ class Book:
 
     __slots__ = (
         "above", "below", "fee_rate_max", "instrument", "last", "nanos", "orders", "phase", "requests", "shared",
-        "stopped", "ts_phase", "ts_used", "used",
+        "stopped", "tick", "ts_phase", "ts_used", "used",
     )  # fmt: skip
 
     def __init__(self, instrument: Instrument, nanos: int, config: MatchingConfig) -> None:
-        self.instrument, self.nanos = instrument, nanos
+        self.instrument, self.nanos, self.tick = instrument, nanos, instrument.tick
         self.fee_rate_max = fee_rate_max(config, instrument)
         self.orders: dict[OrderId, WorkingOrder] = {}
         self.below, self.above = -math.inf, math.inf
@@ -113,6 +113,19 @@ class Book:
                 above = high
         self.below = math.inf if self.phase or self.requests else below
         self.above = above
+
+    def move_stop(self, order: WorkingOrder, before: float) -> None:
+        """Adapt the levels to a stop-market's new trigger; `before` is the old one. Mostly without seeing the rest."""
+        trigger = order.trigger
+        if order.spec.side is Side.BUY:
+            if trigger > before and before <= self.above:
+                self.refresh()
+            elif trigger < self.above:
+                self.above = trigger
+        elif trigger < before and before >= self.below:
+            self.refresh()
+        elif trigger > self.below:
+            self.below = trigger
 
     def enter(self, phase: Phase, ts: int, last: float) -> None:
         """Note what the engine now answers to, so that its orders still take part in this bar."""

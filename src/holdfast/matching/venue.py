@@ -19,6 +19,7 @@ from holdfast.domain.order import (
     OrderFilled,
     OrderRejected,
     OrderSpec,
+    OrderType,
 )
 from holdfast.domain.values import Asset, InstrumentId, OrderId, Price, Quantity
 from holdfast.matching.account import Account
@@ -45,7 +46,7 @@ class VenueState(Record, frozen=True):
 
 
 class Venue:
-    """Takes orders and fills them from bars, on the pessimistic side. Each bar is two phases, the second until empty."""
+    """Takes orders and fills them from bars, on the pessimistic side. A bar is two phases, the second until empty."""
 
     __slots__ = ("_account", "_books", "_config", "_executor", "_latency", "_matcher", "_owner", "changes")
 
@@ -105,7 +106,7 @@ class Venue:
         if book is None or order is None:
             return NOTHING
         reason = None
-        if trigger_price is not None and (trigger_price <= 0 or trigger_price % book.instrument.tick):
+        if trigger_price is not None and (trigger_price % book.tick or trigger_price < book.tick):
             reason = Rejection.OFF_TICK
         elif quantity is not None:
             reason = self._resizable(book, order, quantity)
@@ -159,7 +160,9 @@ class Venue:
         events = [*self._receive(book, traded), *self._matcher.open(book, traded)] if traded.has_traded else []
         if events:
             book.enter(Phase.OPEN, traded.ts_open, bar.open)
-        self._settle(book)
+            self._account.hold(book.instrument, book.holds())
+        book.refresh()
+        self.changes += 1
         return tuple(events)
 
     def _range(self, book: Book, bar: BarClosed) -> Events:
@@ -168,9 +171,11 @@ class Venue:
         if events:
             fills = [event.price for event in events if isinstance(event, OrderFilled)]
             book.enter(Phase.RANGE, traded.ts_range, float(fills[-1]) if fills else book.last)
+            self._account.hold(book.instrument, book.holds())
         else:
             book.enter(Phase.CLOSED, 0, bar.close)
-        self._settle(book)
+        book.refresh()
+        self.changes += 1
         return tuple(events)
 
     # -- state ------------------------------------------------------------------------------------------------------
@@ -251,13 +256,17 @@ class Venue:
         if trigger_price is not None:
             if order.trigger_price is None or order.is_triggered:
                 return NOTHING
-            order.reprice(trigger_price, None)
-            order.follow()
+            before = order.trigger
+            order.trigger_price, order.trigger = trigger_price, float(trigger_price)
+            if before and order.spec.type is OrderType.STOP_MARKET:
+                book.move_stop(order, before)
+            else:
+                order.follow()
+                book.refresh()
         if quantity is not None:
             book.resize(order, quantity)
             self._account.hold(book.instrument, book.holds())
         self.changes += 1
-        book.refresh()
         return (OrderAmended(order.spec.order_id, ts, trigger_price, None, quantity),)
 
     def _resizable(self, book: Book, order: WorkingOrder, quantity: Quantity) -> Rejection | None:
