@@ -1,6 +1,6 @@
 """Peer: nautilus_trader. Bars pass through its matching engine; the strategy answers to bars and fills.
 
-Its profit lies slightly below the oracle's: what a bar's volume cannot take fills one tick worse, and stops lie on ticks.
+Its profit lies slightly below the oracle's: what a bar's volume cannot take fills one tick worse; stops lie on ticks.
 """
 
 from decimal import Decimal
