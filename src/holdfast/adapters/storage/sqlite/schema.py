@@ -15,8 +15,8 @@ SCHEMA_VERSION = 2
 # The kinds that make up the mass of a journal. All others are indexed, so that the last checkpoint among a million
 # ticks is found at once, and the mass pays nothing for it. The text must be the same in index and query: SQLite
 # uses a partial index only if it sees its condition again.
-NOT_BULK = "kind NOT IN ('tick', 'input')"
-BULK_KINDS = frozenset({"tick", "input"})
+NOT_BULK = "kind NOT IN ('tick', 'bars', 'input')"
+BULK_KINDS = frozenset({"tick", "bars", "input"})
 
 _META = "CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID"
 _RECORD_V1 = """CREATE TABLE record(

@@ -210,6 +210,7 @@ def _check_tail(connection: sqlite3.Connection, meta: SegmentMeta, path: Path) -
                 hint="see what is damaged: holdfast journal verify; then restore the journal from a backup",
             )
         expected, previous = sequence + 1, digest
+    connection.text_factory = str
 
 
 def check_head_note(folder: Path, connection: sqlite3.Connection, meta: SegmentMeta, sequence: int) -> None:

@@ -117,8 +117,8 @@ def accept(path: Path | str) -> VerifyReport:
     """
     folder = Path(path)
     report = verify(folder)
-    if any(problem.damage is not Damage.HEAD_UNKNOWN for problem in report.problems):
-        first = report.problems[0]
+    first = next((problem for problem in report.problems if problem.damage is not Damage.HEAD_UNKNOWN), None)
+    if first is not None:
         raise JournalError(f"this journal cannot be accepted: {first.message}", hint=first.hint)
     ownership = Ownership(folder)
     try:

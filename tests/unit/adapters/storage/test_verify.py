@@ -1,0 +1,267 @@
+"""Verification finds every damage, names the record, and goes on."""
+
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.unit.adapters.storage.conftest import FrozenClock, MakeJournal, change
+
+from holdfast.adapters.storage.sqlite.journal import SqliteJournal
+from holdfast.adapters.storage.sqlite.verify import Damage, accept, verify
+from holdfast.core.errors import JournalError
+from holdfast.ports.journal import Entry
+
+
+def damages(folder: Path) -> dict[Damage, int]:
+    """Return the first record concerned by each sort of damage."""
+    found: dict[Damage, int] = {}
+    for problem in verify(folder).problems:
+        assert problem.message
+        assert problem.hint
+        found.setdefault(problem.damage, problem.sequence)
+    return found
+
+
+def test_a_whole_journal_has_no_problems(make_journal: MakeJournal, clock: FrozenClock):
+    for records in (1_000, 5, 1):
+        folder = make_journal(name=f"by-{records}", segment_records=records)
+        report = verify(folder)
+        assert (report.records, report.problems) == (12, ())
+        with SqliteJournal(folder, clock, is_read_only=True) as journal:
+            assert report.head_hash == journal.head[1].hex()
+
+
+def test_an_empty_journal_is_whole(tmp_path: Path, clock: FrozenClock):
+    SqliteJournal(tmp_path, clock).close()
+    assert verify(tmp_path).is_whole
+    assert verify(tmp_path).records == 0
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path: Path):
+    with pytest.raises(JournalError, match="no journal"):
+        verify(tmp_path / "nothing")
+
+
+FIELD_BYTES = st.tuples(
+    st.sampled_from(["body", "hash", "kind", "ts_journal"]), st.integers(1, 12), st.integers(0, 1_000)
+)
+
+
+@settings(max_examples=200)
+@given(where=FIELD_BYTES, mask=st.integers(1, 255))
+def test_any_flipped_byte_of_any_field_is_found(where: tuple[str, int, int], mask: int, tmp_path_factory):
+    field, sequence, position = where
+    folder = tmp_path_factory.mktemp("journal")
+    with SqliteJournal(folder, FrozenClock()) as journal:
+        journal.append([Entry("run" if n % 3 else "tick", b'{"n":%d,"text":"\xc3\xa9"}' % n) for n in range(12)])
+    connection = sqlite3.connect(folder / "journal-000001.db", isolation_level=None)
+    (value,) = connection.execute(f"SELECT {field} FROM record WHERE sequence = ?", (sequence,)).fetchone()
+    if field == "ts_journal":
+        changed: object = value ^ (mask << 8 * (position % 7))
+    else:
+        raw = bytearray(value.encode() if isinstance(value, str) else value)
+        raw[position % len(raw)] ^= mask
+        changed = bytes(raw)
+    target = f"UPDATE record SET {field} = {'CAST(? AS TEXT)' if field == 'kind' else '?'} WHERE sequence = ?"
+    connection.execute(target, (changed, sequence))
+    connection.close()
+    assert damages(folder).get(Damage.RECORD_ALTERED) == sequence
+
+
+@settings(max_examples=150)
+@given(data=st.data())
+def test_any_flipped_byte_of_the_file_is_found_or_changes_no_record(data: st.DataObject, tmp_path_factory):
+    """Most bytes of a file are room to spare; those that matter are found."""
+    folder = tmp_path_factory.mktemp("journal")
+    with SqliteJournal(folder, FrozenClock()) as journal:
+        journal.append([Entry("run" if n % 3 else "tick", b'{"n":%d}' % n) for n in range(60)]).wait()
+        written = list(journal.read())
+    path = folder / "journal-000001.db"
+    content = bytearray(path.read_bytes())
+    position = data.draw(st.integers(0, len(content) - 1))
+    content[position] ^= data.draw(st.integers(1, 255))
+    path.write_bytes(content)
+    if verify(folder).is_whole:
+        with SqliteJournal(folder, FrozenClock(), is_read_only=True) as journal:
+            assert list(journal.read()) == written
+            assert list(journal.read(kinds=["run"])) == [record for record in written if record.kind == "run"]
+
+
+def test_the_same_content_in_another_storage_class_is_found(make_journal: MakeJournal):
+    """A body that became text would come back as another type, although its bytes are the same."""
+    folder = make_journal()
+    path = folder / "journal-000001.db"
+    connection = sqlite3.connect(path, isolation_level=None)
+    (sql,) = connection.execute("SELECT sql FROM sqlite_schema WHERE name = 'record'").fetchone()
+    connection.execute("PRAGMA writable_schema=ON")
+    loose = sql.replace("STRICT", "").replace("body BLOB", "body ANY")
+    connection.execute("UPDATE sqlite_schema SET sql = ? WHERE name = 'record'", (loose,))
+    connection.close()
+    change(folder, "UPDATE record SET body = CAST(body AS TEXT) WHERE sequence = 4")
+    assert damages(folder) == {Damage.RECORD_ALTERED: 4}
+
+
+def test_deleted_records_are_named(make_journal: MakeJournal):
+    folder = make_journal()
+    change(folder, "DELETE FROM record WHERE sequence IN (5, 6, 7)")
+    report = verify(folder)
+    assert report.problems[0].damage is Damage.RECORDS_MISSING
+    assert "record 5 to 7 is missing before 8" in report.problems[0].message
+
+
+def test_a_deleted_first_record_is_found(make_journal: MakeJournal):
+    folder = make_journal()
+    change(folder, "DELETE FROM record WHERE sequence = 1")
+    assert damages(folder)[Damage.RECORDS_MISSING] == 1
+
+
+def test_an_inserted_record_is_found(make_journal: MakeJournal):
+    folder = make_journal()
+    change(folder, "UPDATE record SET sequence = -sequence WHERE sequence > 6")
+    change(folder, "UPDATE record SET sequence = 1 - sequence WHERE sequence < 0")
+    change(folder, "INSERT INTO record SELECT 7, ts_journal, kind, body, hash FROM record WHERE sequence = 6")
+    assert damages(folder)[Damage.RECORD_ALTERED] == 7
+
+
+def test_a_record_before_the_first_is_found(make_journal: MakeJournal):
+    folder = make_journal()
+    change(folder, "INSERT INTO record SELECT -3, ts_journal, kind, body, hash FROM record WHERE sequence = 6")
+    assert damages(folder)[Damage.RECORD_MISPLACED] == -3
+
+
+def test_two_records_in_each_others_place_are_found(make_journal: MakeJournal):
+    folder = make_journal()
+    change(folder, "UPDATE record SET sequence = -4 WHERE sequence = 4")
+    change(folder, "UPDATE record SET sequence = 4 WHERE sequence = 9")
+    change(folder, "UPDATE record SET sequence = 9 WHERE sequence = -4")
+    assert damages(folder) == {Damage.RECORD_ALTERED: 4}
+
+
+def test_a_cut_tail_is_found_by_the_known_head(make_journal: MakeJournal, clock: FrozenClock):
+    folder = make_journal()
+    change(folder, "DELETE FROM record WHERE sequence > 9")
+    assert damages(folder) == {Damage.TAIL_CUT: 10}
+    with pytest.raises(JournalError, match="its tail is cut"):
+        SqliteJournal(folder, clock)
+
+
+def test_a_truncated_file_is_found(make_journal: MakeJournal, clock: FrozenClock):
+    folder = make_journal([b'"' + b"x" * 900 + b'"'] * 60)
+    path = folder / "journal-000001.db"
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size // 2 // 4096 * 4096)
+    assert not verify(folder).is_whole
+    with pytest.raises(JournalError):
+        SqliteJournal(folder, clock)
+
+
+def test_a_tail_that_was_cut_and_written_anew_is_found(make_journal: MakeJournal, clock: FrozenClock):
+    folder, other = make_journal(), make_journal(name="other")
+    with SqliteJournal(other, clock) as journal:
+        journal.append([Entry("tick", b'"more"')])
+    note = (other / "journal.head").read_text().replace(_journal_id(other), _journal_id(folder))
+    change(folder, "INSERT INTO record SELECT 13, ts_journal, kind, body, hash FROM record WHERE sequence = 12")
+    (folder / "journal.head").write_text(note)
+    assert damages(folder)[Damage.TAIL_REPLACED] == 13
+
+
+def _journal_id(folder: Path) -> str:
+    with SqliteJournal(folder, FrozenClock(), is_read_only=True) as journal:
+        return journal.journal_id
+
+
+def test_a_missing_note_of_the_head_is_said_and_can_be_accepted(make_journal: MakeJournal, clock: FrozenClock):
+    folder = make_journal(segment_records=5)
+    (folder / "journal.head").unlink()
+    assert damages(folder) == {Damage.HEAD_UNKNOWN: 0}
+    with pytest.raises(JournalError, match=r"journal\.head is missing"):
+        SqliteJournal(folder, clock)
+    assert accept(folder).is_whole
+    SqliteJournal(folder, clock).close()
+
+
+def test_a_damaged_journal_cannot_be_accepted(make_journal: MakeJournal):
+    folder = make_journal()
+    (folder / "journal.head").unlink()
+    change(folder, "UPDATE record SET body = x'00' WHERE sequence = 3")
+    with pytest.raises(JournalError, match="cannot be accepted: record 3"):
+        accept(folder)
+
+
+def test_the_note_of_another_journal_is_found(make_journal: MakeJournal):
+    folder, other = make_journal(), make_journal(name="other")
+    shutil.copy(other / "journal.head", folder / "journal.head")
+    assert damages(folder) == {Damage.HEAD_UNKNOWN: 0}
+
+
+@pytest.mark.parametrize(("segment", "first"), [(1, 1), (2, 6)])
+def test_a_missing_segment_is_named_and_the_others_are_checked(make_journal: MakeJournal, segment: int, first: int):
+    folder = make_journal(segment_records=5)
+    name = f"journal-{segment:06d}.db"
+    (folder / name).unlink()
+    report = verify(folder)
+    assert [problem.damage for problem in report.problems] == [Damage.SEGMENT_MISSING]
+    assert report.problems[0].sequence == first
+    assert name in report.problems[0].message
+    assert name in report.problems[0].hint
+    assert report.records == 7
+    change(folder, "UPDATE record SET body = x'00' WHERE sequence = 11", segment=3)
+    assert damages(folder) == {Damage.SEGMENT_MISSING: first, Damage.RECORD_ALTERED: 11}
+
+
+def test_a_missing_last_segment_is_a_cut_tail(make_journal: MakeJournal):
+    folder = make_journal(segment_records=5)
+    (folder / "journal-000003.db").unlink()
+    assert damages(folder) == {Damage.TAIL_CUT: 11}
+
+
+def test_a_replaced_segment_is_named(make_journal: MakeJournal):
+    folder, other = make_journal(segment_records=5), make_journal([b"1"] * 12, name="other", segment_records=5)
+    (other / "journal-000002.db").replace(folder / "journal-000002.db")
+    report = verify(folder)
+    assert report.problems[0].damage is Damage.SEGMENT_REPLACED
+    assert "journal-000002.db" in report.problems[0].message
+
+
+def test_a_segment_that_is_no_database_is_named_and_the_others_are_checked(make_journal: MakeJournal):
+    folder = make_journal(segment_records=5)
+    (folder / "journal-000002.db").write_bytes(b"no database" * 1_000)
+    assert damages(folder) == {Damage.SEGMENT_UNREADABLE: 6}
+
+
+def test_a_changed_manifest_is_found(make_journal: MakeJournal):
+    folder = make_journal(segment_records=5)
+    change(folder, "UPDATE meta SET value = replace(value, '\"sequence_last\":5', '\"sequence_last\":4')", segment=3)
+    assert damages(folder) == {Damage.SEGMENT_REPLACED: 11}
+
+
+def test_a_record_hidden_from_the_index_is_found(make_journal: MakeJournal):
+    folder = make_journal()
+    path = folder / "journal-000001.db"
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA writable_schema=ON")
+    connection.execute("UPDATE sqlite_schema SET sql = sql || ' AND sequence <> 4' WHERE name = 'record_kind'")
+    connection.close()
+    change(folder, "REINDEX record_kind")
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA writable_schema=ON")
+    connection.execute("UPDATE sqlite_schema SET sql = replace(sql, ' AND sequence <> 4', '')")
+    connection.close()
+    assert damages(folder) == {Damage.INDEX_WRONG: 1}
+
+
+def test_a_report_names_a_bounded_number_of_problems(make_journal: MakeJournal):
+    folder = make_journal([b"1"] * 100)
+    change(folder, "UPDATE record SET body = x'00'")
+    assert len(verify(folder).problems) == 20
+
+
+def test_a_running_journal_can_be_verified(tmp_path: Path, clock: FrozenClock):
+    with SqliteJournal(tmp_path, clock) as journal:
+        for sequence in range(1, 30):
+            journal.append([Entry("tick", b"1")]).wait()
+            report = verify(tmp_path)
+            assert (report.records, report.problems) == (sequence, ())
