@@ -1,0 +1,350 @@
+"""The portfolio as the journal tells it: replay the records of a run and get the engine's own money, orders and trades.
+
+Two folds read the same records. `PortfolioOnlyFold` decodes nothing but what moves money and is made for long journals;
+`JournalFold` also follows every order, trade and decision. Both book fills with `domain.portfolio.Portfolio`, as the
+engine does, so that equality holds to the last digit.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from holdfast.core.errors import DomainError, JournalError
+from holdfast.domain.command import SubmitOrder
+from holdfast.domain.decision import StopLevel
+from holdfast.domain.event import EmergencyStopped, TradingResumed
+from holdfast.domain.order import (
+    Order,
+    OrderAccepted,
+    OrderAmended,
+    OrderEvent,
+    OrderFilled,
+    OrderSpec,
+    OrderSubmitted,
+)  # fmt: skip
+from holdfast.domain.portfolio import ClosedTrade, Portfolio
+from holdfast.domain.tick import Tick
+from holdfast.domain.values import ZERO, OrderId
+from holdfast.portfolio.decision_line import lines_of
+from holdfast.portfolio.run import RunStarted
+from holdfast.portfolio.status import DecisionLine
+
+RUN, TICK = "run", "tick"
+"""The kinds of journal records that a fold takes in; it passes over all others."""
+
+FINISHED_KEPT: Final = 1_000
+"""Finished orders that stay known, as in the engine, for fills that overtake a cancel."""
+_RETIRED_KEPT: Final = 10_000
+_DECISIONS_KEPT: Final = 50
+
+# Canonical JSON begins with {"sequence":N,"event":{"type":"Tag": the tag is found without decoding anything.
+_EVENT: Final = b',"event":{"type":"'
+_EVENT_WITHIN: Final = 48
+_NUMBER_FROM: Final = len(b'{"sequence":')
+_SUBMIT: Final = b'"SubmitOrder"'
+
+
+class _Approval(msgspec.Struct, gc=False):
+    order: OrderSpec
+
+
+class _Submit(msgspec.Struct, gc=False, tag="SubmitOrder"):
+    approved: _Approval
+
+
+class _Amend(msgspec.Struct, gc=False, tag="AmendOrder"):
+    pass
+
+
+class _Cancel(msgspec.Struct, gc=False, tag="CancelOrder"):
+    pass
+
+
+class _Ask(msgspec.Struct, gc=False, tag="AskOpinion"):
+    pass
+
+
+class _Fill(msgspec.Struct, gc=False):
+    event: OrderFilled
+
+
+class _Sent(msgspec.Struct, gc=False):
+    commands: tuple[_Submit | _Amend | _Cancel | _Ask, ...] = ()
+
+
+class _Small(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    sequence: int
+    event: OrderAccepted | OrderAmended | OrderSubmitted
+
+
+_RUN = msgspec.json.Decoder(RunStarted)
+_TICK = msgspec.json.Decoder(Tick)
+_FILL = msgspec.json.Decoder(_Fill)
+_SENT = msgspec.json.Decoder(_Sent)
+_SMALL = msgspec.json.Decoder(_Small)
+_SMALL_TAGS: Final = (b"OrderAccepted", b"OrderAmended", b"OrderSubmitted")
+_SMALL_TAIL: Final = b"}}"
+
+
+def read_run(body: bytes) -> RunStarted:
+    """Return what the body of a record of kind "run" says.
+
+    Raises
+    ------
+    JournalError
+        It is no such body.
+    """
+    try:
+        return _RUN.decode(body)
+    except msgspec.MsgspecError as error:
+        raise JournalError(f"a run record cannot be read: {error}", hint="holdfast journal verify") from error
+
+
+def read_tick(body: bytes) -> Tick:
+    """Return the tick that the body of a record of kind "tick" holds.
+
+    Raises
+    ------
+    JournalError
+        It is no such body.
+    """
+    try:
+        return _TICK.decode(body)
+    except msgspec.MsgspecError as error:
+        raise JournalError(f"a tick cannot be read: {error}", hint="holdfast journal verify") from error
+
+
+class PortfolioOnlyFold:
+    """Positions and ledger after the records taken in so far; knows of orders only what a fill needs.
+
+    A run record with another run id begins anew; `run` is for journals whose run record is known already.
+    """
+
+    __slots__ = ("_orders", "_retired", "portfolio", "run", "sequence")
+
+    def __init__(self, run: RunStarted | None = None) -> None:
+        self.run: RunStarted | None = None
+        self.portfolio: Portfolio | None = None
+        self.sequence = 0
+        """Of the last tick."""
+        self._orders: dict[OrderId, Order] = {}
+        self._retired: dict[OrderId, Order] = {}
+        if run is not None:
+            self._begin(run)
+
+    def take(self, kind: str, body: bytes) -> None:
+        """Take in one record; see `replay`."""
+        self.replay(((kind, body),))
+
+    def replay(self, records: Iterable[tuple[str, bytes]]) -> None:
+        """Take in records (kind, body) in the order of the journal.
+
+        Raises
+        ------
+        JournalError
+            A body cannot be read, a tick is missing, or a fill belongs to no order.
+        """
+        sequence = self.sequence
+        try:
+            for kind, body in records:
+                if kind != TICK:
+                    if kind == RUN:
+                        self._begin(read_run(body))
+                        sequence = self.sequence
+                    continue
+                at = body.find(_EVENT, 0, _EVENT_WITHIN)
+                number = int(body[_NUMBER_FROM:at])
+                if number != sequence + 1:
+                    raise _hole(number, sequence)
+                # The tag's first eight letters tell OrderFilled from everything else that can happen.
+                if body[at + 18 : at + 26] == b"OrderFil":
+                    self._book(_FILL.decode(body).event)
+                if _SUBMIT in body:
+                    self._send(body)
+                sequence = number
+        except (msgspec.MsgspecError, ValueError) as error:
+            raise JournalError(
+                f"the record after tick {sequence} cannot be read: {error}", hint="holdfast journal verify"
+            ) from error
+        finally:
+            self.sequence = sequence
+
+    def _begin(self, run: RunStarted) -> None:
+        if self.run is not None and self.run.run_id == run.run_id:
+            return
+        self.run, self.sequence = run, 0
+        self.portfolio = Portfolio(run.quote, run.capital, run.instruments)
+        self._orders, self._retired = {}, {}
+
+    def _send(self, body: bytes) -> None:
+        for command in _SENT.decode(body).commands:
+            if type(command) is _Submit:
+                spec = command.approved.order
+                self._orders[spec.order_id] = Order.of(spec)
+
+    def _book(self, fill: OrderFilled) -> None:
+        order = self._orders.get(fill.order_id) or self._retired.get(fill.order_id)
+        if order is None or self.portfolio is None:
+            raise _stray(fill.order_id)
+        try:
+            position = self.portfolio.apply(order, fill)
+        except KeyError as error:
+            raise _unknown(error) from error
+        if not position.quantity:
+            self._retire(order)
+
+    def _retire(self, last: Order) -> None:
+        # Flat: the orders around this position are over, but for a fill that overtakes its cancel.
+        name = last.spec.instrument_id
+        over = [order_id for order_id, order in self._orders.items() if order.spec.instrument_id == name]
+        for order_id in over:
+            self._retired[order_id] = self._orders.pop(order_id)
+        while len(self._retired) > _RETIRED_KEPT:
+            del self._retired[next(iter(self._retired))]
+
+
+class JournalFold:
+    """Everything that a run's ticks say: money, orders, trades, the last decisions, and where the brake stands."""
+
+    __slots__ = (
+        "decisions", "finished", "last_trade", "orders", "pnl", "portfolio", "run", "sequence", "stop_level", "trades",
+        "ts", "wins",
+    )  # fmt: skip
+
+    def __init__(self, run: RunStarted | None = None) -> None:
+        self.run: RunStarted | None = None
+        self._reset()
+        if run is not None:
+            self._begin(run)
+
+    def _reset(self) -> None:
+        self.portfolio: Portfolio | None = None
+        self.orders: dict[OrderId, Order] = {}
+        """Without a final state."""
+        self.finished: dict[OrderId, Order] = {}
+        """The last thousand with one, oldest first."""
+        self.trades = self.wins = 0
+        self.pnl = ZERO  # of all closed trades, in quote units
+        self.last_trade: ClosedTrade | None = None
+        self.decisions: deque[DecisionLine] = deque(maxlen=_DECISIONS_KEPT)
+        """Newest last."""
+        self.sequence = self.ts = 0
+        self.stop_level = StopLevel.NONE
+
+    @property
+    def win_rate(self) -> Decimal | None:
+        """Return the share of closed trades that gained; None before the first."""
+        return Decimal(self.wins) / self.trades if self.trades else None
+
+    def take(self, kind: str, body: bytes) -> None:
+        """Take in one record in the order of the journal.
+
+        Raises
+        ------
+        JournalError
+            The body cannot be read, a tick is missing, or it names an order that is not known.
+        """
+        if kind == TICK:
+            at = body.find(_EVENT, 0, _EVENT_WITHIN) + len(_EVENT)
+            if body.endswith(_SMALL_TAIL) and body.startswith(_SMALL_TAGS, at):
+                self._take_small(body)
+            else:
+                self.apply(read_tick(body))
+        elif kind == RUN:
+            self._begin(read_run(body))
+
+    def replay(self, records: Iterable[tuple[str, bytes]]) -> None:
+        """Take in records (kind, body) in the order of the journal; see `take`."""
+        for kind, body in records:
+            self.take(kind, body)
+
+    def apply(self, tick: Tick) -> None:
+        """Take in one tick; see `take`."""
+        self._count(tick.sequence)
+        event = tick.event
+        self.ts = max(self.ts, event.ts_event)
+        order: Order | None = None
+        if isinstance(event, OrderEvent):
+            order = self._follow(event)
+        elif isinstance(event, EmergencyStopped):
+            if event.level.severity > self.stop_level.severity:
+                self.stop_level = event.level
+        elif isinstance(event, TradingResumed):
+            self.stop_level = StopLevel.NONE
+        self.decisions.extend(lines_of(tick, order, self.orders))
+        for command in tick.commands:
+            if isinstance(command, SubmitOrder):
+                spec = command.approved.order
+                self.orders[spec.order_id] = Order.of(spec).apply(OrderSubmitted(spec.order_id, event.ts_event))
+        if tick.closed is not None:
+            self.last_trade = tick.closed
+            self.trades += 1
+            self.wins += tick.closed.pnl > 0
+            self.pnl += tick.closed.pnl
+
+    def _take_small(self, body: bytes) -> None:
+        # Acknowledgements and amendments are most of a journal: an event, and nothing that follows from it.
+        try:
+            small = _SMALL.decode(body)
+        except msgspec.MsgspecError as error:
+            raise JournalError(f"a tick cannot be read: {error}", hint="holdfast journal verify") from error
+        self._count(small.sequence)
+        self.ts = max(self.ts, small.event.ts_event)
+        self._follow(small.event)
+
+    def _begin(self, run: RunStarted) -> None:
+        if self.run is not None and self.run.run_id == run.run_id:
+            return
+        self._reset()
+        self.run = run
+        self.portfolio = Portfolio(run.quote, run.capital, run.instruments)
+
+    def _count(self, sequence: int) -> None:
+        if sequence != self.sequence + 1:
+            raise _hole(sequence, self.sequence)
+        self.sequence = sequence
+
+    def _follow(self, event: OrderEvent) -> Order:
+        order_id = event.order_id
+        order = self.orders.get(order_id) or self.finished.get(order_id)
+        if order is None or self.portfolio is None:
+            raise _stray(order_id)
+        try:
+            after = order.apply(event)
+        except DomainError as error:
+            raise JournalError(f"tick {self.sequence} contradicts those before it: {error}") from error
+        if not after.state.is_final:
+            self.orders[order_id] = after
+        else:
+            self.orders.pop(order_id, None)
+            self.finished[order_id] = after
+            if len(self.finished) > FINISHED_KEPT:
+                del self.finished[next(iter(self.finished))]
+        if isinstance(event, OrderFilled) and after is not order:
+            try:
+                self.portfolio.apply(after, event)
+            except KeyError as error:
+                raise _unknown(error) from error
+        return after
+
+
+def _hole(number: int, before: int) -> JournalError:
+    return JournalError(
+        f"tick {number} follows tick {before}: records of the run are missing", hint="holdfast journal verify"
+    )
+
+
+def _unknown(name: KeyError) -> JournalError:
+    return JournalError(f"a fill on {name}, which the run does not trade", hint="holdfast journal verify")
+
+
+def _stray(order_id: str) -> JournalError:
+    return JournalError(
+        f"the journal speaks of order {order_id}, but of no run or tick that sent it",
+        hint="replay from the record that began the run",
+    )
