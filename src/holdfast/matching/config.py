@@ -11,7 +11,7 @@ from holdfast.domain.values import ONE, ZERO
 _BPS_MAX = Decimal(1_000)
 _LATENCY_MS_MAX = 60_000
 _LATENCY_BARS_MAX = 10
-_WINDOW_MS_MAX = 60_000
+_WINDOW_MS_MAX = 30_000  # half of the shortest bar
 
 
 class MatchingConfig(Record, frozen=True):

@@ -66,9 +66,10 @@ class Matcher:
         return self._take_profit(book, order, bar, bar.ts_open)
 
     def _open_limit(self, book: Book, order: WorkingOrder, bar: TradedBar) -> list[OrderEvent]:
-        if bar.is_gap and order.is_entry:
+        if bar.is_gap:  # it came before the gap or in it: nobody knows what it would have met
             order.is_arrived = True
-            return []
+            if order.is_entry:
+                return []
         if not order.is_arrived:
             return self._arrive(book, order, bar, bar.ts_open)
         return self._rest(book, order, bar, bar.open, bar.ts_open)
@@ -93,8 +94,7 @@ class Matcher:
         is_trailing = order.spec.type is OrderType.TRAILING_STOP
         if _is_turned(order, bar.low, bar.high):
             order.ts_done = bar.ts_close
-            is_new = order.ts_active >= bar.ts_open
-            return self._stop(book, order, bar, order.seen if is_new else 0.0, bar.ts_range)
+            return self._stop(book, order, bar, _known(order, bar), bar.ts_range)
         if not is_trailing or order.ts_active > bar.ts_due:
             return []
         order.ts_done = bar.ts_close
@@ -185,6 +185,16 @@ def _is_turned(order: WorkingOrder, low: float, high: float) -> bool:
 
 def _is_reached(order: WorkingOrder, low: float, high: float) -> bool:
     return low <= order.trigger if order.is_buy else high >= order.trigger
+
+
+def _known(order: WorkingOrder, bar: TradedBar) -> float:
+    """Return the worst price that the market is known to have had before the stop acts in the bar's range.
+
+    A stop that was there at the open has the open on its right side. One that was sent or moved later may not.
+    """
+    if order.ts_active < bar.ts_open or not order.seen:
+        return bar.open
+    return max(order.seen, bar.open) if order.is_buy else min(order.seen, bar.open)
 
 
 def _drag(book: Book, order: WorkingOrder, price: float) -> None:
