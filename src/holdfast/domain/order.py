@@ -284,8 +284,11 @@ class Order(Record, frozen=True):
             case OrderAmended():
                 return self._amended(event, state)
             case OrderAccepted():
-                changes = {"state": state, "venue_order_id": event.venue_order_id or self.venue_order_id}
-                return msgspec.structs.replace(self, **changes)
+                venue_order_id = event.venue_order_id or self.venue_order_id
+                return Order(
+                    self.spec, self.quantity, self.trigger_price, self.limit_price, state, self.filled, self.notional,
+                    self.trade_ids, venue_order_id, self.reason,
+                )  # fmt: skip
             case OrderCanceled() | OrderRejected():
                 return msgspec.structs.replace(self, state=state, reason=event.reason)
             case _:

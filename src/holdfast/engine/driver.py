@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import islice
 
 from holdfast.core.errors import DomainError
 from holdfast.domain.command import AmendOrder, AskOpinion, CancelOrder, Command, SubmitOrder
@@ -31,7 +32,7 @@ class Curve:
 class Driver:
     """Owns the order of things inside a group of bars: venue at the open, venue in the range, engine at the close."""
 
-    __slots__ = ("_observe", "curve", "engine", "exchange", "recorder")
+    __slots__ = ("_mark", "_note", "_observe", "_open", "_process", "_range", "curve", "engine", "exchange", "recorder")
 
     def __init__(
         self, engine: Engine, exchange: SimulatedExchange, recorder: Recorder,
@@ -39,44 +40,61 @@ class Driver:
     ) -> None:  # fmt: skip
         self.engine, self.exchange, self.recorder = engine, exchange, recorder
         self.curve = Curve()
+        self._mark, self._note = self.curve.ts.append, self.curve.equity.append
+        # Looked up once: these are called for every bar.
+        self._open, self._range, self._process = exchange.open_phase, exchange.range_phase, engine.process
         self._observe = observe
 
     def run(self, feed: Feed, on_group: Callable[[], None] | None = None, every: int = 1_000) -> int:
         """Feed everything; call `on_group` after each `every` groups. Return the number of bars."""
         bars = 0
-        for count, group in enumerate(feed.groups(), 1):
-            bars += len(group)
-            self.on_group(group)
-            if on_group is not None and count % every == 0:
+        groups = iter(feed.groups())
+        while chunk := list(islice(groups, every)):
+            for group in chunk:
+                bars += len(group)
+                self.on_group(group)
+            if on_group is not None and len(chunk) == every:
                 on_group()
         self.recorder.sync()
         return bars
 
     def on_group(self, group: Sequence[BarClosed]) -> None:
         """Take bars that close at one time, at most one per instrument."""
-        engine, exchange = self.engine, self.exchange
         if self.recorder.is_input_kept:
             self.recorder.bars(group)
+        if len(group) == 1:
+            self._on_one(group[0])
+        else:
+            self._on_several(group)
+        engine = self.engine
+        self._mark(group[0].ts_event)
+        self._note(engine.account.equity)
+        if engine.held:
+            self.curve.exposed += 1
+
+    def _on_one(self, bar: BarClosed) -> None:
+        events = self._open(bar)
+        if events:
+            self._handle(events)
+        events = self._range(bar)
+        while events:
+            self._handle(events)
+            events = self._range(bar)
+        tick = self._process(bar)
+        if tick is not QUIET:
+            self._handle(self._carry_out(tick))
+
+    def _on_several(self, group: Sequence[BarClosed]) -> None:
+        # The venue comes first for all of them: what the engine learns from one close cannot fill at another's open.
         for bar in group:
-            events = exchange.open_phase(bar)
-            if events:
+            self._handle(self._open(bar))
+        for bar in group:
+            while events := self._range(bar):
                 self._handle(events)
         for bar in group:
-            events = exchange.range_phase(bar)
-            while events:
-                self._handle(events)
-                events = exchange.range_phase(bar)
-        for bar in group:
-            tick = engine.process(bar)
+            tick = self._process(bar)
             if tick is not QUIET:
                 self._handle(self._carry_out(tick))
-        curve, account = self.curve, engine.account
-        curve.ts.append(group[0].ts_event)
-        curve.equity.append(account.equity)
-        for desk in engine.desks.values():
-            if desk.held:
-                curve.exposed += 1
-                break
 
     def operate(self, event: OperatorEvent) -> Tick:
         """Take an operator's event between two groups and carry out what follows."""

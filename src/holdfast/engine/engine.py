@@ -60,6 +60,7 @@ class Engine:
         self.orders_made = 0
         self.ts = 0  # the latest event's
         self.ts_bar = 0
+        self.held = 0  # instruments of which something is held
 
     # -- one event ---------------------------------------------------------------------------------
     def process(self, event: Event) -> Tick:
@@ -70,13 +71,15 @@ class Engine:
         DomainError
             The event contradicts what the engine knows (unknown order, impossible transition). The account must stop.
         """
+        if type(event) is BarClosed:  # nearly all events are bars, and a match would cost each of them its name
+            return self._on_bar(event)
         match event:
-            case BarClosed():
-                return self._on_bar(event)
             case Opinion() | OpinionTimedOut():
                 return self._on_opinion(event)
             case EmergencyStopped() | TradingResumed():
                 return self._on_operator(event)
+            case BarClosed():
+                return self._on_bar(event)
             case _:
                 return self._on_order(event)
 
@@ -205,6 +208,7 @@ class Engine:
     def _on_fill(self, fill: OrderFilled, order: Order) -> Tick:
         desk = self.desks[order.spec.instrument_id]
         position = self.account.portfolio.apply(order, fill)
+        self.held += bool(position.quantity) - bool(desk.held)
         desk.held = float(position.quantity)
         if not desk.close:
             desk.close = desk.close_good = float(fill.price)

@@ -23,11 +23,22 @@ class Recorder:
     has no effects outside the process and lets the journal write behind it.
     """
 
-    __slots__ = ("_entries", "_hash", "_journal", "batch", "expected", "is_durable_first", "is_input_kept", "ticks")
+    __slots__ = (
+        "_entries",
+        "_hash",
+        "_journal",
+        "_ticks",
+        "batch",
+        "expected",
+        "is_durable_first",
+        "is_input_kept",
+        "ticks",
+    )
 
     def __init__(self, journal: Journal, *, is_durable_first: bool, is_input_kept: bool, batch: int = 1) -> None:
         self._journal, self._hash = journal, hashlib.sha256()
         self._entries: list[Entry] = []
+        self._ticks: list[bytes] = []  # encoded, not yet entries
         self.is_durable_first, self.is_input_kept, self.batch = is_durable_first, is_input_kept, batch
         self.expected: deque[bytes] = deque()
         """Bodies of ticks that the journal already holds: the next ticks must equal them and are not written again."""
@@ -36,29 +47,34 @@ class Recorder:
     def tick(self, tick: Tick) -> None:
         """Record a tick; with commands in it, return only when that is safe to act on."""
         body = encode(tick)
-        self._hash.update(body)
         self.ticks += 1
         if self.expected:
-            recorded = self.expected.popleft()
-            if recorded != body:
-                raise JournalError(
-                    f"the journal does not repeat: tick {tick.sequence} is {body[:200]!r}, recorded {recorded[:200]!r}",
-                    hint="program, settings or data differ from the run that wrote it; start with a fresh --home",
-                )
+            self._repeat(tick, body)
             return
-        self._entries.append(Entry(TICK, body))
+        self._ticks.append(body)
         if self.is_durable_first and tick.commands:
             self.sync()
-        elif len(self._entries) >= self.batch:
+        elif len(self._ticks) >= self.batch:
             self.flush()
+
+    def _repeat(self, tick: Tick, body: bytes) -> None:
+        recorded = self.expected.popleft()
+        self._hash.update(body)
+        if recorded != body:
+            raise JournalError(
+                f"the journal does not repeat: tick {tick.sequence} is {body[:200]!r}, recorded {recorded[:200]!r}",
+                hint="program, settings or data differ from the run that wrote it; start with a fresh --home",
+            )
 
     def bars(self, bars: Sequence[BarClosed]) -> None:
         """Record market data as it arrives, where a restart must have it again."""
         if self.is_input_kept:
+            self._collect()
             self._entries.append(Entry(BARS, encode(list(bars))))
 
     def write(self, kind: str, body: bytes) -> None:
         """Record something else (run, operator, checkpoint) and return when it is durable."""
+        self._collect()
         self._entries.append(Entry(kind, body))
         self.sync()
 
@@ -69,17 +85,27 @@ class Recorder:
 
     def flush(self) -> None:
         """Hand what is collected to the journal, without waiting."""
+        self._collect()
         if self._entries:
-            self._journal.append(self._entries)
-            self._entries = []
+            entries, self._entries = self._entries, []
+            self._journal.append(entries)
 
     def sync(self) -> None:
         """Hand over and wait until it is durable."""
+        self._collect()
         if self._entries:
             entries, self._entries = self._entries, []
             self._journal.append(entries).wait()
 
+    def _collect(self) -> None:
+        # One update for many ticks: a hash of more than 2 KiB lets other threads run, and waiting for them costs more.
+        if self._ticks:
+            self._hash.update(b"".join(self._ticks))
+            self._entries.extend(Entry(TICK, body) for body in self._ticks)
+            self._ticks = []
+
     @property
     def digest(self) -> str:
         """Return the digest of the run so far, in hexadecimal."""
+        self._collect()
         return self._hash.hexdigest()

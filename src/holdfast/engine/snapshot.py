@@ -54,4 +54,5 @@ def restore(engine: Engine, state: EngineState) -> None:
     engine.proposals = {proposal.proposal_id: proposal for proposal in state.proposals}
     for name, desk in engine.desks.items():
         desk.restore(state.desks[name])
+    engine.held = sum(bool(desk.held) for desk in engine.desks.values())
     engine.account.restore(state.account)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from holdfast.core.record import Record
+from holdfast.core.record import Record, encode
+from holdfast.domain.instrument import Market
+from holdfast.domain.market import BarFlag, BarSeries
 from holdfast.domain.portfolio import ClosedTrade
 from holdfast.domain.tick import Tick
 from holdfast.engine.driver import Curve, Driver
 from holdfast.engine.engine import Engine
-from holdfast.engine.recorder import Recorder
+from holdfast.engine.recorder import RUN, Recorder
+from holdfast.portfolio.run import RunStarted
 from holdfast.ports.exchange import SimulatedExchange
-from holdfast.ports.journal import Journal
+from holdfast.ports.journal import Entry, Journal
 from holdfast.ports.market import Feed
+from holdfast.research.performance import Performance, measure
 
 JOURNAL_BATCH = 500
 """Ticks handed to the journal at once: nothing leaves the process, so that nothing has to wait for the disk."""
@@ -74,3 +78,45 @@ def run_engine(
         (*tally.trades, *engine.open_trades()), bars, recorder.digest, recorder.ticks, tally.refusals, tally.proposals
     )
     return run, driver.curve
+
+
+class BacktestResult(Record, frozen=True):
+    """A finished backtest: what happened, how good that was, and what a careful person should know of it."""
+
+    run: BacktestRun
+    performance: Performance
+    warnings: tuple[str, ...]
+
+
+def run_backtest(
+    began: RunStarted, engine: Engine, series: Sequence[BarSeries], feed: Feed, exchange: SimulatedExchange,
+    journal: Journal, on_progress: Callable[[int], Any] | None = None,
+) -> BacktestResult:  # fmt: skip
+    """Run `feed` over `series` through the engine, journal and all, and measure it.
+
+    The journal begins with `began`, so that `explain` and `journal replay` work on a backtest as on a paper run.
+    """
+    journal.append([Entry(RUN, encode(began))])
+    run, curve = run_engine(engine, feed, exchange, journal, on_progress)
+    journal.flush()
+    performance = measure(
+        run.trades, curve.ts, curve.equity, began.capital, curve.exposed,
+        [(item.open[0], item.close[-1]) for item in series if len(item)],
+    )  # fmt: skip
+    return BacktestResult(run, performance, (*_cautions(began, series), *performance.warnings))
+
+
+def _cautions(began: RunStarted, series: Sequence[BarSeries]) -> list[str]:
+    found: list[str] = []
+    if began.is_synthetic:
+        found.append("SYNTHETIC market: made by a seeded model, it says nothing about any real one")
+    if any(instrument.market is Market.PERPETUAL for instrument in began.instruments):
+        found.append("perpetuals: funding payments are not charged, so the real result would differ")
+    for item in series:
+        suspect = int((item.flags & BarFlag.SUSPECT).astype(bool).sum())
+        if suspect:
+            found.append(f"{item.instrument_id}: {suspect} false prints; nothing was filled or sized from them")
+        gaps = int((item.flags & BarFlag.GAP_BEFORE).astype(bool).sum())
+        if gaps:
+            found.append(f"{item.instrument_id}: {gaps} gaps in the bars; no entry was filled across them")
+    return found
