@@ -16,13 +16,29 @@ from holdfast.core.errors import DomainError
 from holdfast.core.time import MILLISECOND
 from holdfast.domain.command import AskOpinion, CancelOrder, Command, SubmitOrder
 from holdfast.domain.decision import (
-    Action, Opinion, OpinionTimedOut, Proposal, Refused, Signal, StopLevel,
+    Action,
+    Opinion,
+    OpinionTimedOut,
+    Proposal,
+    Refused,
+    Signal,
+    StopLevel,
 )  # fmt: skip
 from holdfast.domain.event import EmergencyStopped, Event, TradingResumed
 from holdfast.domain.market import BarClosed
 from holdfast.domain.order import (
-    Order, OrderAccepted, OrderAmended, OrderCanceled, OrderEvent, OrderFilled, OrderRejected, OrderState,
-    OrderSubmitted, OrderTimedOut, OrderTriggered, Role,
+    Order,
+    OrderAccepted,
+    OrderAmended,
+    OrderCanceled,
+    OrderEvent,
+    OrderFilled,
+    OrderRejected,
+    OrderState,
+    OrderSubmitted,
+    OrderTimedOut,
+    OrderTriggered,
+    Role,
 )  # fmt: skip
 from holdfast.domain.portfolio import ClosedTrade, Portfolio
 from holdfast.domain.tick import Tick

@@ -22,7 +22,7 @@ NextId = Callable[[str], OrderId]
 
 
 class Protection:
-    """Makes the orders that only reduce. Each passes the same gate as an entry; none is ever blocked by a loss limit."""
+    """Makes the orders that only reduce. Each passes the gate that entries pass; no loss limit ever blocks one."""
 
     __slots__ = ("_follows", "exits", "gate")
 

@@ -37,7 +37,7 @@ class OpenTrade(State):
     target: Price
     distance: Decimal  # entry to first stop, as proposed
     risk: Decimal  # the most it may lose by what the gate allowed
-    brackets: list[Bracket] = []
+    brackets: list[Bracket]
     entry_ts: int = 0
     entry_quantity: Decimal = ZERO
     entry_notional: Decimal = ZERO
