@@ -58,7 +58,7 @@ class Case:
             held.add(exposure.instrument_id)
             if exposure.base == instrument.base:
                 asset += notional
-            if exposure.instrument_id == proposal.instrument_id and (exposure.quantity > 0) is not self.is_buy:
+            if exposure.instrument_id == proposal.instrument_id and exposure.quantity * side.sign < 0:
                 self.is_opposed = True
         self.exposure_asset, self.exposure_total, self.risk_open = asset, total, risk_open
         self.is_held = proposal.instrument_id in held

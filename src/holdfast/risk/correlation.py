@@ -78,6 +78,8 @@ def correlated_terms(side: Side, market: MarketView, view: PortfolioView) -> tup
     if not exposures:
         return 0.0, 0.0
     equity = float(view.equity)
+    if not equity > 0.0:
+        return 1.0, 1.0  # nothing may be held by an account that is worth nothing
     sign = side.sign
     ours = market.instrument_id
     known = dict(market.correlations)

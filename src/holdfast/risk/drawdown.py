@@ -33,4 +33,7 @@ def governor_factor(equity: Decimal, peak: Decimal, steps: tuple[DrawdownStep, .
 
 def lock_drawdown(steps: tuple[DrawdownStep, ...]) -> Ratio:
     """Return the drawdown from which no entry is allowed."""
-    return next((step.drawdown for step in steps if step.factor == 0), Ratio(ONE))
+    for step in steps:
+        if not step.factor:
+            return step.drawdown
+    return Ratio(ONE)

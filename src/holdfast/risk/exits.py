@@ -57,10 +57,9 @@ class ExitConfig(Record, frozen=True):
         at_r, total = ZERO, ZERO
         valid = "parts with rising at_r (0 < x <= 100) and shares above 0 that sum to less than 1"
         for part in self.partial_targets:
-            total += part.share
             if not (part.at_r.is_finite() and part.share.is_finite() and at_r < part.at_r <= 100 and part.share > 0):
                 _refuse("partial_targets", f"{part.share} at {part.at_r} R", valid)
-            at_r = part.at_r
+            at_r, total = part.at_r, total + part.share
         if total >= ONE:
             _refuse("partial_targets", f"{total} in all", valid)
 
@@ -143,10 +142,10 @@ def next_stop(config: ExitConfig, state: ExitState, bar: BarClosed, trail: float
     if config.is_active:
         sign = 1.0 if is_long else -1.0
         entry = float(state.entry_price)
-        gained = (best - entry) * sign / float(state.distance)
-        if config.break_even_at_r > 0.0 and gained >= config.break_even_at_r:
+        gained, distance = (best - entry) * sign, float(state.distance)
+        if config.break_even_at_r > 0.0 and 0.0 < config.break_even_at_r * distance <= gained:
             levels.append(entry * (1.0 + sign * config.break_even_costs))
-        if gained >= config.trail_from_r:
+        if config.trail_from_r <= 0.0 or gained >= config.trail_from_r * distance:
             levels.append(_trailed(config, best, close, atr, sign))
     for level in levels:
         # A NaN fails every comparison and so changes nothing.

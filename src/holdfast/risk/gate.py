@@ -133,13 +133,14 @@ class RiskGate:
 
         No loss limit, rate or budget stands in the way of an exit: capital first.
         """
-        quantity, size = spec.quantity, abs(held)
+        quantity = spec.quantity
         if not allowed(level, spec.role) or spec.role is Role.ENTRY:
             return RefusedOrder(spec, "REDUCES", f"{spec.order_id} is an entry: propose it to `review`")
         if not (held.is_finite() and quantity.is_finite()):
             return RefusedOrder(spec, "REDUCES", f"quantity {quantity} of {held} held is not finite")
         if held == 0 or (held > 0) is (spec.side is Side.BUY):
             return RefusedOrder(spec, "REDUCES", f"a {spec.side} does not reduce a position of {held}")
+        size = abs(held)
         if quantity > size:
             return RefusedOrder(spec, "REDUCES", f"quantity {quantity} is more than the {size} that are held")
         return Approved(spec, (Check("REDUCES", quantity, size, True),))
@@ -154,10 +155,8 @@ class RiskGate:
         return None
 
     def amend_quantity(self, order: Order, quantity: Quantity) -> ApprovedAmend | None:
-        """Let a resting order become smaller; None if it would grow, stay, undo a fill, or is over."""
-        if order.state in _DONE or not quantity.is_finite() or not 0 < quantity < order.quantity:
-            return None
-        if quantity < order.filled:
+        """Let a resting order become smaller; None if it would grow, stay, leave nothing open, or is over."""
+        if order.state in _DONE or not quantity.is_finite() or not order.filled < quantity < order.quantity:
             return None
         return ApprovedAmend(order.spec.order_id, None, quantity)
 

@@ -115,6 +115,7 @@ def _caps(
     held, moving = correlated_terms(levels.side, market, view)
     inside = moving * moving + float(config.correlation_exposure_max) ** 2 - held
     weight = max(math.sqrt(max(inside, 0.0)) - moving - _FLOAT_MARGIN, 0.0)
+    volume = market.volume_average if market.volume_average > 0.0 else 0.0  # a NaN is unknown
     return [
         (_divide(budget_ratio(view, market, config) * equity, unit), "RISK_PER_TRADE"),
         (_divide(config.risk_open_total_max * equity - risk_open, unit), "RISK_OPEN_TOTAL"),
@@ -123,7 +124,7 @@ def _caps(
         (_divide(config.exposure_asset_max * equity - asset, entry), "EXPOSURE_ASSET"),
         (_divide(config.exposure_total_max * equity - total, entry), "EXPOSURE_TOTAL"),
         (_divide(Decimal(repr(weight)) * equity, entry), "EXPOSURE_CORRELATED"),
-        (config.volume_share_max * Decimal(repr(market.volume_average)), "VOLUME_SHARE"),
+        (config.volume_share_max * Decimal(repr(volume)), "VOLUME_SHARE"),
     ]
 
 
