@@ -21,6 +21,14 @@ _MONDAY = 4 * DAY
 Mask = npt.NDArray[np.bool_]
 
 
+class BarError(DataError):
+    """A row that no market can have made; `row` counts from 0, so that a reader of files can name the line."""
+
+    def __init__(self, message: str, *, row: int, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.row = row
+
+
 class Gap(Record, frozen=True):
     """Bars that the grid expects and the series lacks."""
 
@@ -54,9 +62,11 @@ def validate(series: BarSeries) -> None:
 
     Raises
     ------
+    BarError
+        A time stands twice, goes back or is off the grid; a number is not finite, a price not positive, a volume
+        negative; high or low lies inside the body. Says which row, and what to do.
     DataError
-        The series is empty, unsorted, has a time twice, a number that is not finite, a price that is not positive, a
-        negative volume, a high or low inside its own body, or a time off the grid. Says which row, and what to do.
+        The series is empty.
     """
     name = f"{series.instrument_id} {series.timeframe.value}"
     if len(series) == 0:
@@ -196,7 +206,7 @@ def _refuse(series: BarSeries, name: str, wrong: Mask, what: str, hint: str) -> 
     row, count = int(np.argmax(wrong)), int(np.count_nonzero(wrong))
     values = " ".join(f"{title} {column[row]:g}" for title, column in _columns(series))
     more = f" ({count - 1} more like it)" if count > 1 else ""
-    raise DataError(f"{name}: row {row} ({rfc3339(int(series.ts[row]))}): {what}: {values}{more}", hint=hint)
+    raise BarError(f"{name}: row {row} ({rfc3339(int(series.ts[row]))}): {what}: {values}{more}", row=row, hint=hint)
 
 
 def _times_with(series: BarSeries, flag: BarFlag) -> tuple[int, ...]:

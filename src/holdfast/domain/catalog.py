@@ -20,6 +20,8 @@ from holdfast.domain.precision import decimal_places
 from holdfast.domain.values import ZERO, Asset, InstrumentId
 
 PERPETUAL_SUFFIX = "-PERP"
+# Bars of the price that a venue liquidates at; nothing trades at it, so such a series has an id of its own.
+MARK_SUFFIX = "-MARK"
 # With no grid in the data: a tick of about a hundred-thousandth of the price, which is what venues choose.
 _DIGITS_WITHOUT_GRID = 5
 _LOT_PLACES_ASSUMED = 8
@@ -49,6 +51,8 @@ class Listing(Record, frozen=True):
 def market_name(text: str) -> MarketName:
     """Return the parts of `BTC/USDT.BINANCE`, `BTC/USDT-PERP.GATEIO` or `BTC/USDT:USDT.GATEIO`; case does not matter.
 
+    The id of a mark price gives the perpetual that it belongs to.
+
     Raises
     ------
     ConfigurationError
@@ -56,8 +60,8 @@ def market_name(text: str) -> MarketName:
     """
     pair, dot, venue = text.strip().upper().rpartition(".")
     market = Market.SPOT
-    if pair.endswith(PERPETUAL_SUFFIX):
-        pair, market = pair.removesuffix(PERPETUAL_SUFFIX), Market.PERPETUAL
+    if pair.endswith((PERPETUAL_SUFFIX, MARK_SUFFIX)):
+        pair, market = pair.removesuffix(PERPETUAL_SUFFIX).removesuffix(MARK_SUFFIX), Market.PERPETUAL
     elif ":" in pair:
         pair, market = pair.partition(":")[0], Market.PERPETUAL
     base, slash, quote = pair.partition("/")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,13 @@ NAMES: dict[str, tuple[str, ...]] = {
 # A time before 1990 or after 2100 is a unit misread, not a candle.
 _YEAR_1990, _YEAR_2100 = 631_152_000, 4_102_444_800
 _UNITS = {"seconds": SECOND, "milliseconds": MILLISECOND, "microseconds": 1_000, "nanoseconds": 1}
+
+
+class Repair(StrEnum):
+    """What a reader may mend when it is told to; without it, the fault is an error."""
+
+    SORT = "sort"
+    DROP_DUPLICATES = "drop-duplicates"  # rows that are the same in every column; others stay an error
 
 
 def named(header: Sequence[str]) -> dict[str, str]:

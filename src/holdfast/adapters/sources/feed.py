@@ -8,8 +8,8 @@ from itertools import chain, pairwise, repeat, starmap
 import numpy as np
 
 from holdfast.core.errors import ConfigurationError
-from holdfast.domain.bar_quality import trusted
 from holdfast.domain.market import BarClosed, BarSeries, Ints
+from holdfast.domain.tradable import tradable
 
 # Few enough to stay in the processor's cache, many enough that the cost per chunk disappears.
 _CHUNK = 2_048
@@ -18,7 +18,8 @@ _CHUNK = 2_048
 class SeriesFeed:
     """Bars of one or more series in memory, merged by closing time; within a group by instrument id.
 
-    False prints are clipped (`trusted`), so that neither a stop nor a size is computed from one; the flags tell.
+    Bars are made `tradable`: volume in base units, false prints clipped, so that neither a stop nor a size is computed
+    from one; the flags tell which.
     """
 
     def __init__(self, series: Sequence[BarSeries]) -> None:
@@ -35,7 +36,7 @@ class SeriesFeed:
         """Yield groups of bars with one closing time; may be called again, and then starts anew."""
         if len(self._series) == 1:
             return _singles(self._series)
-        return _merged([trusted(item) for item in self._series])
+        return _merged([tradable(item) for item in self._series])
 
 
 class StreamFeed:
@@ -57,7 +58,7 @@ def bars_of(series: BarSeries) -> Iterator[BarClosed]:
 
 def _singles(slices: Iterable[BarSeries]) -> Iterator[Sequence[BarClosed]]:
     # zip makes the groups of one, chain and starmap the rest: no Python code runs per bar.
-    return zip(chain.from_iterable(bars_of(trusted(part)) for part in slices), strict=False)
+    return zip(chain.from_iterable(bars_of(tradable(part)) for part in slices), strict=False)
 
 
 def _merged(series: Sequence[BarSeries]) -> Iterator[Sequence[BarClosed]]:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from holdfast.core.record import Record
-from holdfast.domain.catalog import MarketName
+from holdfast.domain.catalog import MARK_SUFFIX, MarketName
 from holdfast.domain.instrument import Market
 from holdfast.domain.market import Timeframe
 from holdfast.domain.values import InstrumentId
@@ -25,7 +25,10 @@ _ARCHIVED = re.compile(rf"(?P<symbol>[A-Z0-9]{{5,20}})-(?P<timeframe>{_TIMEFRAME
 _EXPORTED = re.compile(
     r"(?P<venue>Binance|Coinbase|Gateio|Gate)_(?P<symbol>[A-Z0-9]{5,20})_(?P<timeframe>\d+[mhdw]|d|minute)"
 )
+# `BTC_USDT-202401`, as the archive of Gate.io names its files; the folder says the timeframe
+_GATE_ARCHIVE = re.compile(r"(?P<base>[A-Z0-9]+)_(?P<quote>[A-Z0-9]+)-\d{6}(?:\d\d)?")
 _QUOTES = ("USDT", "USDC", "FDUSD", "BUSD", "TUSD", "USD", "EUR", "DAI", "BTC", "ETH", "BNB")
+_TIMEFRAME_BY_NAME = {item.value: item for item in Timeframe}
 _SHORT = {"d": "1d", "minute": "1m"}
 
 
@@ -40,7 +43,7 @@ class FileName(Record, frozen=True):
     def id(self) -> InstrumentId:
         """Return the instrument's id; a mark price is no market that trades, so it has a name of its own."""
         name = self.market_name
-        return InstrumentId(f"{name.pair}-MARK.{name.venue}") if self.kind == MARK else name.id
+        return InstrumentId(f"{name.pair}{MARK_SUFFIX}.{name.venue}") if self.kind == MARK else name.id
 
 
 def read_name(path: Path) -> FileName | None:
@@ -57,6 +60,9 @@ def read_name(path: Path) -> FileName | None:
     if found := _EXPORTED.fullmatch(stem):
         venue = {"GATE": "GATEIO"}.get(found["venue"].upper(), found["venue"].upper())
         return _of_symbol(found["symbol"], venue, _SHORT.get(found["timeframe"], found["timeframe"]))
+    if found := _GATE_ARCHIVE.fullmatch(stem):
+        timeframe = _TIMEFRAME_BY_NAME.get(path.parent.parent.name.removeprefix("candlesticks_"))
+        return FileName(MarketName(f"{found['base']}/{found['quote']}", "GATEIO", Market.SPOT), CANDLES, timeframe)
     return None
 
 
@@ -71,7 +77,6 @@ def split_symbol(symbol: str) -> str | None:
 
 def _of_symbol(symbol: str, venue: str, timeframe: str) -> FileName | None:
     pair = split_symbol(symbol)
-    known = {item.value: item for item in Timeframe}
     if pair is None:
         return None
-    return FileName(MarketName(pair, venue, Market.SPOT), CANDLES, known.get(timeframe))
+    return FileName(MarketName(pair, venue, Market.SPOT), CANDLES, _TIMEFRAME_BY_NAME.get(timeframe))

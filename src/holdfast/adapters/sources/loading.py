@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from holdfast.adapters.sources import csv_candles, parquet_candles
+from holdfast.adapters.sources.columns import Repair
 from holdfast.adapters.sources.file_names import CANDLES, MARK, FileName, read_name
 from holdfast.core.errors import ConfigurationError, DataError
 from holdfast.core.time import rfc3339
@@ -16,12 +17,12 @@ from holdfast.domain.bar_quality import QualityReport, gaps, label, quality_repo
 from holdfast.domain.catalog import market_name
 from holdfast.domain.market import BarSeries, Timeframe
 from holdfast.domain.resample import resample
+from holdfast.domain.tradable import volume_note
 from holdfast.domain.values import InstrumentId
-from holdfast.domain.volume_unit import in_base_units
 
 AUTO, PARQUET = "auto", "parquet"
 FORMATS = (AUTO, PARQUET, *csv_candles.LAYOUTS)
-_SUFFIXES = (".parquet", ".csv", ".csv.gz")
+_SUFFIXES = (".parquet", ".csv", ".csv.gz", ".zip")
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,17 @@ class _Part:
 
 
 def load_bars(
-    path: Path, instrument: str | None = None, timeframe: Timeframe | None = None, file_format: str = AUTO
+    path: Path,
+    instrument: str | None = None,
+    timeframe: Timeframe | None = None,
+    file_format: str = AUTO,
+    repair: frozenset[Repair] = frozenset(),
 ) -> LoadedBars:
     """Return the bars in a file, or those of one instrument in a folder, validated and labelled.
 
-    Volumes are turned into base units where the venue counts otherwise. A timeframe coarser than that of the files is
-    made from them. Whatever was done or left out stands in the report's notes.
+    Numbers stand as in the file: false prints are marked, not removed, and volume is in the venue's unit (a feed makes
+    them `tradable`). A timeframe coarser than that of the files is made from them. Whatever was done or left out stands
+    in the report's notes.
 
     Parameters
     ----------
@@ -57,6 +63,8 @@ def load_bars(
         None takes that of the file.
     file_format
         One of FORMATS; `auto` goes by the name and the content.
+    repair
+        What may be mended in a CSV file; nothing is mended that is not named here.
 
     Raises
     ------
@@ -68,12 +76,11 @@ def load_bars(
     if file_format not in FORMATS:
         raise ConfigurationError(f"unknown file format {file_format!r}", hint="one of " + ", ".join(FORMATS))
     if path.is_dir():
-        found, notes = _from_folder(path, instrument, timeframe, file_format)
+        series, notes = _from_folder(path, instrument, timeframe, file_format, repair)
     else:
-        found, notes = _from_file(path, instrument, None, file_format), []
-    converted = in_base_units(found)
-    series = converted.series
-    notes += [converted.note] if converted.note else []
+        series, notes = _from_file(path, instrument, None, file_format, repair), []
+    if about_volume := volume_note(series):
+        notes.append(about_volume)
     if timeframe is not None and timeframe is not series.timeframe:
         notes.append(_finer_note(series, timeframe))
         series = resample(series, timeframe)
@@ -86,9 +93,12 @@ def load_bars(
 
 
 def stream_bars(
-    path: Path, instrument: str | None = None, timeframe: Timeframe | None = None, bars: int = 50_000
+    path: Path,
+    instrument: str | None = None,
+    timeframe: Timeframe | None = None,
+    bars: int = parquet_candles.SLICE_BARS,
 ) -> Iterator[BarSeries]:
-    """Yield a Parquet file of any length as validated, labelled slices, in bounded memory and its own timeframe.
+    """Return an iterator over a Parquet file of any length: validated, labelled slices, in bounded memory.
 
     Raises
     ------
@@ -96,8 +106,7 @@ def stream_bars(
         As `load_bars`, when the slice with the fault is reached.
     """
     own = _given(instrument, read_name(path), path) if instrument else None
-    for part in parquet_candles.iter_candles(path, own, timeframe, bars):
-        yield in_base_units(part).series
+    return parquet_candles.iter_candles(path, own, timeframe, bars)
 
 
 def available(folder: Path) -> dict[InstrumentId, list[Timeframe]]:
@@ -108,7 +117,9 @@ def available(folder: Path) -> dict[InstrumentId, list[Timeframe]]:
     return {name: sorted(found[name], key=lambda item: item.nanos) for name in sorted(found)}
 
 
-def _from_file(path: Path, instrument: str | None, timeframe: Timeframe | None, file_format: str) -> BarSeries:
+def _from_file(
+    path: Path, instrument: str | None, timeframe: Timeframe | None, file_format: str, repair: frozenset[Repair]
+) -> BarSeries:
     name = read_name(path)
     instrument_id = _given(instrument, name, path) if instrument else None
     # The file's own timeframe, where its name or its times say it: the one that is asked for may be coarser.
@@ -116,7 +127,7 @@ def _from_file(path: Path, instrument: str | None, timeframe: Timeframe | None, 
     if file_format == PARQUET or (file_format == AUTO and path.suffix == ".parquet"):
         return parquet_candles.read_candles(path, instrument_id, own)
     layout = csv_candles.AUTO if file_format == AUTO else file_format
-    return csv_candles.read_candles(path, instrument_id, own, layout)
+    return csv_candles.read_candles(path, instrument_id, own, layout, repair)
 
 
 def _given(instrument: str, name: FileName | None, path: Path) -> InstrumentId:
@@ -127,7 +138,7 @@ def _given(instrument: str, name: FileName | None, path: Path) -> InstrumentId:
 
 
 def _from_folder(
-    folder: Path, instrument: str | None, timeframe: Timeframe | None, file_format: str
+    folder: Path, instrument: str | None, timeframe: Timeframe | None, file_format: str, repair: frozenset[Repair]
 ) -> tuple[BarSeries, list[str]]:
     there = available(folder)
     if not there:
@@ -138,7 +149,7 @@ def _from_folder(
     wanted = _match(InstrumentId(instrument) if instrument else None, list(there), folder)
     source = _source_timeframe(wanted, there[wanted], timeframe)
     paths = [part.path for part in _parts(folder) if part.id == wanted and part.timeframe is source]
-    return _joined([(path, _from_file(path, None, source, file_format)) for path in paths])
+    return _joined([(path, _from_file(path, None, source, file_format, repair)) for path in paths])
 
 
 def _parts(folder: Path) -> list[_Part]:

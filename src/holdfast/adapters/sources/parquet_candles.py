@@ -16,7 +16,8 @@ from holdfast.domain.bar_quality import label, validate
 from holdfast.domain.market import BarSeries, Floats, Ints, Timeframe
 from holdfast.domain.values import InstrumentId
 
-SLICE_BARS = 50_000
+# Large enough that the cost per slice disappears, small enough that its columns stay in the processor's cache.
+SLICE_BARS = 16_384
 
 
 def read_candles(
