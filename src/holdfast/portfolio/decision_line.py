@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Final
 
 from holdfast.domain.command import AmendOrder, AskOpinion, SubmitOrder
 from holdfast.domain.event import EmergencyStopped, TradingResumed
 from holdfast.domain.market import BarClosed
-from holdfast.domain.order import Order, OrderCanceled, OrderFilled, OrderRejected, Role
+from holdfast.domain.order import Order, OrderCanceled, OrderFilled, OrderRejected, OrderSpec, OrderType, Role
 from holdfast.domain.portfolio import ClosedTrade
 from holdfast.domain.tick import Tick
 from holdfast.domain.values import OrderId
@@ -22,7 +22,21 @@ _EXITS: Final = {
     "signal": "exited",
     "emergency": "flattened",
 }
+WAYS_OUT: Final = {
+    Role.EXIT: "What was left of the exit is sent again.",
+    Role.EMERGENCY: "The emergency stop closes everything.",
+    Role.STOP: "The software stop was touched while no stop rested at the venue.",
+}
+"""Why we leave at market, by role, where no signal says it better."""
 _R_STEP: Final = Decimal("0.01")
+
+
+FindOrder = Callable[[OrderId], Order | None]
+
+
+def is_way_out(spec: OrderSpec) -> bool:
+    """Tell whether somebody decided to leave now; stops and targets that rest at the venue need no decision."""
+    return spec.type is OrderType.MARKET and spec.role in WAYS_OUT
 
 
 def note_id(sequence: int) -> str:
@@ -30,19 +44,19 @@ def note_id(sequence: int) -> str:
     return f"n{sequence}"
 
 
-def lines_of(tick: Tick, order: Order | None, orders: Mapping[OrderId, Order]) -> list[DecisionLine]:
+def lines_of(tick: Tick, order: Order | None, find: FindOrder) -> list[DecisionLine]:
     """Return what the tick decided, oldest first; empty for most ticks.
 
     Parameters
     ----------
     order
         The order that the tick's event is about, after it.
-    orders
-        Live orders by id, before the tick's commands.
+    find
+        Gives a live order as it was before the tick's commands.
     """
     lines = _event_lines(tick, order)
     lines += _proposal_lines(tick)
-    lines += _command_lines(tick, orders)
+    lines += _command_lines(tick, find)
     return lines
 
 
@@ -89,17 +103,17 @@ def _proposal_lines(tick: Tick) -> list[DecisionLine]:
     return [DecisionLine(proposal.proposal_id, ts, proposal.instrument_id, what, proposal.reason)]
 
 
-def _command_lines(tick: Tick, orders: Mapping[OrderId, Order]) -> list[DecisionLine]:
+def _command_lines(tick: Tick, find: FindOrder) -> list[DecisionLine]:
     lines: list[DecisionLine] = []
     ts = tick.event.ts_event
     for command in tick.commands:
         if isinstance(command, AmendOrder) and command.amend.trigger_price is not None:
-            order = orders.get(command.amend.order_id)
+            order = find(command.amend.order_id)
             if order is not None:
                 moved = f"from {order.trigger_price or 0:f} to {command.amend.trigger_price:f}"
                 lines.append(DecisionLine(order.spec.order_id, ts, order.spec.instrument_id, "moved stop", moved))
-        elif isinstance(command, SubmitOrder) and command.approved.order.role in (Role.EXIT, Role.EMERGENCY):
+        elif isinstance(command, SubmitOrder) and is_way_out(command.approved.order):
             spec = command.approved.order
-            reason = " ".join(signal.reason for signal in tick.signals) or "the emergency stop"
+            reason = " ".join(signal.reason for signal in tick.signals) or WAYS_OUT[spec.role]
             lines.append(DecisionLine(spec.order_id, ts, spec.instrument_id, "leaving", reason))
     return lines

@@ -276,7 +276,7 @@ class JournalFold:
                 self.stop_level = event.level
         elif isinstance(event, TradingResumed):
             self.stop_level = StopLevel.NONE
-        self.decisions.extend(lines_of(tick, order, self.orders))
+        self.decisions.extend(lines_of(tick, order, self.orders.get))
         for command in tick.commands:
             if isinstance(command, SubmitOrder):
                 spec = command.approved.order

@@ -1,47 +1,52 @@
-"""Where folds over the journal are kept, so that a door need not replay it: a cache that can be thrown away."""
+"""Where folds over the journal are kept, so that no door need replay it: state that can be thrown away."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from holdfast.core.record import Record
 
 
 class Change(Record, frozen=True):
-    """The state of one thing after some journal record; an empty body means that the thing is gone."""
+    """One row to be stored, or removed when it has no body. Keys are unique within their kind."""
 
-    kind: str  # "order", "position", "trade", "decision", "account"
-    key: str  # unique within its kind
-    body: bytes  # canonical JSON
+    table_kind: str
+    key: str
+    body: bytes | None = None  # canonical JSON
+
+
+class Row(Record, frozen=True):
+    """One stored row."""
+
+    key: str
+    body: bytes
 
 
 class ProjectionStore(Protocol):
-    """Keeps the latest body of every kind and key, and how far in the journal it has come."""
+    """Rows by kind and key, in step with one journal up to `applied_sequence`."""
 
-    def apply(self, changes: Sequence[Change], sequence: int) -> None:
-        """Write the changes, in order, and the journal sequence that they reach: both or neither.
+    @property
+    def applied_sequence(self) -> int:
+        """Return the sequence of the last journal record that is folded in, 0 for none."""
+        ...
+
+    def apply(self, batch: Sequence[Change], sequence: int, journal_id: str = "", record_hash: bytes = b"") -> None:
+        """Store the changes, in order, and that they are the fold up to `sequence`, in one transaction.
+
+        With the journal's id and the hash of record `sequence`, the store can tell a foreign journal later.
 
         Raises
         ------
         DomainError
-            `sequence` lies below the applied one: the changes are old and would undo newer ones.
+            `sequence` goes back.
         """
         ...
 
-    def get(self, kind: str, key: str) -> bytes | None:
-        """Return the body, None if there is none."""
+    def get(self, table_kind: str, key: str) -> bytes | None:
+        """Return the body that stands under `key`, None where there is none."""
         ...
 
-    def scan(self, kind: str, limit: int) -> Sequence[Change]:
-        """Return at most `limit` things of a kind, newest first by when each was first written; all when 0."""
-        ...
-
-    @property
-    def applied_sequence(self) -> int:
-        """Return the journal sequence that the store has come to; 0 when it is empty."""
-        ...
-
-    def clear(self) -> None:
-        """Forget everything, for a rebuild from the first journal record."""
+    def scan(self, table_kind: str) -> Iterator[Row]:
+        """Yield every row of a kind as it is now, by key."""
         ...
