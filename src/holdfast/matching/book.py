@@ -179,13 +179,17 @@ class Book:
             del self.shared[group]
 
     def holds(self, without: WorkingOrder | None = None) -> Holds:
-        """Return what the orders bind (base units, quote units); a group binds what it shares, once, at its dearest."""
+        """Return what the orders bind (base units, quote units); a group binds what it shares, once, at its dearest.
+
+        `without` leaves out an order and its whole group: what they share is free for each of them.
+        """
         base = quote = ZERO
         groups: dict[str, tuple[Decimal, Decimal, bool]] = {}
+        own = without.spec.group if without is not None else ""
         for order in self.orders.values():
-            if order is without:
-                continue
             is_closing, group = self.is_closing(order), order.spec.group
+            if order is without or (own and group == own):
+                continue
             if group:
                 quantity, price, _ = groups.get(group, (ZERO, ZERO, False))
                 groups[group] = quantity + order.left, max(price, order.hold_price), is_closing
