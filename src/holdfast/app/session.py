@@ -14,6 +14,7 @@ from holdfast.interfaces.control.mailbox import Letter, Mailbox
 from holdfast.interfaces.control.messages import Reply, Request, Wish
 from holdfast.portfolio.status import DecisionLine, Status
 from holdfast.services.emergency import proof_of
+from holdfast.services.standing import LimitLine
 
 # A burst that catches up with the pace ends here, so that keys and wishes are heard.
 _BURST_S: Final = 0.05
@@ -33,6 +34,10 @@ class Agent(Protocol):
 
     def decisions(self) -> Sequence[DecisionLine]:
         """Return what was decided since the last call, oldest first."""
+        ...
+
+    def limits(self) -> tuple[LimitLine, ...]:
+        """Return the account's limits beside what is used of them."""
         ...
 
     def situation(self, symbol: str) -> Sequence[str]:
@@ -118,6 +123,8 @@ class Session:
             match request.wish:
                 case Wish.STATUS:
                     letter.answer.set_result(Reply(status=self.agent.status()))
+                case Wish.LIMITS:
+                    letter.answer.set_result(Reply(limits=self.agent.limits()))
                 case Wish.SITUATION:
                     letter.answer.set_result(Reply(lines=tuple(self.agent.situation(request.symbol))))
                 case Wish.STOP | Wish.PAUSE:

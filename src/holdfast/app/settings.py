@@ -76,13 +76,13 @@ def load_settings(path: Path, environment: Mapping[str, str] | None = None, flag
     latest = {(item.section, item.key): item for item in given}
     parts = {name: [item for item in latest.values() if item.section == name] for name in SECTIONS}
     settings = Settings(
-        agent=_plain_section(AgentSettings, "agent", parts["agent"]),
-        market=_plain_section(MarketSettings, "market", parts["market"]),
+        agent=build_section(AgentSettings, "agent", parts["agent"]),
+        market=build_section(MarketSettings, "market", parts["market"]),
         strategy=_strategy(parts["strategy"]),
-        engine=_plain_section(EngineConfig, "engine", parts["engine"]),
-        risk=_checked(lambda: RiskConfig.from_mapping({x.key: x.value for x in parts["risk"]}), parts["risk"]),
-        exits=_checked(lambda: ExitConfig.from_mapping({x.key: x.value for x in parts["exits"]}), parts["exits"]),
-        matching=_plain_section(MatchingConfig, "matching", parts["matching"]),
+        engine=build_section(EngineConfig, "engine", parts["engine"]),
+        risk=build_section(RiskConfig, "risk", parts["risk"]),
+        exits=build_section(ExitConfig, "exits", parts["exits"]),
+        matching=build_section(MatchingConfig, "matching", parts["matching"]),
     )
     return Resolved(settings, {f"{x.section}.{x.key}": x.origin for x in latest.values()})
 
@@ -101,6 +101,26 @@ def read_value(text: str) -> object:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
+
+
+def build_section(kind: type[Section], section: str, items: Sequence[Given]) -> Section:
+    """Return the part of the settings that `items` describe; what they leave out keeps its default.
+
+    Raises
+    ------
+    ConfigurationError
+        A key is unknown, a value has the wrong type or lies outside its range; the message names where it stands.
+    """
+    types = get_type_hints(kind)
+    values: dict[str, object] = {}
+    for item in items:
+        if item.key not in types:
+            raise ConfigurationError(
+                f"{item.origin}: {section}.{item.key} is not a setting",
+                hint=_near(item.key, kind.__struct_fields__, "setting"),
+            )
+        values[item.key] = _convert(item, types[item.key])
+    return _checked(lambda: kind(**values), items)
 
 
 # -- where values come from --------------------------------------------------------------------------------------------
@@ -149,26 +169,13 @@ def _from_environment(environment: Mapping[str, str]) -> Iterator[Given]:
 
 def _strategy(items: Sequence[Given]) -> StrategySettings:
     own = [item for item in items if not item.key.startswith("parameters.")]
-    settings = _plain_section(StrategySettings, "strategy", own)
+    settings = build_section(StrategySettings, "strategy", own)
     parameters = {x.key.partition(".")[2]: _text(x.value) for x in items if x.key.startswith("parameters.")}
     return msgspec.structs.replace(settings, parameters={**settings.parameters, **parameters})
 
 
 def _text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _plain_section(kind: type[Section], section: str, items: Sequence[Given]) -> Section:
-    types = get_type_hints(kind)
-    values: dict[str, object] = {}
-    for item in items:
-        if item.key not in types:
-            raise ConfigurationError(
-                f"{item.origin}: {section}.{item.key} is not a setting",
-                hint=_near(item.key, kind.__struct_fields__, "setting"),
-            )
-        values[item.key] = _convert(item, types[item.key])
-    return _checked(lambda: kind(**values), items)
 
 
 def _convert(item: Given, kind: object) -> object:

@@ -11,4 +11,6 @@ from holdfast.domain.market import Timeframe
 
 def synthetic_bars(pairs: Sequence[str], timeframe: Timeframe, seed: int) -> list[LoadedBars]:
     """Refuse: the generator comes in a later commit."""
-    raise ConfigurationError(f"no synthetic {', '.join(pairs)} {timeframe.value} for seed {seed} yet", hint="name --data")
+    raise ConfigurationError(
+        f"no synthetic {', '.join(pairs)} {timeframe.value} for seed {seed} yet", hint="name --data"
+    )

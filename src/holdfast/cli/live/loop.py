@@ -22,14 +22,14 @@ _FRAMES_PER_SECOND = 10
 _ROWS_BESIDE_DECISIONS = 17  # what head, figures, an empty table of positions and foot take
 
 
-def show(session: Session, frame: Frame) -> None:
+def show(session: Session, frame: Frame, is_over: Callable[[], bool] = lambda: False) -> None:
     """Show the live picture and take keys until the user quits, or as many bars as were asked for are done."""
     console = Console()
     controls = Controls(session)
     status = session.agent.status()
     with Keyboard() as keyboard, Live(console=console, screen=True, auto_refresh=False) as live:
         shown = 0.0
-        while not controls.has_quit and (session.has_ended or not session.is_done):
+        while not (controls.has_quit or is_over()) and (session.has_ended or not session.is_done):
             wait = session.turn()
             now = time.monotonic()
             if now - shown >= 1.0 / _FRAMES_PER_SECOND:

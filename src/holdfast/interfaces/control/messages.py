@@ -9,6 +9,7 @@ from holdfast.core.record import Record
 from holdfast.domain.decision import StopLevel
 from holdfast.portfolio.status import Status
 from holdfast.services.emergency import StopProof
+from holdfast.services.standing import LimitLine
 
 LINE_BYTES_MAX: Final = 4 * 1024 * 1024
 WAIT_MAX_S: Final = 600.0
@@ -21,6 +22,7 @@ class Wish(StrEnum):
     STOP = "stop"
     RESUME = "resume"
     PAUSE = "pause"  # a stop at no_entries
+    LIMITS = "limits"
     SITUATION = "situation"  # what each strategy waits for, in sentences
 
 
@@ -44,3 +46,4 @@ class Reply(Record, frozen=True):
     status: Status | None = None
     proof: StopProof | None = None
     lines: tuple[str, ...] = ()
+    limits: tuple[LimitLine, ...] = ()

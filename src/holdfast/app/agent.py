@@ -1,0 +1,107 @@
+"""The running agent: a paper account with its journal, its fold and its doors, behind one object that a loop drives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from holdfast.adapters.host.clock import SystemClock
+from holdfast.adapters.sources.feed import SeriesFeed
+from holdfast.adapters.storage.sqlite.journal import SqliteJournal
+from holdfast.app.home import Home
+from holdfast.app.market import TradedMarket
+from holdfast.app.run_plan import build
+from holdfast.domain.decision import StopLevel
+from holdfast.engine.recorder import RUN, TICK
+from holdfast.portfolio.fold import JournalFold
+from holdfast.portfolio.run import RunStarted
+from holdfast.portfolio.status import DecisionLine, Status
+from holdfast.ports.journal import Journal
+from holdfast.ports.market import Feed
+from holdfast.services.paper import PaperAgent, Recovery
+from holdfast.services.standing import LimitLine, Progress, limits_of, situation_of, status_of
+
+
+class RunningAgent:
+    """One paper agent and the fold over its journal; owned by one thread."""
+
+    def __init__(self, run: RunStarted, journal: Journal, feed: Feed) -> None:
+        built = build(run)
+        self._journal = journal
+        self._agent = PaperAgent(run, built.engine, built.exchange, feed, journal)
+        self._fold = JournalFold()
+        self._fresh: list[DecisionLine] = []
+
+    def start(self, *, is_fresh: bool = False) -> Recovery:
+        """Begin a run or go on with the journal's last one; see `PaperAgent.start`."""
+        recovery = self._agent.start(is_fresh=is_fresh)
+        self._fold.replay((record.kind, record.body) for record in self._journal.read(kinds=(RUN, TICK)))
+        # A reader's journal does not take the ticks that a crash has cut off; they happened all the same.
+        for tick in self._agent.take_ticks():
+            if tick.sequence > self._fold.sequence:
+                self._fold.apply(tick)
+        return recovery
+
+    def step(self) -> bool:
+        """Process the next group of bars; False at the end of the market."""
+        is_on = self._agent.step()
+        self._follow()
+        return is_on
+
+    def stop(self, level: StopLevel, actor: str, reason: str) -> None:
+        """Pull the brake."""
+        self._agent.stop(level, actor, reason)
+        self._follow()
+
+    def resume(self, actor: str, reason: str) -> None:
+        """Release the brake."""
+        self._agent.resume(actor, reason)
+        self._follow()
+
+    def status(self) -> Status:
+        """Return how the account stands now."""
+        agent = self._agent
+        progress = Progress(agent.trades, agent.wins, agent.groups_done, agent.digest, agent.journal_sequence)
+        return status_of(agent.engine, agent.run, tuple(reversed(self._fold.decisions)), progress)
+
+    def decisions(self) -> Sequence[DecisionLine]:
+        """Return what was decided since the last call, oldest first."""
+        lines, self._fresh = self._fresh, []
+        return lines
+
+    def limits(self) -> tuple[LimitLine, ...]:
+        """Return the account's limits beside what is used of them."""
+        return limits_of(self._agent.engine)
+
+    def situation(self, symbol: str) -> tuple[str, ...]:
+        """Return what the strategy waits for on one instrument."""
+        return situation_of(self._agent.engine, symbol)
+
+    def close(self) -> None:
+        """Write a checkpoint and let the journal go."""
+        self._agent.close()
+
+    def _follow(self) -> None:
+        decisions = self._fold.decisions
+        for tick in self._agent.take_ticks():
+            before = decisions[-1] if decisions else None
+            self._fold.apply(tick)
+            self._fresh += _after(decisions, before)
+
+
+def _after(decisions: Sequence[DecisionLine], before: DecisionLine | None) -> list[DecisionLine]:
+    """Return what stands behind `before`, which is compared by identity: equal lines may come twice."""
+    fresh: list[DecisionLine] = []
+    for line in reversed(decisions):
+        if line is before:
+            break
+        fresh.append(line)
+    return fresh[::-1]
+
+
+@contextmanager
+def running_agent(home: Home, run: RunStarted, market: TradedMarket) -> Iterator[RunningAgent]:
+    """Give the agent of `home` while its journal is open; the journal's lock makes it the only one."""
+    home.create()
+    with SqliteJournal(home.journal, SystemClock()) as journal:
+        yield RunningAgent(run, journal, SeriesFeed(market.series))

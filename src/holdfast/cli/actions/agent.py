@@ -1,0 +1,167 @@
+"""What `run` and `demo` do."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+import msgspec
+
+from holdfast.app.agent import RunningAgent, running_agent
+from holdfast.app.disk import require_space
+from holdfast.app.home import Home
+from holdfast.app.market import open_market
+from holdfast.app.run_plan import run_of
+from holdfast.app.sections import SYNTHETIC
+from holdfast.app.session import Session
+from holdfast.app.settings import Settings, flag, load_settings
+from holdfast.cli.amounts import exact, minute, money
+from holdfast.cli.given import Place, parameters, read
+from holdfast.cli.live.loop import show, tell
+from holdfast.cli.live.view import Frame
+from holdfast.cli.output import warn
+from holdfast.core.errors import RefusedError
+from holdfast.interfaces.control.mailbox import Mailbox
+from holdfast.interfaces.control.server import ControlServer
+from holdfast.portfolio.run import RunStarted
+from holdfast.services.paper import Recovery
+
+_DEMO_PACE = 12.0
+
+
+class RunOptions(Place, frozen=True):
+    """What `run` takes."""
+
+    mode: str = "paper"
+    instruments: tuple[str, ...] = ()
+    timeframe: str | None = None
+    strategy: str | None = None
+    parameters: tuple[str, ...] = ()
+    market: str | None = None
+    ts_from: str | None = None
+    ts_until: str | None = None
+    capital: str | None = None
+    is_fresh: bool = False
+    pace: float | None = None
+    bars: int | None = None
+    plain: bool = False
+
+
+class DemoOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What `demo` takes."""
+
+    pace: float | None = None
+    bars: int | None = None
+    plain: bool = False
+    seed: int = 7
+    debug: bool = False
+
+
+def run(options: Mapping[str, object]) -> int:
+    """Start the agent and stay with it."""
+    given = read(options, RunOptions)
+    home = given.folder
+    flags = [
+        *flag("agent.mode", given.mode if given.mode != "paper" else None, "--mode"),
+        *flag("agent.pace", given.pace, "--pace"),
+        *flag("market.source", given.market, "--market"),
+        *flag("market.instruments", given.instruments, "--instrument"),
+        *flag("market.timeframe", given.timeframe, "--timeframe"),
+        *flag("market.start", given.ts_from, "--from"),
+        *flag("market.until", given.ts_until, "--until"),
+        *flag("strategy.name", given.strategy, "--strategy"),
+        *flag("engine.capital", given.capital, "--capital"),
+        *parameters(given.parameters),
+    ]
+    settings = load_settings(home.settings, flags=flags).settings
+    if settings.agent.mode != "paper":
+        raise RefusedError(
+            "live trading is not possible yet: it comes with the Gate.io client", hint="holdfast run --mode paper"
+        )
+    return _trade(home, settings, given)
+
+
+def demo(options: Mapping[str, object]) -> int:
+    """Run on the synthetic market in a home that is gone afterwards."""
+    given = msgspec.convert(dict(options), DemoOptions)
+    with tempfile.TemporaryDirectory(prefix="holdfast-demo-") as folder:
+        home = Home(Path(folder) / "home")
+        flags = [
+            *flag("market.source", SYNTHETIC, "demo"),
+            *flag("market.seed", given.seed, "--seed"),
+            *flag("agent.pace", given.pace or _DEMO_PACE, "--pace"),
+        ]
+        settings = load_settings(home.settings, flags=flags).settings
+        return _trade(home, settings, RunOptions(bars=given.bars, plain=given.plain))
+
+
+def _trade(home: Home, settings: Settings, given: RunOptions) -> int:
+    home.create()
+    require_space(home.path, settings.agent.disk_free_min_mb)
+    market = open_market(home, settings.market)
+    plan = run_of(settings, market, "paper")
+    is_plain = given.plain or not (sys.stdin.isatty() and sys.stdout.isatty())
+    with running_agent(home, plan, market) as agent, _leaving() as is_over:
+        recovery = agent.start(is_fresh=given.is_fresh)
+        mailbox = Mailbox()
+        session = Session(agent, mailbox, settings.agent.pace, given.bars)
+        with ControlServer(home.socket, mailbox):
+            if is_plain:
+                _introduce(plan, recovery, home)
+                tell(session, is_over)
+            else:
+                limit = settings.risk.drawdown_steps[-1].drawdown
+                frame = Frame(plan.data_source, plan.strategy, settings.agent.pace, limit)
+                show(session, frame, is_over)
+        # Only here, between two groups of bars: a checkpoint of half a group would be a wrong one.
+        agent.close()
+        _part(agent, session, home)
+    return 0
+
+
+@contextmanager
+def _leaving() -> Iterator[Callable[[], bool]]:
+    """Turn Ctrl-C and the signals that end a service into a wish, which the loop hears between two groups of bars."""
+    wishes: list[int] = []
+
+    def hear(number: int, _: object) -> None:
+        wishes.append(number)
+        if len(wishes) > 2:
+            raise KeyboardInterrupt  # the loop does not hear: leave the hard way; the journal is whole all the same
+
+    before = {number: signal.signal(number, hear) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield lambda: bool(wishes)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _introduce(plan: RunStarted, recovery: Recovery, home: Home) -> None:
+    names = ", ".join(instrument.id for instrument in plan.instruments)
+    if plan.is_synthetic:
+        warn("SYNTHETIC MARKET: these prices are made by a seeded model; no market has had them")
+    click.echo(f"paper mode: {plan.strategy} on {names} {plan.timeframe}, {plan.data_source}")
+    if recovery.is_fresh:
+        click.echo(f"a new run with {money(plan.capital)} {plan.quote}; state in {home.path}")
+    else:
+        click.echo(
+            f"goes on at {minute(recovery.ts)} UTC after {recovery.groups} groups of bars;"
+            f" {recovery.repeated} decisions since the last checkpoint were repeated and are equal"
+        )
+
+
+def _part(agent: RunningAgent, session: Session, home: Home) -> None:
+    status = agent.status()
+    ended = "the market has ended" if session.has_ended else "stopped"
+    click.echo(
+        f"{ended} at {minute(status.ts)} UTC: equity {exact(status.equity)} {status.quote}, {status.trades} trades,"
+        f" {len(status.positions)} open positions"
+    )
+    if home.path.exists() and not str(home.path).startswith(tempfile.gettempdir()):
+        click.echo("the state is kept; `holdfast run` goes on from here")

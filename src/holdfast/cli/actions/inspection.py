@@ -1,0 +1,213 @@
+"""What the commands do that only look."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import click
+
+from holdfast.app.projections import told_story
+from holdfast.app.standing import Standing
+from holdfast.app.strategies import StrategyLine, known_strategies
+from holdfast.cli.amounts import exact, minute, money, percent, signed
+from holdfast.cli.given import Place, read
+from holdfast.cli.output import print_json, print_pairs, print_table, warn
+from holdfast.core.errors import ConfigurationError
+from holdfast.domain.decision import StopLevel
+from holdfast.portfolio.status import DecisionLine, PositionLine, Status
+from holdfast.services.inspection import why_not_of
+from holdfast.services.standing import LimitLine
+
+
+class IdOptions(Place, frozen=True):
+    """What `explain` takes."""
+
+    decision_id: str = ""
+
+
+class SymbolOptions(Place, frozen=True):
+    """What `why-not` takes."""
+
+    symbol: str = ""
+
+
+def status(options: Mapping[str, object]) -> int:
+    """Show how the account stands."""
+    given = read(options, Place)
+    standing = Standing(given.folder)
+    found = standing.status()
+    if given.is_json:
+        print_json({"is_running": standing.is_running, "status": found})
+        return 0
+    _say_mode(found, is_running=standing.is_running)
+    share = found.risk_open / found.equity if found.equity > 0 else found.equity
+    gain = found.equity - found.capital
+    print_pairs(
+        [
+            ("Equity", f"{money(found.equity)} {found.quote} ({signed(gain)} since the start)"),
+            ("Cash", f"{money(found.cash)} {found.quote}"),
+            ("Today", signed(found.day_pnl)),
+            ("Open risk", f"{money(found.risk_open)} of {money(found.risk_open_limit)} ({percent(share)} of equity)"),
+            ("Drawdown", f"{percent(found.drawdown)} from {money(found.peak)}"),
+            ("Trades", f"{found.trades}, {found.wins} won"),
+            ("Stop", found.stop_level.replace("_", " ")),
+            ("Journal", f"record {found.journal_sequence}, digest {found.digest[:16]}"),
+        ]
+    )
+    click.echo()
+    _print_positions(found.positions)
+    if found.decisions:
+        click.echo()
+        _print_decisions(found.decisions[:10])
+    return 0
+
+
+def positions(options: Mapping[str, object]) -> int:
+    """List open positions."""
+    given = read(options, Place)
+    found = Standing(given.folder).status()
+    if given.is_json:
+        print_json({"quote": found.quote, "ts": found.ts, "positions": found.positions})
+    else:
+        _print_positions(found.positions)
+    return 0
+
+
+def orders(options: Mapping[str, object]) -> int:
+    """List live orders."""
+    given = read(options, Place)
+    found = Standing(given.folder).status()
+    if given.is_json:
+        print_json({"ts": found.ts, "orders": found.orders})
+        return 0
+    if not found.orders:
+        click.echo("no order is open")
+        return 0
+    titles = ("Order", "Instrument", "Role", "Side", "Type", "State", "Quantity", "Filled", "Trigger", "Limit")
+    rows = [
+        (x.order_id, x.instrument_id, x.role, x.side, x.type, x.state, exact(x.quantity), exact(x.filled),
+         exact(x.trigger_price), exact(x.limit_price))
+        for x in found.orders
+    ]  # fmt: skip
+    print_table(titles, rows, left=6)
+    return 0
+
+
+def risk(options: Mapping[str, object]) -> int:
+    """Show the limits."""
+    given = read(options, Place)
+    standing = Standing(given.folder)
+    limits, found = standing.limits(), standing.status()
+    if given.is_json:
+        print_json({"ts": found.ts, "equity": found.equity, "stop_level": found.stop_level, "limits": limits})
+        return 0
+    _say_mode(found, is_running=standing.is_running)
+    print_table(("Limit", "Note", "Used", "Allowed", "Share"), [_limit_row(line) for line in limits], left=2)
+    if found.positions:
+        click.echo()
+        _print_positions(found.positions)
+    return 0
+
+
+def explain(options: Mapping[str, object]) -> int:
+    """Tell the story of a decision."""
+    given = read(options, IdOptions)
+    document, lines = told_story(given.folder, given.decision_id)
+    if given.is_json:
+        print_json(document)
+    else:
+        for line in lines:
+            click.echo(line)
+    return 0
+
+
+def why_not(options: Mapping[str, object]) -> int:
+    """Tell what stands in the way of an entry."""
+    given = read(options, SymbolOptions)
+    standing = Standing(given.folder)
+    found, situation = standing.status(), standing.situation(given.symbol)
+    if not situation:
+        raise ConfigurationError(
+            f"{given.symbol} is not traded by this agent", hint="holdfast status shows what is; --instrument adds one"
+        )
+    answer = why_not_of(found, given.symbol, situation, standing.limits())
+    if given.is_json:
+        print_json(answer)
+        return 0
+    click.echo(click.style(f"{given.symbol.upper()} at {minute(found.ts)} UTC", bold=True))
+    for sentence in answer.brakes:
+        click.echo(f"  {click.style('in the way:', fg='yellow')} {sentence}")
+    for sentence in answer.situation:
+        click.echo(f"  {sentence}")
+    if answer.refusals:
+        click.echo("Last refusals:")
+        _print_decisions(answer.refusals)
+    return 0
+
+
+def strategies(options: Mapping[str, object]) -> int:
+    """List strategies."""
+    given = read(options, Place)
+    found = known_strategies()
+    if given.is_json:
+        print_json({"strategies": found})
+        return 0
+    for line in found:
+        _print_strategy(line)
+    click.echo("Your own: --strategy path.py:Name")
+    return 0
+
+
+def _say_mode(status: Status, *, is_running: bool) -> None:
+    if status.is_synthetic:
+        warn("SYNTHETIC MARKET: these prices are made by a seeded model")
+    state = "running" if is_running else "not running; as of the last record"
+    click.echo(click.style(f"{status.mode} agent, {state}, market time {minute(status.ts)} UTC", bold=True))
+    if StopLevel(status.stop_level) is not StopLevel.NONE:
+        warn(f"the emergency stop is at {status.stop_level.replace('_', ' ')}; holdfast resume releases it")
+
+
+def _print_positions(lines: Sequence[PositionLine]) -> None:
+    if not lines:
+        click.echo("no open position")
+        return
+    titles = (
+        "Instrument",
+        "Side",
+        "Since",
+        "Quantity",
+        "Entry",
+        "Last",
+        "Profit",
+        "Stop",
+        "Target",
+        "At risk",
+        "Trade",
+    )
+    rows = [
+        (x.instrument_id, "long" if x.side == "BUY" else "short", minute(x.ts_opened), exact(x.quantity),
+         money(x.entry_price, 4), exact(x.price_last), signed(x.unrealized), exact(x.stop), exact(x.target),
+         money(x.risk_open), x.trade_id)
+        for x in lines
+    ]  # fmt: skip
+    print_table(titles, rows, left=3)
+
+
+def _print_decisions(lines: Sequence[DecisionLine]) -> None:
+    for line in lines:
+        pair = line.instrument_id.rpartition(".")[0] or "account"
+        rule = f" ({line.rule})" if line.rule else ""
+        click.echo(f"{minute(line.ts)}  {pair}  {line.what}{rule}: {line.reason}  [{line.decision_id}]")
+
+
+def _limit_row(line: LimitLine) -> tuple[str, ...]:
+    share = percent(line.used / line.limit, 0) if line.limit else "-"
+    if line.unit:
+        return (line.rule, line.note or line.unit, exact(line.used), exact(line.limit), share)
+    return (line.rule, line.note, percent(line.used), percent(line.limit), share)
+
+
+def _print_strategy(line: StrategyLine) -> None:
+    click.echo(click.style(line.name, bold=True) + (f"  {line.summary}" if line.summary else ""))
+    for name, value in line.parameters.items():
+        click.echo(f"  --set {name}={value}")

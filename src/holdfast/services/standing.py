@@ -1,0 +1,161 @@
+"""How an account stands: its status and its limits, from the engine that trades it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from holdfast.core.record import Record
+from holdfast.domain.decision import StopLevel
+from holdfast.domain.order import Order, Role
+from holdfast.domain.values import ONE, ZERO, Side
+from holdfast.engine.desk import Desk
+from holdfast.engine.engine import Engine
+from holdfast.portfolio.run import RunStarted
+from holdfast.portfolio.status import DecisionLine, OrderLine, PositionLine, Status
+from holdfast.risk.config import RiskConfig
+
+
+class Progress(Record, frozen=True):
+    """What a run has come to, beside the engine's own state."""
+
+    trades: int
+    wins: int
+    bars: int  # groups of bars
+    digest: str
+    journal_sequence: int
+
+
+class LimitLine(Record, frozen=True):
+    """One limit of the risk gate beside what is used of it; shares of equity unless `unit` says otherwise."""
+
+    rule: str
+    used: Decimal
+    limit: Decimal
+    unit: str = ""
+    note: str = ""
+
+
+def status_of(engine: Engine, run: RunStarted, decisions: Sequence[DecisionLine], progress: Progress) -> Status:
+    """Return how the account of `engine` stands; `decisions` come newest first."""
+    account = engine.account
+    view = account.view(engine.ts)
+    positions = tuple(line for desk in engine.desks.values() for line in _position(desk))
+    config = engine.gate.config
+    return Status(
+        mode=run.mode,
+        is_synthetic=run.is_synthetic,
+        quote=run.quote,
+        ts=engine.ts,
+        equity=view.equity,
+        cash=account.portfolio.cash,
+        capital=run.capital,
+        peak=view.equity_peak,
+        drawdown=(view.equity_peak - view.equity) / view.equity_peak if view.equity_peak > 0 else ZERO,
+        day_pnl=view.equity - view.equity_day_start,
+        risk_open=sum((line.risk_open for line in positions), ZERO),
+        risk_open_limit=view.equity * config.risk_open_total_max,
+        stop_level=account.stop_level.value,
+        is_paused=account.stop_level is StopLevel.NO_ENTRIES,
+        positions=positions,
+        orders=tuple(_order(order) for order in engine.orders.values()),
+        decisions=tuple(decisions),
+        trades=progress.trades,
+        wins=progress.wins,
+        bars=progress.bars,
+        digest=progress.digest,
+        journal_sequence=progress.journal_sequence,
+    )
+
+
+def limits_of(engine: Engine) -> tuple[LimitLine, ...]:
+    """Return the limits that hold for the account as a whole, each with what is used of it now."""
+    config, view = engine.gate.config, engine.account.view(engine.ts)
+    equity = view.equity if view.equity > 0 else ONE
+    by_asset: dict[str, Decimal] = {}
+    for exposure in view.exposures:
+        by_asset[exposure.base] = by_asset.get(exposure.base, ZERO) + exposure.notional
+    largest = max(by_asset, key=lambda asset: by_asset[asset], default="")
+    total = sum(by_asset.values(), ZERO)
+    risk_open = sum((exposure.risk_open for exposure in view.exposures), ZERO)
+    drawdown = (view.equity_peak - view.equity) / view.equity_peak if view.equity_peak > 0 else ZERO
+    return (
+        LimitLine("risk_open_total", risk_open / equity, config.risk_open_total_max, note="what all stops may lose"),
+        LimitLine("positions", Decimal(len(view.exposures)), Decimal(config.positions_max), "positions"),
+        LimitLine("exposure_total", total / equity, config.exposure_total_max),
+        LimitLine("exposure_asset", by_asset.get(largest, ZERO) / equity, config.exposure_asset_max, note=largest),
+        LimitLine("loss_day", _lost(view.equity_day_start, view.equity), config.loss_day_max, note="since 00:00 UTC"),
+        LimitLine("loss_week", _lost(view.equity_week_start, view.equity), config.loss_week_max, note="since Monday"),
+        LimitLine("drawdown", drawdown, config.drawdown_steps[-1].drawdown, note=_governor(config, drawdown)),
+        LimitLine("order_rate", Decimal(view.orders_last_minute), Decimal(config.orders_per_minute_max), "per minute"),
+    )  # fmt: skip
+
+
+def situation_of(engine: Engine, symbol: str) -> tuple[str, ...]:
+    """Return what stands in the way of an entry into `symbol` (`BTC/USDT`, with or without venue); empty if unknown."""
+    wanted = symbol.upper().replace("_", "/").replace("-", "/") if "." not in symbol else symbol.upper()
+    for desk in engine.desks.values():
+        if wanted in (desk.instrument.id, desk.instrument.id.rpartition(".")[0]):
+            return (*_brakes(desk), *desk.strategy.situation())
+    return ()
+
+
+def _brakes(desk: Desk) -> list[str]:
+    found: list[str] = []
+    if desk.trade is not None and desk.trade.held:
+        found.append(f"A position is open since trade {desk.trade.trade_id}: one at a time.")
+    elif desk.entry is not None:
+        found.append(f"An entry is on its way: order {desk.entry_id}.")
+    return found
+
+
+def _position(desk: Desk) -> list[PositionLine]:
+    trade, instrument = desk.trade, desk.instrument
+    if trade is None or not trade.held:
+        return []
+    price = instrument.price(desk.close_good) if desk.close_good else trade.entry_price
+    signed = trade.held * trade.side.sign
+    return [
+        PositionLine(
+            instrument_id=instrument.id,
+            side=trade.side.value,
+            quantity=trade.held,
+            entry_price=trade.entry_price,
+            price_last=price,
+            stop=trade.stop,
+            target=trade.target,
+            unrealized=(price - trade.entry_price) * signed,
+            risk_open=max((trade.entry_price - trade.stop) * signed, ZERO),
+            strategy=trade.strategy,
+            ts_opened=trade.entry_ts,
+            trade_id=trade.trade_id,
+        )
+    ]
+
+
+def _order(order: Order) -> OrderLine:
+    spec = order.spec
+    return OrderLine(
+        order_id=spec.order_id,
+        instrument_id=spec.instrument_id,
+        side=Side(spec.side).value,
+        type=spec.type.value,
+        role=Role(spec.role).value,
+        state=order.state.value,
+        quantity=order.quantity,
+        filled=order.filled,
+        trigger_price=order.trigger_price,
+        limit_price=spec.limit_price,
+    )
+
+
+def _lost(start: Decimal, now: Decimal) -> Decimal:
+    return max((start - now) / start, ZERO) if start > 0 else ZERO
+
+
+def _governor(config: RiskConfig, drawdown: Decimal) -> str:
+    factor = ONE
+    for step in config.drawdown_steps:
+        if drawdown >= step.drawdown:
+            factor = step.factor
+    return "no entries" if not factor else f"risk budget times {factor.normalize():f}"
