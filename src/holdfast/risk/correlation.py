@@ -56,6 +56,7 @@ def matrix(series: Sequence[Sequence[float]], window: int = WINDOW) -> tuple[tup
     return tuple(tuple(row) for row in rows)
 
 
+_UNKNOWN: Final = math.nan
 # A squared return this small is rounding, not movement: 1e-12 of the price.
 _SPREAD_MIN: Final = 1e-24
 
@@ -71,8 +72,8 @@ def correlated_terms(side: Side, market: MarketView, view: PortfolioView) -> tup
 
     With weights w (share of equity, absolute), the correlated exposure is sqrt(w' C w). C holds the correlations of
     the positions' *gains*: that of a long and a short is minus that of their returns. What is negative counts as 0,
-    for a hedge fails when it is needed; what is unknown counts as 1. A new weight x makes it
-    sqrt(held + 2 x moving + x x), which is what both sizing and the rule compute from these two floats.
+    for a hedge fails when it is needed; what is missing or no correlation counts as 1, whichever way it is held.
+    A new weight x makes it sqrt(held + 2 x moving + x x), from which both sizing and the rule compute.
     """
     exposures = view.exposures
     if not exposures:
@@ -80,34 +81,37 @@ def correlated_terms(side: Side, market: MarketView, view: PortfolioView) -> tup
     equity = float(view.equity)
     if not equity > 0.0:
         return 1.0, 1.0  # nothing may be held by an account that is worth nothing
-    sign = side.sign
-    ours = market.instrument_id
+    sign, ours = side.sign, market.instrument_id
     known = dict(market.correlations)
-    weights = []
-    moving = 0.0
+    held = moving = 0.0
+    positions: list[tuple[InstrumentId, float]] = []
     for exposure in exposures:
+        instrument_id = exposure.instrument_id
         weight = float(exposure.notional) / equity
-        direction = 1 if exposure.quantity >= 0 else -1
-        weights.append((exposure.instrument_id, weight, direction))
-        rho = 1.0 if exposure.instrument_id == ours else _sane(known.get(exposure.instrument_id, 1.0))
-        moving += weight * max(rho * direction * sign, 0.0)
-    held = sum(weight * weight for _, weight, _ in weights)
-    if len(weights) > 1:
-        held += _pairs(weights, {(one, two): rho for one, two, rho in view.correlations})
-    return held, moving
+        held += weight * weight
+        if exposure.quantity < 0:
+            weight = -weight
+        positions.append((instrument_id, weight))
+        rho = 1.0 if instrument_id == ours else known.get(instrument_id, _UNKNOWN)
+        together = rho * weight * sign if -1.0 <= rho <= 1.0 else abs(weight)
+        if together > 0.0:
+            moving += together
+    return held + _pairs(positions, view) if len(positions) > 1 else held, moving
 
 
-def _pairs(
-    weights: list[tuple[InstrumentId, float, int]], known: dict[tuple[InstrumentId, InstrumentId], float]
-) -> float:
+def _pairs(positions: list[tuple[InstrumentId, float]], view: PortfolioView) -> float:
+    known = {(one, two): rho for one, two, rho in view.correlations}
     total = 0.0
-    for index, (first, weight, direction) in enumerate(weights):
-        for second, other, toward in weights[:index]:
-            found = known.get((first, second), known.get((second, first), 1.0))
-            rho = 1.0 if first == second else _sane(found)
-            total += 2.0 * weight * other * max(rho * direction * toward, 0.0)
-    return total
-
-
-def _sane(rho: float) -> float:
-    return rho if -1.0 <= rho <= 1.0 else 1.0
+    for index, (first, weight) in enumerate(positions):
+        for second, other in positions[:index]:
+            if first == second:
+                rho = 1.0
+            else:
+                found = known.get((first, second))
+                rho = known.get((second, first), _UNKNOWN) if found is None else found
+            together = rho * weight * other
+            if not -1.0 <= rho <= 1.0:
+                together = abs(weight * other)
+            if together > 0.0:
+                total += together
+    return 2.0 * total

@@ -33,7 +33,9 @@ class PortfolioView(Record, frozen=True):
     results: tuple[float, ...]
     stop_level: StopLevel
     ts_result_last: int = 0  # when the newest of `results` closed; 0 = none, and then nothing can cool down
-    correlations: tuple[tuple[InstrumentId, InstrumentId, float], ...] = ()  # between exposures; a missing pair is 1
+    correlations: tuple[
+        tuple[InstrumentId, InstrumentId, float], ...
+    ] = ()  # between exposures; a missing pair counts as 1
 
 
 class MarketView(Record, frozen=True):
