@@ -16,8 +16,8 @@ def ema_alpha(length: int) -> float:
 def ema_step(state: State, at: int, x: float, alpha: float) -> float:
     """Take in `x` and return the average; slots `at` (value) and `at + 1` (count).
 
-    Seeded with the first value, like MetaStock and pandas `ewm(adjust=False)`. TA-Lib seeds with the simple mean of the
-    first n values unless it is put into MetaStock mode; the two converge at the rate (1 - alpha) per bar.
+    Seeded with the first value, like pandas `ewm(adjust=False)`. TA-Lib seeds with the simple mean of the first n
+    values: equal where those n are equal, else the two converge by the factor 1 - alpha per bar.
     """
     count = state[at + 1]
     value = state[at] + alpha * (x - state[at]) if count > 0.0 else x

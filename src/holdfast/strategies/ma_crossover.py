@@ -1,4 +1,4 @@
-"""Moving-average crossover: buys when the fast EMA crosses above the slow one on more volume than usual."""
+"""Moving-average crossover: buys when the fast EMA crosses above the slow one and volume confirms it."""
 
 from __future__ import annotations
 
@@ -8,57 +8,90 @@ from typing import Annotated
 from msgspec import Meta
 
 from holdfast.core.errors import ConfigurationError
-from holdfast.core.record import Record
-from holdfast.indicators.atr import ATR_SLOTS, atr_step
 from holdfast.indicators.compilation import State, step_function
 from holdfast.indicators.ema import EMA_SLOTS, ema_alpha, ema_step
-from holdfast.strategies.stepping import (
-    BARS,
-    ENTER_LONG,
-    EXIT_LONG,
-    HEAD,
-    NOTHING,
-    REASON,
-    STOP,
-    STRENGTH,
-    TARGET,
-    TRAIL,
-    StepDefinition,
-    StepPlan,
+from holdfast.indicators.volume import volume_slots, volume_step
+from holdfast.strategies.frame import (
+    ATR,
+    LEAVE,
+    OWN,
+    OWN_PARAMS,
+    REWARD_RISK,
+    STANCE,
+    FrameParameters,
+    Length,
+    aged,
+    bounded,
+    condition,
+    frame_step,
+    room_to_pay,
+    settle,
 )
+from holdfast.strategies.stepping import STRENGTH, StepDefinition, StepPlan
 
-FAST = HEAD
+# Slots from `at`.
+RATIO = 0  # volume as a multiple of the usual
+AGE = 1  # bars since the cross that still waits for its volume, counted from 1; 0.0 for none
+ABOVE = 2  # 1.0 or -1.0; 0.0 before the second bar
+FAST = 3
 SLOW = FAST + EMA_SLOTS
-VOLUME = SLOW + EMA_SLOTS
-ATR = VOLUME + EMA_SLOTS
-ABOVE = ATR + ATR_SLOTS
-BUSY = ABOVE + 1
-SLOTS = BUSY + 1
+SLOTS = SLOW + EMA_SLOTS
+
+# Parameters from `p`.
+_FAST_ALPHA, _SLOW_ALPHA, _VOLUME_LENGTH, _VOLUME_RATIO, _CONFIRM_BARS, _RING = range(6)
+PARAMS = 6
+
+STANCE_FULL_ATR = 1.0  # averages this far apart, in average true ranges, are a full lean
 
 
-class MaCrossoverParameters(Record, frozen=True):
-    """Lengths in bars; `volume_ratio` is how many times the average volume a cross needs; stops in ATRs."""
+class MaCrossoverParameters(FrameParameters, frozen=True):
+    """Lengths in bars; a cross counts when within `confirm_bars` a bar has `volume_ratio` times the usual volume."""
 
-    fast: Annotated[int, Meta(ge=2, le=500)] = 12
+    fast: Length = 12
     slow: Annotated[int, Meta(ge=3, le=2000)] = 26
-    volume_length: Annotated[int, Meta(ge=2, le=500)] = 20
+    volume_length: Length = 20
     volume_ratio: Annotated[float, Meta(ge=0.0, le=20.0)] = 1.2
-    atr_length: Annotated[int, Meta(ge=2, le=500)] = 14
-    stop_atr: Annotated[float, Meta(gt=0.0, le=20.0)] = 2.0
-    trail_atr: Annotated[float, Meta(ge=0.0, le=50.0)] = 3.0
-    reward_risk: Annotated[float, Meta(ge=1.3, le=20.0)] = 2.0
+    confirm_bars: Annotated[int, Meta(ge=1, le=50)] = 3
 
     def __post_init__(self) -> None:
         if self.fast >= self.slow:
             raise ConfigurationError(f"fast {self.fast} must be below slow {self.slow}", hint="e.g. fast=12, slow=26")
 
+    def own(self, ring: int) -> tuple[float, ...]:
+        """Return the vector of `ma_lean`; its volume ring begins at slot `ring`."""
+        alphas = (ema_alpha(self.fast), ema_alpha(self.slow))
+        return (*alphas, float(self.volume_length), self.volume_ratio, float(self.confirm_bars), float(ring))
+
     def plan(self) -> StepPlan:
         """Return what the step needs."""
-        vector = (
-            ema_alpha(self.fast), ema_alpha(self.slow), ema_alpha(self.volume_length), self.volume_ratio,
-            float(self.atr_length), self.stop_atr, self.trail_atr, self.reward_risk,
-        )  # fmt: skip
-        return StepPlan(vector, SLOTS, self.slow)
+        ring = OWN + SLOTS
+        warmup = max(self.slow, self.volume_length, self.atr_length) + 1
+        return StepPlan(self.frame() + self.own(ring), ring + volume_slots(self.volume_length), warmup)
+
+
+@step_function
+def ma_lean(state: State, at: int, params: State, p: int, close: float, volume: float) -> int:
+    """Take in a bar; return 1 or -1 on a confirmed cross. Leaves LEAVE and STANCE."""
+    ratio = volume_step(state, int(params[p + _RING]), volume, params[p + _VOLUME_LENGTH])
+    fast = ema_step(state, at + FAST, close, params[p + _FAST_ALPHA])
+    slow = ema_step(state, at + SLOW, close, params[p + _SLOW_ALPHA])
+    state[at + RATIO] = ratio
+    atr = state[ATR]
+    state[STANCE] = bounded((fast - slow) / (STANCE_FULL_ATR * atr)) if atr > 0.0 else 0.0
+    above = 1.0 if fast > slow else -1.0
+    before = state[at + ABOVE]
+    state[at + ABOVE] = above if state[at + FAST + 1] > 1.0 else 0.0
+    if before == 0.0:
+        return 0
+    if above != before:
+        state[LEAVE] = -above
+    age = aged(state[at + AGE], above != before, params[p + _CONFIRM_BARS])
+    lean = 0
+    if age > 0.0 and ratio >= params[p + _VOLUME_RATIO]:
+        age = 0.0
+        lean = 1 if above > 0.0 else -1
+    state[at + AGE] = age
+    return lean
 
 
 @step_function
@@ -66,42 +99,26 @@ def ma_crossover_step(
     state: State, params: State, _open: float, high: float, low: float, close: float, volume: float
 ) -> int:
     """Take in a bar."""
-    bars = state[BARS]
-    state[BARS] = bars + 1.0
-    usual = state[VOLUME]
-    ema_step(state, VOLUME, volume, params[2])
-    fast = ema_step(state, FAST, close, params[0])
-    slow = ema_step(state, SLOW, close, params[1])
-    atr = atr_step(state, ATR, high, low, close, params[4])
-    trail = close - params[6] * atr
-    state[TRAIL] = trail if params[6] > 0.0 and trail > 0.0 else 0.0
-    state[BUSY] = volume / usual if usual > 0.0 else 0.0
-    if fast > slow:
-        was_above = state[ABOVE]
-        state[ABOVE] = 1.0
-        if was_above == 0.0 and bars > 0.0 and atr > 0.0 and state[BUSY] >= params[3]:
-            risk = params[5] * atr
-            if risk < close:
-                state[STOP] = close - risk
-                state[TARGET] = close + params[7] * risk
-                state[STRENGTH] = 0.6
-                state[REASON] = 0.0
-                return ENTER_LONG
-    elif state[ABOVE] != 0.0:
-        state[ABOVE] = 0.0
-        state[STRENGTH] = 1.0
-        state[REASON] = 1.0
-        return EXIT_LONG
-    return NOTHING
+    frame_step(state, params, high, low, close)
+    lean = ma_lean(state, OWN, params, OWN_PARAMS, close, volume)
+    state[STRENGTH] = 0.5 + 0.5 * abs(state[STANCE])
+    return settle(state, params, lean)
+
+
+def ma_situation(state: Sequence[float], at: int, params: Sequence[float], p: int) -> Sequence[str]:
+    """Say where the averages and the volume stand."""
+    fast, slow, age = state[at + FAST], state[at + SLOW], state[at + AGE]
+    is_waiting = age > 0.0 and state[at + ABOVE] > 0.0
+    side = "above" if state[at + ABOVE] > 0.0 else "below"
+    cross = f"the fast average {fast:.6g} crossed above the slow one {slow:.6g} {age:.0f} bar(s) ago."
+    no_cross = f"the fast average {fast:.6g} lies {side} the slow one {slow:.6g}, and did not just cross above it."
+    ratio, least = state[at + RATIO], params[p + _VOLUME_RATIO]
+    volume = f"volume is {ratio:.2f} times the usual; {least:.2f} is asked."
+    return condition(is_waiting, cross if is_waiting else no_cross), condition(ratio >= least, volume)
 
 
 def _situation(state: Sequence[float], params: Sequence[float]) -> Sequence[str]:
-    side = "above" if state[ABOVE] else "not above"
-    verdict = "holds" if state[BUSY] >= params[3] else "is missing"
-    return (
-        f"The fast average {state[FAST]:.6g} is {side} the slow one {state[SLOW]:.6g}; an entry needs a new cross.",
-        f"Volume of {params[3]:.2f} times the usual {verdict}: it is {state[BUSY]:.2f} times.",
-    )
+    return *ma_situation(state, OWN, params, OWN_PARAMS), room_to_pay(state, params)
 
 
 MA_CROSSOVER = StepDefinition(
@@ -109,9 +126,19 @@ MA_CROSSOVER = StepDefinition(
     step=ma_crossover_step,
     parameters=MaCrossoverParameters,
     reasons=(
-        "The fast EMA {fast:.6g} crossed above the slow one {slow:.6g} on {volume_ratio:.2f} times its usual volume.",
+        "The fast average {fast:.6g} crossed above the slow one {slow:.6g}, on {volume_ratio:.2f} times the usual"
+        " volume; the target pays {reward_risk:.2f} times the risk.",
         "The fast average {fast:.6g} fell below the slow one {slow:.6g}.",
+        "The fast average {fast:.6g} crossed below the slow one {slow:.6g}, on {volume_ratio:.2f} times the usual"
+        " volume; the target pays {reward_risk:.2f} times the risk.",
+        "The fast average {fast:.6g} rose above the slow one {slow:.6g}.",
     ),
-    evidence=(("fast", FAST), ("slow", SLOW), ("volume_ratio", BUSY), ("atr", ATR)),
+    evidence=(
+        ("fast", OWN + FAST),
+        ("slow", OWN + SLOW),
+        ("volume_ratio", OWN + RATIO),
+        ("atr", ATR),
+        ("reward_risk", REWARD_RISK),
+    ),
     situation=_situation,
 )

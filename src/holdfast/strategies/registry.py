@@ -10,13 +10,20 @@ import msgspec
 from holdfast.core.errors import ConfigurationError
 from holdfast.domain.values import InstrumentId
 from holdfast.ports.strategy import Strategy
+from holdfast.strategies.fibonacci_retracement import FIBONACCI_RETRACEMENT
+from holdfast.strategies.harmonized import HARMONIZED
 from holdfast.strategies.ma_crossover import MA_CROSSOVER
+from holdfast.strategies.macd_trend import MACD_TREND
 from holdfast.strategies.reference import JOB_A, JOB_C
+from holdfast.strategies.rsi_momentum import RSI_MOMENTUM
 from holdfast.strategies.stepping import Parameters, StepDefinition, StepStrategy
 
 StrategyFactory = Callable[[InstrumentId], Strategy]
 
-BUILT_IN: Mapping[str, StepDefinition] = {d.name: d for d in (MA_CROSSOVER, JOB_A, JOB_C)}
+BUILT_IN: Mapping[str, StepDefinition] = {
+    definition.name: definition
+    for definition in (MA_CROSSOVER, RSI_MOMENTUM, MACD_TREND, FIBONACCI_RETRACEMENT, HARMONIZED, JOB_A, JOB_C)
+}
 
 
 def create(name: str, parameters: Mapping[str, str | float], *, accelerate: bool = False) -> StrategyFactory:
@@ -43,7 +50,7 @@ def checked_parameters(definition: StepDefinition, given: Mapping[str, str | flo
         A key is unknown, or a value is impossible.
     """
     defaults = cast("dict[str, object]", msgspec.to_builtins(definition.parameters()))
-    hint = "--set key=value with a key of: " + ", ".join(definition.parameters.__annotations__)
+    hint = "--set key=value with a key of: " + ", ".join(defaults)
     try:
         return msgspec.convert({**defaults, **given}, definition.parameters, strict=False)
     except msgspec.ValidationError as error:

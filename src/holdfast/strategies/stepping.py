@@ -34,7 +34,7 @@ TRAIL = 3  # where the stop of an open position would now belong; 0.0 for no opi
 STRENGTH = 4  # confidence in the last signal, 0 to 1
 REASON = 5  # which sentence of `reasons` explains it
 SIDE = 6  # of the last entry signal: 1.0 long, -1.0 short, 0.0 none yet or left again
-HEAD = 8
+HEAD = 7
 
 Step = Callable[[State, State, float, float, float, float, float], int]
 
@@ -64,15 +64,15 @@ class StepDefinition(Record, frozen=True):
 
     `reasons` are sentences with `{name}` for each figure of the evidence and for `entry`, `stop`, `target`, `strength`,
     chosen by the number that the step leaves in slot REASON. `evidence` names slots. `situation` gets the state and the
-    parameter vector.
+    parameter vector; without one the figures of the evidence are said.
     """
 
     name: str
     step: Step
     parameters: type[Parameters]
     reasons: tuple[str, ...]
-    evidence: tuple[tuple[str, int], ...]
-    situation: Callable[[Sequence[float], Sequence[float]], Sequence[str]]
+    evidence: tuple[tuple[str, int], ...] = ()
+    situation: Callable[[Sequence[float], Sequence[float]], Sequence[str]] | None = None
     is_anchored_to_fill: bool = False
 
 
@@ -82,7 +82,10 @@ class StepStrategy:
     With `accelerate` the compiled step runs where numba is installed; the results are the same, bit for bit.
     """
 
-    __slots__ = ("_params", "_run", "_state", "_view", "definition", "instrument_id", "name", "trail", "warmup")
+    __slots__ = (
+        *("_params", "_run", "_state", "_vector", "_view"),
+        *("definition", "instrument_id", "name", "trail", "warmup"),
+    )
 
     def __init__(
         self,
@@ -95,6 +98,7 @@ class StepStrategy:
         plan = parameters.plan()
         self.definition, self.instrument_id = definition, instrument_id
         self.name, self.warmup, self.trail = definition.name, plan.warmup, 0.0
+        self._vector = plan.vector
         self._params: State = list(plan.vector)
         self._state: State = [0.0] * plan.slots
         # Reading one float from an array makes a numpy scalar; through a memoryview it is a Python float, and faster.
@@ -118,7 +122,9 @@ class StepStrategy:
         seen = int(self._view[BARS])
         if seen < self.warmup:
             return (f"Warming up: {seen} of {self.warmup} bars seen.",)
-        return self.definition.situation(list(self._view), list(self._params))  # type: ignore[call-overload]  # a vector
+        if self.definition.situation is None:
+            return tuple(f"{name} is {self._view[slot]:.6g}." for name, slot in self.definition.evidence)
+        return self.definition.situation(list(self._view), self._vector)
 
     def snapshot(self) -> Sequence[float]:
         """Return the whole state as numbers."""
