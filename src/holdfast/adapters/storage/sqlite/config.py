@@ -42,5 +42,5 @@ _BOUNDS = {
     "segment_records_max": (1, 1_000_000_000),
     "segment_bytes_max": (64 * 1_024, 64 * 1_024 * MEBIBYTE),
     "head_interval_ms": (1, 60_000),
-    "checkpoint_pages": (100, 100_000),
+    "checkpoint_pages": (10, 100_000),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import re
@@ -91,17 +92,19 @@ class Ownership:
     def __init__(self, folder: Path) -> None:
         path = folder / LOCK_NAME
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            holder = os.read(self._descriptor, 32).decode(errors="replace").strip() or "unknown"
-            os.close(self._descriptor)
-            raise JournalError(
-                f"the journal {folder} is already being written by process {holder}",
-                hint=f"stop process {holder}, or open the journal read-only",
-            ) from error
-        os.ftruncate(self._descriptor, 0)
-        os.write(self._descriptor, f"{os.getpid()}\n".encode())
+        with contextlib.ExitStack() as undo:
+            undo.callback(os.close, self._descriptor)
+            try:
+                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                holder = os.read(self._descriptor, 32).decode(errors="replace").strip() or "unknown"
+                raise JournalError(
+                    f"the journal {folder} is already being written by process {holder}",
+                    hint=f"stop process {holder}, or open the journal read-only",
+                ) from error
+            os.ftruncate(self._descriptor, 0)
+            os.write(self._descriptor, f"{os.getpid()}\n".encode())
+            undo.pop_all()
 
     def release(self) -> None:
         """Let the next writer in. The lock file stays: removing it would let two writers hold two files."""

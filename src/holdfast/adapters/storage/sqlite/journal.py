@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -127,10 +128,10 @@ def _open_writer(folder: Path, clock: Clock, config: JournalConfig) -> Writer:
         folder.mkdir(mode=0o700, parents=True)
         sync_folder(folder.parent)
     ownership = Ownership(folder)
-    try:
+    with contextlib.ExitStack() as undo:
+        undo.callback(ownership.release)
         numbers = prepare_folder(folder)
         upgrade_segments(folder, numbers, config)
-        return Writer(folder, numbers[-1], clock, config, ownership)
-    except BaseException:
-        ownership.release()
-        raise
+        writer = Writer(folder, numbers[-1], clock, config, ownership)
+        undo.pop_all()
+        return writer

@@ -6,6 +6,7 @@ old, and the journal, which lost nothing, brings it up to date. What it holds is
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import threading
@@ -79,11 +80,10 @@ class ProjectionStore:
         self._connection = sqlite3.connect(
             self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._connection.close)
             self._guarded(self._prepare)
-        except StaleProjectionError:
-            self._connection.close()
-            raise
+            undo.pop_all()
 
     @classmethod
     def rebuild(cls, path: Path | str) -> ProjectionStore:
@@ -112,7 +112,8 @@ class ProjectionStore:
 
         def work() -> None:
             self._connection.execute("BEGIN IMMEDIATE")
-            try:
+            with contextlib.ExitStack() as undo:
+                undo.callback(self._undo)
                 applied = int(self._read_meta("applied_sequence") or 0)
                 if sequence < applied:
                     raise DomainError(
@@ -128,10 +129,7 @@ class ProjectionStore:
                     ],
                 )
                 self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
+                undo.pop_all()
 
         self._guarded(work)
 
@@ -176,6 +174,11 @@ class ProjectionStore:
             self._connection.execute("INSERT INTO meta VALUES('layout', ?)", (LAYOUT,))
         elif layout != LAYOUT:
             raise sqlite3.DatabaseError(f"layout {layout}, expected {LAYOUT}")
+
+    def _undo(self) -> None:
+        # Some errors (no space, for one) have rolled back already.
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
 
     def _store(self, batch: Sequence[Change]) -> None:
         # In order: a key may be stored and removed in the same batch.

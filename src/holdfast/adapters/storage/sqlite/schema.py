@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 from collections.abc import Mapping
@@ -46,18 +47,20 @@ class SegmentMeta(Record, frozen=True):
 def connect(path: Path, *, is_exclusive: bool = False, checkpoint_pages: int = 1_000) -> sqlite3.Connection:
     """Open a segment for writing: write-ahead log, and every commit on the disk before it returns."""
     connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-    if is_exclusive:
-        # Set before WAL, it keeps SQLite from mapping shared memory, which not every file system can do.
-        connection.execute("PRAGMA locking_mode=EXCLUSIVE")
-    mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
-    if mode != "wal":
-        connection.close()
-        raise JournalError(
-            f"{path} cannot use a write-ahead log (journal mode {mode})", hint="keep the journal on a local disk"
-        )
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute(f"PRAGMA wal_autocheckpoint={checkpoint_pages:d}")
-    connection.execute("PRAGMA temp_store=MEMORY")
+    with contextlib.ExitStack() as undo:
+        undo.callback(connection.close)
+        if is_exclusive:
+            # Set before WAL, it keeps SQLite from mapping shared memory, which not every file system can do.
+            connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+        mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+        if mode != "wal":
+            raise JournalError(
+                f"{path} cannot use a write-ahead log (journal mode {mode})", hint="keep the journal on a local disk"
+            )
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute(f"PRAGMA wal_autocheckpoint={checkpoint_pages:d}")
+        connection.execute("PRAGMA temp_store=MEMORY")
+        undo.pop_all()
     return connection
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 from pathlib import Path
@@ -161,16 +162,14 @@ def open_tail(folder: Path, number: int, config: JournalConfig) -> tuple[sqlite3
     """
     path = segment_path(folder, number)
     connection = connect(path, is_exclusive=config.is_exclusive, checkpoint_pages=config.checkpoint_pages)
-    try:
+    with contextlib.ExitStack() as undo:
+        undo.callback(connection.close)
         meta = read_meta(connection)
-        before = bytes.fromhex(meta.hash_before)
-        sequence, head = last_record(connection) or (meta.sequence_first - 1, before)
+        sequence, head = last_record(connection) or (meta.sequence_first - 1, bytes.fromhex(meta.hash_before))
         _check_succession(folder, meta, config)
         _check_tail(connection, meta, path)
         check_head_note(folder, connection, meta, sequence)
-    except BaseException:
-        connection.close()
-        raise
+        undo.pop_all()
     return connection, Tail(meta, sequence, head)
 
 
