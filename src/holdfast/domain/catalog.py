@@ -117,7 +117,9 @@ def _fitted_listing(instrument: Instrument, series: BarSeries) -> Listing:
     tick_places, lot_places = _places_of(series)
     # Where the data lie on no decimal grid they say nothing, and today's grid stands.
     tick = instrument.tick if tick_places is None else min(_step(tick_places), instrument.tick)
-    lot = instrument.lot if lot_places is None else min(_step(lot_places), instrument.lot)
+    # Many venues count the volume of perpetuals in contracts or quote units, which says nothing about the lot.
+    is_lot_seen = lot_places is not None and instrument.market is Market.SPOT
+    lot = min(_step(lot_places or 0), instrument.lot) if is_lot_seen else instrument.lot
     if (tick, lot) == (instrument.tick, instrument.lot):
         return Listing(instrument)
     finer = Instrument(

@@ -104,12 +104,8 @@ LISTINGS: dict[tuple[str, Market], dict[str, Grid]] = {
     ("COINBASE", Market.SPOT): _COINBASE_SPOT,
     # Closed in November 2022; here because its bars are still used.
     ("FTX", Market.PERPETUAL): {"BTC/USD": ("1", "0.0001"), "ETH/USD": ("0.1", "0.001")},
-    ("SYNTHETIC", Market.SPOT): {
-        "BTC/USDT": ("0.01", "0.00001"),
-        "ETH/USDT": ("0.01", "0.0001"),
-        "SOL/USDT": ("0.01", "0.001"),
-        "XRP/USDT": ("0.0001", "0.1"),
-    },
+    # The built-in market lives on the grid of the largest one.
+    ("SYNTHETIC", Market.SPOT): _BINANCE_SPOT,
 }
 
 TERMS: dict[tuple[str, Market], Terms] = {

@@ -142,9 +142,14 @@ class BarSeries:
     __slots__ = ("close", "flags", "high", "instrument_id", "low", "open", "timeframe", "ts", "volume")
 
     def __init__(
-        self, instrument_id: InstrumentId, timeframe: Timeframe, ts: Ints, prices: tuple[Floats, Floats, Floats, Floats],
-        volume: Floats, flags: Flags,
-    ) -> None:  # fmt: skip
+        self,
+        instrument_id: InstrumentId,
+        timeframe: Timeframe,
+        ts: Ints,
+        prices: tuple[Floats, Floats, Floats, Floats],
+        volume: Floats,
+        flags: Flags,
+    ) -> None:
         self.instrument_id, self.timeframe, self.ts = instrument_id, timeframe, ts
         self.open, self.high, self.low, self.close = prices
         self.volume, self.flags = volume, flags
@@ -166,9 +171,7 @@ class BarSeries:
         """Return bars first to last - 1."""
         part = slice(first, last)
         prices = (self.open[part], self.high[part], self.low[part], self.close[part])
-        return BarSeries(
-            self.instrument_id, self.timeframe, self.ts[part], prices, self.volume[part], self.flags[part]
-        )
+        return BarSeries(self.instrument_id, self.timeframe, self.ts[part], prices, self.volume[part], self.flags[part])
 
     @property
     def ts_close(self) -> Ints:

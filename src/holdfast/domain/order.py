@@ -262,7 +262,7 @@ class Order(Record, frozen=True):
         return self.notional / self.filled if self.filled else ZERO
 
     def apply(self, event: OrderEvent) -> Order:
-        """Return the order after the event; a fill already seen changes nothing.
+        """Return the order after the event; the same object where it changes nothing (a fill already seen).
 
         Raises
         ------
@@ -307,11 +307,24 @@ class Order(Record, frozen=True):
             trade_ids=(*self.trade_ids, fill.trade_id),
         )  # fmt: skip
 
+    def amended(self, trigger_price: Price | None, quantity: Quantity | None) -> Order:
+        """Return the order with new terms; None leaves a term as it is."""
+        return Order(
+            self.spec, quantity or self.quantity, trigger_price or self.trigger_price, self.limit_price,
+            self.state, self.filled, self.notional, self.trade_ids, self.venue_order_id, self.reason,
+        )  # fmt: skip
+
     def _amended(self, event: OrderAmended, state: OrderState) -> Order:
-        quantity = self.quantity if event.quantity is None else event.quantity
-        if quantity < self.filled:
+        quantity, trigger_price, limit_price = event.quantity, event.trigger_price, event.limit_price
+        if (
+            (quantity is None or quantity == self.quantity)
+            and (trigger_price is None or trigger_price == self.trigger_price)
+            and (limit_price is None or limit_price == self.limit_price)
+        ):
+            return self
+        if quantity is not None and quantity < self.filled:
             raise InvalidTransitionError(f"{event.order_id}: amended to {quantity} but {self.filled} are filled")
         return Order(
-            self.spec, quantity, event.trigger_price or self.trigger_price, event.limit_price or self.limit_price,
+            self.spec, quantity or self.quantity, trigger_price or self.trigger_price, limit_price or self.limit_price,
             state, self.filled, self.notional, self.trade_ids, self.venue_order_id, self.reason,
         )  # fmt: skip

@@ -65,17 +65,13 @@ class Account:
         self.stop_level = StopLevel.NONE
 
     def roll(self, ts: int) -> None:
-        """Close the books of the bars before `ts`: new peak, new day, new week."""
-        equity = self.equity
-        if equity > self.peak:
-            self.peak = equity
-        if ts > self.ts_day_end:
-            # A bar that closes at midnight still belongs to the day that ends there.
-            self.ts_day_end = (day_of(ts - 1) + 1) * DAY
-            self.day_start = equity
-            if ts > self.ts_week_end:
-                self.ts_week_end = (week_of(ts - 1) + 1) * WEEK + _MONDAY
-                self.week_start = equity
+        """Begin the day, and perhaps the week, that the bars closing at `ts` belong to."""
+        # A bar that closes at midnight still belongs to the day that ends there.
+        self.ts_day_end = (day_of(ts - 1) + 1) * DAY
+        self.day_start = self.equity
+        if ts > self.ts_week_end:
+            self.ts_week_end = (week_of(ts - 1) + 1) * WEEK + _MONDAY
+            self.week_start = self.equity
 
     def settle(self) -> None:
         """Set the float equity right after a fill: from exact cash and exact positions."""

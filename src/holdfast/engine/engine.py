@@ -14,7 +14,7 @@ from typing import Final, assert_never
 
 from holdfast.core.errors import DomainError
 from holdfast.core.time import MILLISECOND
-from holdfast.domain.command import AskOpinion, CancelOrder, Command, SubmitOrder
+from holdfast.domain.command import AmendOrder, AskOpinion, CancelOrder, Command, SubmitOrder
 from holdfast.domain.decision import (
     Action,
     Opinion,
@@ -23,6 +23,7 @@ from holdfast.domain.decision import (
     Refused,
     Signal,
     StopLevel,
+    Verdict,
 )  # fmt: skip
 from holdfast.domain.event import EmergencyStopped, Event, TradingResumed
 from holdfast.domain.market import BarClosed
@@ -115,7 +116,10 @@ class Engine:
             if ts < self.ts_bar:
                 raise DomainError(f"{bar.instrument_id}: bar of {ts} came after one of {self.ts_bar}")
             self.ts = self.ts_bar = ts
-            account.roll(ts)
+            if account.equity > account.peak:
+                account.peak = account.equity
+            if ts > account.ts_day_end:
+                account.roll(ts)
         if desk.held:
             account.equity += desk.held * (bar.close - desk.close)
         desk.observe(bar)
@@ -146,13 +150,17 @@ class Engine:
             desk.entry = proposal
             deadline = bar.ts_event + self.config.opinion_timeout_ms * MILLISECOND
             return self._tick(bar, signals, proposal, commands=(AskOpinion(proposal, deadline),))
-        return self._review(bar, signals, proposal, Ratio(Decimal(1)))
+        return self._judge(bar, signals, proposal, self.gate.review(proposal, view, market, desk.instrument))
 
-    def _review(self, event: Event, signals: tuple[Signal, ...], proposal: Proposal, scale: Ratio) -> Tick:
+    def _review(self, event: Event, proposal: Proposal, scale: Ratio) -> Tick:
+        """Judge a proposal that an opinion was waited for, by what the account and the market are now."""
         desk = self.desks[proposal.instrument_id]
         desk.entry = None
         view, market = self._views(desk)
-        verdict = self.gate.review(proposal, view, market, desk.instrument, scale)
+        return self._judge(event, (), proposal, self.gate.review(proposal, view, market, desk.instrument, scale))
+
+    def _judge(self, event: Event, signals: tuple[Signal, ...], proposal: Proposal, verdict: Verdict) -> Tick:
+        desk = self.desks[proposal.instrument_id]
         if isinstance(verdict, Refused):
             return self._tick(event, signals, proposal, verdict)
         desk.entry, desk.entry_id = proposal, verdict.order.order_id
@@ -181,9 +189,9 @@ class Engine:
         if proposal is None:
             return QUIET  # it came after the deadline, or twice
         if isinstance(event, Opinion):
-            return self._review(event, (), proposal, event.scale)
+            return self._review(event, proposal, event.scale)
         scale = Decimal(1) if self.config.on_silence is OnSilence.PROCEED else Decimal(0)
-        return self._review(event, (), proposal, Ratio(scale))
+        return self._review(event, proposal, Ratio(scale))
 
     # -- orders ------------------------------------------------------------------------------------
     def _on_order(self, event: OrderEvent) -> Tick:
@@ -196,7 +204,7 @@ class Engine:
         after = order.apply(event)
         self.ts = event.ts_event
         if after is order:
-            return QUIET  # a fill that was already counted
+            return QUIET  # it was known already
         self._keep(after)
         match event:
             case OrderFilled():
@@ -294,6 +302,11 @@ class Engine:
         for command in commands:
             if isinstance(command, SubmitOrder):
                 self._submit(command)
+            elif isinstance(command, AmendOrder):
+                # What was asked counts at once: the confirmation then changes nothing, and needs no record of its own.
+                amend = command.amend
+                order = self.orders[amend.order_id]
+                self.orders[amend.order_id] = order.amended(amend.trigger_price, amend.quantity)
         return commands
 
     def _submit(self, command: SubmitOrder) -> SubmitOrder:
