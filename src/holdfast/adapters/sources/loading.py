@@ -22,6 +22,7 @@ from holdfast.domain.values import InstrumentId
 
 AUTO, PARQUET = "auto", "parquet"
 FORMATS = (AUTO, PARQUET, *csv_candles.LAYOUTS)
+MARKET_FOLDER = "market"
 _SUFFIXES = (".parquet", ".csv", ".csv.gz", ".zip")
 
 
@@ -154,7 +155,9 @@ def _from_folder(
 
 def _parts(folder: Path) -> list[_Part]:
     parts = []
-    for path in sorted(folder.iterdir()):
+    # Collections of data keep candles beside other things, in a folder of that name.
+    places = [folder, folder / MARKET_FOLDER] if (folder / MARKET_FOLDER).is_dir() else [folder]
+    for path in sorted(item for place in places for item in place.iterdir()):
         name: FileName | None = read_name(path) if path.name.endswith(_SUFFIXES) else None
         if name is not None and name.kind in (CANDLES, MARK) and name.timeframe is not None:
             parts.append(_Part(path, name.id, name.timeframe))
