@@ -63,5 +63,6 @@ class MatchingConfig(Record, frozen=True):
 
 
 def _within(name: str, value: Decimal | int, low: Decimal | int, high: Decimal | int, hint: str) -> None:
-    if not low <= value <= high:
+    is_number = not isinstance(value, Decimal) or value.is_finite()  # NaN cannot even be compared
+    if not (is_number and low <= value <= high):
         raise ConfigurationError(f"matching.{name} must lie in [{low}, {high}], found {value}", hint=hint)

@@ -1,0 +1,72 @@
+"""Trailing stops that the venue drags."""
+
+from holdfast.domain.order import OrderEvent, OrderType, Role
+from holdfast.domain.values import OrderId, Side
+from tests.unit.matching.conftest import Room, brief, fills
+
+
+def trail(room: Room, trigger: float, offset: float, side: Side = Side.SELL) -> OrderId:
+    role = Role.STOP if side is Side.SELL else Role.ENTRY
+    return room.send(OrderType.TRAILING_STOP, side, 1, trigger=trigger, offset=offset, role=role)
+
+
+def test_it_follows_the_high_and_never_falls_back(room: Room):
+    trail(room, 90, 10)
+    assert brief(room.play(100, 110, "99.99", 109)) == [], "the high moves it to 100; a low before that is allowed"
+    assert brief(room.play(109, 109, "100.01", 105)) == []
+    (fill,) = fills(room.play(105, 106, 100, 104))
+    assert (fill.price, fill.reference) == (100, 100)
+
+
+def test_a_low_that_may_have_come_before_the_high_is_no_touch_of_the_new_level(room: Room):
+    trail(room, 90, 10)
+    assert brief(room.play(100, 120, 95, 115)) == []
+    assert room.venue._books[room.instrument.id].orders[OrderId("o1")].trigger == 110
+
+
+def test_a_close_below_the_new_level_is_a_touch_for_it_came_last(room: Room):
+    trail(room, 90, 10)
+    (fill,) = fills(room.play(100, 120, 95, 110))
+    assert fill.price == 110
+
+
+def test_the_old_level_counts_first(room: Room):
+    trail(room, 90, 10)
+    assert brief(room.play(100, 120, 90, 115)) == ["o1 filled 1 at 90"]
+
+
+def test_the_open_moves_it_before_the_range_is_looked_at(room: Room):
+    trail(room, 90, 10)
+    assert brief(room.play(110, 110, 100, 105)) == ["o1 filled 1 at 100"]
+
+
+def test_an_open_beyond_it_is_a_gap(room: Room):
+    trail(room, 90, 10)
+    (fill,) = fills(room.play(80, 120, 80, 120))
+    assert (fill.price, fill.reference, fill.is_gap) == (80, 90, True)
+
+
+def test_a_trailing_purchase_follows_the_low(room: Room):
+    trail(room, 110, 10, Side.BUY)
+    assert brief(room.play(100, 104, 95, 104)) == [], "the low moves it to 105"
+    assert brief(room.play(100, "104.99", 96, 104)) == []
+    assert brief(room.play(104, 105, 100, 100)) == ["o1 filled 1 at 105"]
+
+
+def test_sent_after_a_fill_within_the_bar_it_is_not_dragged_by_a_high_that_may_be_past(room: Room):
+    room.limit_buy(90)
+
+    def protect(event: OrderEvent) -> None:
+        if event.order_id == "o1":
+            trail(room, 80, 10)
+
+    room.play(100, 120, 85, 95, react=protect)
+    assert room.venue._books[room.instrument.id].orders[OrderId("o2")].trigger == 80
+
+
+def test_an_amend_starts_it_anew_from_its_new_level(room: Room):
+    order_id = trail(room, 90, 10)
+    room.amend(order_id, 95)
+    assert brief(room.play(100, 105, 96, 104)) == [], "105 is the best price that a stop at 95 implies"
+    assert brief(room.play(104, 106, 100, 105)) == []
+    assert brief(room.play(105, 105, 96, 100)) == ["o1 filled 1 at 96"]
