@@ -40,7 +40,8 @@ class Protection:
         return OpenTrade(
             trade_id=order.spec.order_id, instrument_id=instrument.id, side=entry.side, strategy=entry.strategy,
             reasons=reasons, stop=stop, stop_level=float(stop), stop_first=stop, target=target,
-            distance=abs(entry.reference - entry.stop), risk=Decimal(0), brackets=[],
+            distance=abs(entry.reference - entry.stop), risk=Decimal(0),
+            slippage_reserved=self.gate.reserve(instrument).slippage_exit, brackets=[],
         )  # fmt: skip
 
     def protect(self, desk: Desk, trade: OpenTrade, fill: OrderFilled, next_id: NextId) -> tuple[Command, ...]:

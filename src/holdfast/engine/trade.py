@@ -37,6 +37,7 @@ class OpenTrade(State):
     target: Price
     distance: Decimal  # entry to first stop, as proposed
     risk: Decimal  # the most it may lose by what the gate allowed
+    slippage_reserved: Decimal  # of the exit, as a share of the price; part of `risk`
     brackets: list[Bracket]
     entry_ts: int = 0
     entry_quantity: Decimal = ZERO
@@ -50,6 +51,7 @@ class OpenTrade(State):
     slippage: Decimal = ZERO
     is_trailed: bool = False
     has_gapped: bool = False
+    has_swept: bool = False  # a stop filled worse than the slippage that was reserved for it
     best: float = 0.0  # the best price since the entry, for chandelier stops
     bars_held: int = 0
     is_exiting: bool = False
@@ -80,7 +82,10 @@ class OpenTrade(State):
         self.exit_notional += fill.price * fill.quantity
         self.exit_fills += 1
         self.exit_role = order.spec.role
-        self.has_gapped = self.has_gapped or fill.is_gap
+        sign, reference = self.side.sign, fill.reference
+        # The market itself was beyond the first stop when it could first trade.
+        self.has_gapped = self.has_gapped or fill.is_gap or (self.stop_first - reference) * sign > 0
+        self.has_swept = self.has_swept or (reference - fill.price) * sign > reference * self.slippage_reserved
         self._count(fill, self.side.opposite)
         for bracket in self.brackets:
             if bracket.group == order.spec.group:
@@ -122,5 +127,7 @@ class OpenTrade(State):
             return ""
         if self.has_gapped:
             return "gap"
-        # Sold in parts over several bars, because we may take only a share of each bar's volume.
-        return "liquidity" if self.exit_fills > len(self.brackets) else "unexplained"
+        if self.exit_fills > len(self.brackets):
+            # Sold in parts over several bars, because we may take only a share of each bar's volume.
+            return "liquidity"
+        return "sweep" if self.has_swept else "unexplained"
