@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -53,7 +52,7 @@ def open_market(home: Home, settings: MarketSettings, file_format: str = "auto")
     ConfigurationError
         The source has no such instrument or timeframe, or nothing in the asked time.
     """
-    source = find_source(home, settings, os.environ)
+    source = find_source(home, settings)
     length = timeframe(settings.timeframe)
     if source is None:
         names = settings.instruments or _FAVOURITES[:_FAVOURITES_MAX]
@@ -66,7 +65,7 @@ def open_market(home: Home, settings: MarketSettings, file_format: str = "auto")
     return _traded(found, settings, length, label, is_cut=not settings.start and settings.source == AUTO)
 
 
-def find_source(home: Home, settings: MarketSettings, environment: Mapping[str, str]) -> Path | None:
+def find_source(home: Home, settings: MarketSettings) -> Path | None:
     """Return where recorded bars are, None for the synthetic market.
 
     A named source is taken as it is. `auto` takes HOLDFAST_DATA, else the home's own store, else ../shared/data/market,
@@ -76,8 +75,8 @@ def find_source(home: Home, settings: MarketSettings, environment: Mapping[str, 
         return None
     if settings.path is not None:
         return settings.path
-    if environment.get(DATA_VARIABLE):
-        return Path(environment[DATA_VARIABLE]).expanduser()
+    if os.environ.get(DATA_VARIABLE):
+        return Path(os.environ[DATA_VARIABLE]).expanduser()
     if home.bars.is_dir() and any(home.bars.glob("*/*.parquet")):
         return home.bars
     return _SHARED if _SHARED.is_dir() else None

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import msgspec
+
 from holdfast.adapters.storage.sqlite.projections import ProjectionStore, StaleProjectionError
 from holdfast.app.home import Home
 from holdfast.app.standing import open_reader
+from holdfast.portfolio.explain import Explanation, is_named
 from holdfast.portfolio.projection import catch_up
+from holdfast.portfolio.story import RecentLine, Table
+from holdfast.services.inspection import explanation_of
 
 
 @contextmanager
@@ -34,6 +39,14 @@ def _opened(home: Home) -> ProjectionStore:
         return ProjectionStore.rebuild(home.projections)
 
 
-def told_story(home: Home, decision_id: str) -> tuple[object, list[str]]:
-    """Return the story of a decision as a record and as lines for a person."""
-    raise NotImplementedError(decision_id)
+def explained(home: Home, any_id: str) -> Explanation:
+    """Return why the decision behind `any_id` was made; see `services.inspection.explanation_of`."""
+    with open_projections(home) as store:
+        return explanation_of(store.get, any_id)
+
+
+def recent_lines(home: Home, symbol: str) -> list[RecentLine]:
+    """Return the last decisions on the instrument `symbol`."""
+    with open_projections(home) as store:
+        rows = [msgspec.json.decode(row.body, type=RecentLine) for row in store.scan(Table.RECENT)]
+    return [row for row in rows if is_named(row.line.instrument_id, symbol)]

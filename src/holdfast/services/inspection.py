@@ -1,42 +1,50 @@
-"""Answers to a person who looks: why a market is not traded now."""
+"""Answers to a person who looks: why something was decided, and why a market is not traded now."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from holdfast.core.record import Record
+import msgspec
+
+from holdfast.core.errors import ConfigurationError
 from holdfast.domain.decision import StopLevel
-from holdfast.portfolio.status import DecisionLine, Status
+from holdfast.portfolio.explain import Explanation, Section, explain, find_story, is_named, why_not
+from holdfast.portfolio.status import Status
+from holdfast.portfolio.story import RecentLine
 from holdfast.services.standing import LimitLine
 
-_REFUSALS_MAX = 5
+LookUp = Callable[[str, str], bytes | None]
 
 
-class WhyNot(Record, frozen=True):
-    """What stands in the way of an entry: brakes of the account, the strategy's conditions, the last refusals."""
+def explanation_of(look_up: LookUp, any_id: str) -> Explanation:
+    """Return why a decision was made and what came of it; `any_id` is of a decision, an order or a trade.
 
-    symbol: str
-    ts: int
-    brakes: tuple[str, ...]
-    situation: tuple[str, ...]
-    refusals: tuple[DecisionLine, ...]
+    Raises
+    ------
+    ConfigurationError
+        Nothing of that id is recorded.
+    """
+    story = find_story(look_up, any_id)
+    if story is None:
+        raise ConfigurationError(
+            f"nothing is recorded under {any_id!r}",
+            hint="take an id from `holdfast status` or `holdfast orders`; a new run begins its ids anew",
+        )
+    return explain(story)
 
 
-def why_not_of(status: Status, symbol: str, situation: Sequence[str], limits: Sequence[LimitLine]) -> WhyNot:
-    """Return the answer for `symbol`, from what the account and the strategy say."""
-    wanted = symbol.upper().replace("_", "/")
-    refusals = [
-        line
-        for line in status.decisions
-        if line.what in ("refused", "passed over", "not filled")
-        and wanted in (line.instrument_id, line.instrument_id.rpartition(".")[0])
-    ]
-    brakes = [
-        f"{line.rule.replace('_', ' ')} is used up: {line.used.normalize():f} of {line.limit.normalize():f}"
+def why_not_of(
+    status: Status, symbol: str, recent: Sequence[RecentLine], situation: Sequence[str], limits: Sequence[LimitLine]
+) -> Explanation:
+    """Return what stands in the way of an entry into `symbol`: brake, limits, conditions, what was refused lately."""
+    instrument_id = next((line.line.instrument_id for line in recent if is_named(line.line.instrument_id, symbol)), "")
+    open_trade = next((line.trade_id for line in status.positions if is_named(line.instrument_id, symbol)), "")
+    told = why_not(instrument_id or symbol.upper(), recent, situation, StopLevel(status.stop_level), open_trade)
+    used_up = tuple(
+        f"{line.rule.replace('_', ' ')}: {line.used.normalize():f} of {line.limit.normalize():f} is used"
         for line in limits
         if line.used >= line.limit
-    ]
-    level = StopLevel(status.stop_level)
-    if level is not StopLevel.NONE:
-        brakes.insert(0, f"the emergency stop is at {level.value}; `holdfast resume` releases it")
-    return WhyNot(symbol, status.ts, tuple(brakes), tuple(situation), tuple(refusals[:_REFUSALS_MAX]))
+    )
+    if not used_up:
+        return told
+    return msgspec.structs.replace(told, sections=(Section("Limits that are used up", used_up), *told.sections))

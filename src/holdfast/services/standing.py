@@ -11,6 +11,7 @@ from holdfast.domain.order import Order, Role
 from holdfast.domain.values import ONE, ZERO, Side
 from holdfast.engine.desk import Desk
 from holdfast.engine.engine import Engine
+from holdfast.portfolio.explain import is_named
 from holdfast.portfolio.run import RunStarted
 from holdfast.portfolio.status import DecisionLine, OrderLine, PositionLine, Status
 from holdfast.risk.config import RiskConfig
@@ -93,20 +94,12 @@ def limits_of(engine: Engine) -> tuple[LimitLine, ...]:
 
 def situation_of(engine: Engine, symbol: str) -> tuple[str, ...]:
     """Return what stands in the way of an entry into `symbol` (`BTC/USDT`, with or without venue); empty if unknown."""
-    wanted = symbol.upper().replace("_", "/").replace("-", "/") if "." not in symbol else symbol.upper()
+    wanted = symbol.replace("_", "/")
     for desk in engine.desks.values():
-        if wanted in (desk.instrument.id, desk.instrument.id.rpartition(".")[0]):
-            return (*_brakes(desk), *desk.strategy.situation())
+        if is_named(desk.instrument.id, wanted):
+            on_its_way = (f"An entry is on its way: order {desk.entry_id}.",) if desk.entry is not None else ()
+            return (*on_its_way, *desk.strategy.situation())
     return ()
-
-
-def _brakes(desk: Desk) -> list[str]:
-    found: list[str] = []
-    if desk.trade is not None and desk.trade.held:
-        found.append(f"A position is open since trade {desk.trade.trade_id}: one at a time.")
-    elif desk.entry is not None:
-        found.append(f"An entry is on its way: order {desk.entry_id}.")
-    return found
 
 
 def _position(desk: Desk) -> list[PositionLine]:

@@ -80,20 +80,17 @@ def _ask_for(word: str, consequence: str) -> None:
 
 
 def _show_plan(given: StopOptions, before: Status, level: StopLevel) -> int:
-    entries = [order.order_id for order in before.orders if order.role == "entry"]
-    plan = {
-        "is_dry_run": True,
-        "level_now": before.stop_level,
-        "level_wanted": level.value,
-        "cancels": entries if level.severity >= StopLevel.REDUCE_ONLY.severity else [],
-        "closes": [line.instrument_id for line in before.positions] if level is StopLevel.FLATTEN else [],
-    }
+    cancels = [order.order_id for order in before.orders if order.role == "entry"]
+    if level.severity < StopLevel.REDUCE_ONLY.severity:
+        cancels = []
+    closes = [line.instrument_id for line in before.positions] if level is StopLevel.FLATTEN else []
     if given.is_json:
-        print_json(plan)
+        plan = {"level_now": before.stop_level, "level_wanted": level, "cancels": cancels, "closes": closes}
+        print_json({"is_dry_run": True, **plan})
     else:
-        click.echo(f"dry run: the stop would go from {plan['level_now']} to {plan['level_wanted']}")
-        click.echo(f"would cancel: {', '.join(plan['cancels']) or 'nothing'}")
-        click.echo(f"would close: {', '.join(plan['closes']) or 'nothing'}")
+        click.echo(f"dry run: the stop would go from {before.stop_level} to {level.value}")
+        click.echo(f"would cancel: {', '.join(cancels) or 'nothing'}")
+        click.echo(f"would close: {', '.join(closes) or 'nothing'}")
     return 0
 
 
@@ -106,7 +103,7 @@ def _show(given: StopOptions, proof: StopProof, *, is_running: bool) -> int:
         )
         click.echo(f"stop level {proof.level.value.replace('_', ' ')} ({where})")
         click.echo(
-            f"left: {proof.orders_left} orders ({proof.entries_left} of them entries), {proof.positions_left} positions,"
+            f"left: {proof.orders_left} orders ({proof.entries_left} entries), {proof.positions_left} positions,"
             f" exposure {money(proof.exposure_left)} {proof.quote}"
         )
         if not proof.is_proven:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import click
 
-from holdfast.app.projections import told_story
+from holdfast.app.projections import explained, recent_lines
 from holdfast.app.standing import Standing
 from holdfast.app.strategies import StrategyLine, known_strategies
 from holdfast.cli.amounts import exact, minute, money, percent, signed
@@ -14,6 +14,7 @@ from holdfast.cli.given import Place, read
 from holdfast.cli.output import print_json, print_pairs, print_table, warn
 from holdfast.core.errors import ConfigurationError
 from holdfast.domain.decision import StopLevel
+from holdfast.portfolio.explain import Explanation
 from holdfast.portfolio.status import DecisionLine, PositionLine, Status
 from holdfast.services.inspection import why_not_of
 from holdfast.services.standing import LimitLine
@@ -112,13 +113,7 @@ def risk(options: Mapping[str, object]) -> int:
 def explain(options: Mapping[str, object]) -> int:
     """Tell the story of a decision."""
     given = read(options, IdOptions)
-    document, lines = told_story(given.folder, given.decision_id)
-    if given.is_json:
-        print_json(document)
-    else:
-        for line in lines:
-            click.echo(line)
-    return 0
+    return _tell(explained(given.folder, given.decision_id), is_json=given.is_json)
 
 
 def why_not(options: Mapping[str, object]) -> int:
@@ -130,19 +125,9 @@ def why_not(options: Mapping[str, object]) -> int:
         raise ConfigurationError(
             f"{given.symbol} is not traded by this agent", hint="holdfast status shows what is; --instrument adds one"
         )
-    answer = why_not_of(found, given.symbol, situation, standing.limits())
-    if given.is_json:
-        print_json(answer)
-        return 0
-    click.echo(click.style(f"{given.symbol.upper()} at {minute(found.ts)} UTC", bold=True))
-    for sentence in answer.brakes:
-        click.echo(f"  {click.style('in the way:', fg='yellow')} {sentence}")
-    for sentence in answer.situation:
-        click.echo(f"  {sentence}")
-    if answer.refusals:
-        click.echo("Last refusals:")
-        _print_decisions(answer.refusals)
-    return 0
+    recent = recent_lines(given.folder, given.symbol)
+    answer = why_not_of(found, given.symbol, recent, situation, standing.limits())
+    return _tell(answer, is_json=given.is_json)
 
 
 def strategies(options: Mapping[str, object]) -> int:
@@ -155,6 +140,15 @@ def strategies(options: Mapping[str, object]) -> int:
     for line in found:
         _print_strategy(line)
     click.echo("Your own: --strategy path.py:Name")
+    return 0
+
+
+def _tell(answer: Explanation, *, is_json: bool) -> int:
+    if is_json:
+        print_json(answer)
+        return 0
+    for line in answer.lines():
+        click.echo(line if line.startswith(" ") else click.style(line, bold=True))
     return 0
 
 

@@ -28,6 +28,7 @@ _format = click.option("--format", "file_format", default="auto", metavar="NAME"
 @click.option("--instrument", metavar="ID", help="Whose bars they are, like BTC/USDT.BINANCE.")
 @click.option("--timeframe", metavar="1m..1w", help="Length of a bar; coarser than the file's: it is resampled.")
 @_format
+@click.option("--repair", "repairs", multiple=True, metavar="sort|drop-duplicates", help="What may be mended in a CSV.")
 @reading
 def import_bars(**options: object) -> int:
     """Check candle files (Parquet, or CSV exports) and keep them in the compact store of the home.

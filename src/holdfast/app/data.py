@@ -1,0 +1,55 @@
+"""Market data of a home: the bar store, and files on their way into it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from holdfast.adapters.sources.columns import Repair
+from holdfast.adapters.sources.loading import load_bars
+from holdfast.adapters.storage.parquet.store import ParquetBarStore
+from holdfast.app.home import Home
+from holdfast.core.errors import ConfigurationError, HoldfastError
+from holdfast.domain.bar_quality import QualityReport
+from holdfast.domain.market import Timeframe
+from holdfast.ports.market import DatasetInfo
+
+
+def bar_store(home: Home) -> ParquetBarStore:
+    """Return the store of `home`; nothing is created before something is saved."""
+    return ParquetBarStore(home.bars)
+
+
+def import_file(
+    home: Home, path: Path, instrument: str | None, length: Timeframe | None, file_format: str, repairs: Sequence[str]
+) -> tuple[QualityReport, DatasetInfo]:
+    """Check a file and keep its bars; return what was found in them and what is stored."""
+    loaded = load_bars(path, instrument, length, file_format, frozenset(_repair(text) for text in repairs))
+    return loaded.report, bar_store(home).save(loaded.series, path.name)
+
+
+def verify_file(path: Path, file_format: str) -> QualityReport:
+    """Check a file as an import would, and keep nothing."""
+    return load_bars(path, None, None, file_format).report
+
+
+def verify_store(home: Home) -> Iterator[tuple[str, DatasetInfo | HoldfastError]]:
+    """Yield each stored series with what is stored, or with what is wrong with it; one bad file hides no other."""
+    store = bar_store(home)
+    for path in sorted(home.bars.glob("*/*.parquet")):
+        name = f"{path.parent.name} {path.stem}"
+        try:
+            yield name, store.verify(path.parent.name.replace("_", "/", 1), Timeframe(path.stem))
+        except HoldfastError as error:
+            yield name, error
+        except ValueError:
+            yield name, ConfigurationError(f"{path.name} names no timeframe", hint="move the file out of the store")
+
+
+def _repair(text: str) -> Repair:
+    try:
+        return Repair(text)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"there is no repair {text!r}", hint="one of " + ", ".join(item.value for item in Repair)
+        ) from error

@@ -1,0 +1,175 @@
+"""What `journal tail`, `verify`, `export` and `replay` do."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+import msgspec
+
+from holdfast.adapters.storage.sqlite.export import export as export_records
+from holdfast.adapters.storage.sqlite.verify import verify as verify_records
+from holdfast.app.home import Home
+from holdfast.app.replay import replay_journal
+from holdfast.app.standing import open_reader
+from holdfast.cli.amounts import exact
+from holdfast.cli.given import Place, read
+from holdfast.cli.output import print_json, print_pairs
+from holdfast.core.errors import ConfigurationError
+from holdfast.core.time import rfc3339
+from holdfast.ports.journal import JournalRecord
+
+_POLL_S = 0.5
+_BODY_SHOWN = 160
+
+
+class TailOptions(Place, frozen=True):
+    """What `journal tail` takes."""
+
+    count: int = 20
+    is_followed: bool = False
+    kinds: tuple[str, ...] = ()
+
+
+class VerifyOptions(Place, frozen=True):
+    """What `journal verify` takes."""
+
+    is_quick: bool = False
+
+
+class ExportOptions(Place, frozen=True):
+    """What `journal export` takes."""
+
+    file: str | None = None
+    after: int = 0
+    kinds: tuple[str, ...] = ()
+
+
+def tail(options: Mapping[str, object]) -> int:
+    """Show the last records."""
+    given = read(options, TailOptions)
+    journal = open_reader(given.folder)
+    first = 0 if given.kinds else max(journal.head[0] - given.count, 0)
+    last = deque(journal.read(first, given.kinds), maxlen=given.count)
+    if given.is_json and not given.is_followed:
+        print_json({"records": [_plain(record) for record in last]})
+        return 0
+    for record in last:
+        _show(record, given)
+    after = last[-1].sequence if last else first
+    while given.is_followed:
+        time.sleep(_POLL_S)
+        for record in journal.read(after, given.kinds):
+            _show(record, given)
+            after = record.sequence
+    return 0
+
+
+def verify(options: Mapping[str, object]) -> int:
+    """Check the chain."""
+    given = read(options, VerifyOptions)
+    home = given.folder
+    if given.is_quick:
+        head = open_reader(home).head
+        if given.is_json:
+            print_json({"is_whole": True, "records": head[0], "head_hash": head[1]})
+        else:
+            click.echo(f"the segments fit together; {head[0]} records, head {head[1].hex()[:16]} (hashes not checked)")
+        return 0
+    _require(home)
+    report = verify_records(home.journal)
+    if given.is_json:
+        print_json({"is_whole": report.is_whole, **msgspec.structs.asdict(report)})
+        return 0 if report.is_whole else 1
+    for problem in report.problems:
+        click.echo(f"{click.style('error:', fg='red', bold=True)} {problem.message}", err=True)
+        click.echo(f"{click.style('next:', fg='cyan', bold=True)} {problem.hint}", err=True)
+    if not report.is_whole:
+        return 1
+    rate = report.records / report.seconds if report.seconds else 0.0
+    click.echo(
+        f"the journal is whole: {report.records} records, head {report.head_hash[:16]},"
+        f" checked in {report.seconds:.2f} s ({rate:,.0f} records/s)"
+    )
+    return 0
+
+
+def export(options: Mapping[str, object]) -> int:
+    """Write JSON lines."""
+    given = read(options, ExportOptions)
+    home = given.folder
+    _require(home)
+    if given.file is None:
+        export_records(home.journal, sys.stdout.buffer, after=given.after, kinds=given.kinds)
+        return 0
+    try:
+        with Path(given.file).open("xb") as file:
+            count = export_records(home.journal, file, after=given.after, kinds=given.kinds)
+    except FileExistsError as error:
+        raise ConfigurationError(f"{given.file} is there already", hint="name a new file") from error
+    except OSError as error:
+        if error.errno is None or isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
+            raise ConfigurationError(
+                f"{given.file} cannot be written: {error.strerror}", hint="name a file in a folder that is there"
+            ) from error
+        raise
+    if given.is_json:
+        print_json({"file": given.file, "records": count})
+    else:
+        click.echo(f"{count} records written to {given.file}")
+    return 0
+
+
+def replay(options: Mapping[str, object]) -> int:
+    """Rebuild and compare."""
+    given = read(options, Place)
+    outcome = replay_journal(given.folder)
+    if given.is_json:
+        print_json(outcome)
+        return 0 if outcome.is_equal else 1
+    print_pairs(
+        [
+            ("Records", f"{outcome.records} in {outcome.seconds:.2f} s"),
+            ("Cash", f"{exact(outcome.cash)} {outcome.quote}"),
+            ("Positions", ", ".join(f"{name} {exact(x)}" for name, x in outcome.positions.items()) or "none"),
+            ("Trades", f"{outcome.trades}, {outcome.wins} won"),
+            ("Digest", outcome.digest),
+        ]
+    )
+    for difference in outcome.differences:
+        click.echo(f"{click.style('error:', fg='red', bold=True)} {difference}", err=True)
+    if outcome.is_equal:
+        click.echo("records, engine and projections agree")
+        return 0
+    click.echo("next: holdfast journal verify", err=True)
+    return 1
+
+
+def _require(home: Home) -> None:
+    if not home.journal.is_dir():
+        raise ConfigurationError(
+            f"nothing has been recorded in {home.path} yet", hint="start the agent with `holdfast run`, or name --home"
+        )
+
+
+def _plain(record: JournalRecord) -> dict[str, object]:
+    return {
+        "sequence": record.sequence,
+        "ts_journal": record.ts_journal,
+        "kind": record.kind,
+        "hash": record.hash,
+        "body": msgspec.json.decode(record.body),
+    }
+
+
+def _show(record: JournalRecord, given: TailOptions) -> None:
+    if given.is_json:
+        print_json(_plain(record))
+        return
+    body = record.body.decode(errors="replace")
+    shown = body if len(body) <= _BODY_SHOWN else body[:_BODY_SHOWN] + "…"
+    click.echo(f"{record.sequence:>8}  {rfc3339(record.ts_journal)[:19]}  {record.kind:<10}  {shown}")
