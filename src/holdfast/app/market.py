@@ -61,7 +61,7 @@ def open_market(home: Home, settings: MarketSettings, file_format: str = "auto")
         label = f"synthetic market, seed {settings.seed}"
     else:
         found = [_load(home, source, name, length, file_format) for name in _names(home, source, settings, length)]
-        label = str(source)
+        label = str(source.resolve())
     return _traded(found, settings, length, label, is_cut=not settings.start and settings.source == AUTO)
 
 

@@ -1,0 +1,66 @@
+"""What `doctor` and `init` do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+import click
+
+from holdfast.app.doctor import diagnose
+from holdfast.app.settings_file import settings_text
+from holdfast.cli.given import Place, read
+from holdfast.cli.output import print_json
+from holdfast.core.errors import ConfigurationError
+from holdfast.services.doctor import CheckResult, State, is_healthy
+
+_COLOURS = {State.OK: "green", State.WARN: "yellow", State.FAIL: "red"}
+
+
+class InitOptions(Place, frozen=True):
+    """What `init` takes."""
+
+    is_forced: bool = False
+
+
+def doctor(options: Mapping[str, object]) -> int:
+    """Check, and say what to repair."""
+    given = read(options, Place)
+    results = diagnose(given.folder)
+    if given.is_json:
+        print_json({"is_healthy": is_healthy(results), "checks": results})
+    else:
+        for result in results:
+            _say(result)
+    return 0 if is_healthy(results) else 1
+
+
+def init(options: Mapping[str, object]) -> int:
+    """Write the settings file."""
+    given = read(options, InitOptions)
+    home = given.folder
+    if home.settings.exists() and not given.is_forced:
+        raise ConfigurationError(
+            f"{home.settings} is there already", hint="edit it, or replace it with: holdfast init --force"
+        )
+    home.create()
+    draft = home.settings.with_suffix(".new")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(settings_text())
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(home.settings)
+    if given.is_json:
+        print_json({"settings": str(home.settings)})
+    else:
+        click.echo(f"{home.settings} is written; every value in it is the default")
+        click.echo("next: holdfast doctor, then holdfast run")
+    return 0
+
+
+def _say(result: CheckResult) -> None:
+    mark = click.style(f"{result.state.value:<4}", fg=_COLOURS[result.state], bold=result.state is not State.OK)
+    click.echo(f"{mark}  {result.name:<12}{result.message}")
+    if result.next:
+        click.echo(f"      {'':<12}next: {result.next}")
