@@ -1,12 +1,12 @@
 """Amends and cancels."""
 
 import pytest
+from tests.unit.matching.conftest import BASE, Room, brief, dec
 
 from holdfast.core.errors import VenueError
 from holdfast.domain.order import OrderAmended, OrderCanceled, OrderType
 from holdfast.domain.values import OrderId, Price, Quantity, Side
 from holdfast.matching.config import MatchingConfig
-from tests.unit.matching.conftest import BASE, Room, brief, dec
 
 
 def test_an_amended_stop_works_at_its_new_trigger_only(room: Room):

@@ -2,13 +2,13 @@ from decimal import Decimal
 
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.matching.conftest import make_instrument
 
 from holdfast.domain.instrument import FeeTier, Instrument
 from holdfast.domain.order import Liquidity
 from holdfast.domain.values import Asset, InstrumentId, Side
 from holdfast.matching.config import MatchingConfig
 from holdfast.matching.costs import fee, fee_rate_max, half_spread, slippage, slippage_max, taker_price
-from tests.unit.matching.conftest import make_instrument
 
 CONFIG = MatchingConfig(spread_bps=Decimal(4), slippage_bps=Decimal(3), impact=Decimal("0.02"))
 

@@ -1,11 +1,11 @@
 """Nothing enters across a gap; what protects a position fills at the first price that there is."""
 
 import pytest
+from tests.unit.matching.conftest import Room, brief, fills
 
 from holdfast.domain.market import BarFlag
 from holdfast.domain.order import OrderType, Role, TimeInForce
 from holdfast.domain.values import Side
-from tests.unit.matching.conftest import Room, brief, fills
 
 GAP, AFTER, NO_TRADE = BarFlag.GAP_BEFORE, BarFlag.AFTER_NO_TRADE, BarFlag.NO_TRADE
 IOC, FOK = TimeInForce.IOC, TimeInForce.FOK

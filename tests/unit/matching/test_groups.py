@@ -1,9 +1,10 @@
 """Orders of one group share one position's quantity."""
 
+from tests.unit.matching.conftest import BASE, Room, brief, dec
+
 from holdfast.domain.order import OrderAmended, OrderType, Role, TimeInForce
 from holdfast.domain.values import OrderId, Quantity, Side
 from holdfast.matching.config import MatchingConfig
-from tests.unit.matching.conftest import BASE, Room, brief, dec
 
 
 def thin() -> Room:

@@ -1,12 +1,12 @@
 """When an order that was sent reaches the market."""
 
 import pytest
+from tests.unit.matching.conftest import BASE, Room, brief, dec
 
 from holdfast.core.time import MILLISECOND, SECOND
 from holdfast.domain.order import OrderEvent, OrderType
 from holdfast.domain.values import OrderId, Price, Quantity, Side
 from holdfast.matching.config import MatchingConfig
-from tests.unit.matching.conftest import BASE, Room, brief, dec
 
 
 def delayed(**settings: int) -> Room:

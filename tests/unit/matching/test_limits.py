@@ -1,11 +1,11 @@
 """Limit orders: resting, crossing, post-only, and targets beside stops."""
 
 import pytest
+from tests.unit.matching.conftest import MAKER, TAKER, React, Room, brief, dec, fills
 
 from holdfast.domain.order import Liquidity, OrderEvent, OrderType, Role
 from holdfast.domain.values import Side
 from holdfast.matching.config import MatchingConfig
-from tests.unit.matching.conftest import MAKER, TAKER, React, Room, brief, dec, fills
 
 SELL = Side.SELL
 

@@ -2,10 +2,11 @@
 
 from decimal import Decimal
 
+from tests.unit.matching.conftest import BASE, IDEAL, QUOTE, TAKER, Room, brief, dec, fills
+
 from holdfast.domain.order import Liquidity, OrderType, Role, TimeInForce
 from holdfast.domain.values import Side
 from holdfast.matching.config import MatchingConfig
-from tests.unit.matching.conftest import BASE, IDEAL, QUOTE, TAKER, Room, brief, dec, fills
 
 IOC, FOK = TimeInForce.IOC, TimeInForce.FOK
 COSTLY = MatchingConfig(spread_bps=Decimal(20), slippage_bps=Decimal(10), impact=Decimal("0.1"), latency_ms=0)
@@ -165,4 +166,4 @@ def test_an_emergency_exit_in_the_middle_of_a_bar_does_not_get_the_past_open(roo
 
 
 def test_ideal_is_what_its_name_says():
-    assert IDEAL == MatchingConfig.ideal()
+    assert MatchingConfig.ideal() == IDEAL

@@ -3,12 +3,12 @@
 from decimal import Decimal
 
 import pytest
+from tests.unit.matching.conftest import Room, brief, dec, fills
 
 from holdfast.domain.market import BarFlag
 from holdfast.domain.order import OrderEvent, OrderFilled, OrderType, Role
 from holdfast.domain.values import Side
 from holdfast.matching.config import MatchingConfig
-from tests.unit.matching.conftest import Room, brief, dec, fills
 
 SELL, BUY = Side.SELL, Side.BUY
 COSTLY = MatchingConfig(

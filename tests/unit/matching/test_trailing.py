@@ -1,8 +1,9 @@
 """Trailing stops that the venue drags."""
 
+from tests.unit.matching.conftest import Room, brief, fills
+
 from holdfast.domain.order import OrderEvent, OrderType, Role
 from holdfast.domain.values import OrderId, Side
-from tests.unit.matching.conftest import Room, brief, fills
 
 
 def trail(room: Room, trigger: float, offset: float, side: Side = Side.SELL) -> OrderId:
