@@ -17,14 +17,18 @@ LEG_SLOTS = 2
 def leg_step(state: State, at: int, swing: int, found: int) -> float:
     """Take in what `swing_step` found and return the leg's direction: 1.0 up, -1.0 down, 0.0 none yet.
 
-    The leg runs between the newest confirmed swing high and low, from the older to the newer of the two.
+    The leg runs between the newest confirmed swing high and low, from the older to the newer of the two. A high below an
+    older low, or both on one bar, make no leg.
     """
     if found != 0:
         high = state[swing + SWING_HIGHS]
         low = state[swing + SWING_LOWS]
-        # Both on one bar have no order in time: such a bar says nothing about a direction.
-        if high > 0.0 and low > 0.0 and state[swing + SWING_HIGH_BAR] != state[swing + SWING_LOW_BAR]:
-            is_up = state[swing + SWING_HIGH_BAR] > state[swing + SWING_LOW_BAR]
+        is_leg = high > low > 0.0 and state[swing + SWING_HIGH_BAR] != state[swing + SWING_LOW_BAR]
+        is_up = state[swing + SWING_HIGH_BAR] > state[swing + SWING_LOW_BAR]
+        if not is_leg:
+            state[at + LEG_START] = 0.0
+            state[at + LEG_END] = 0.0
+        else:
             state[at + LEG_START] = low if is_up else high
             state[at + LEG_END] = high if is_up else low
     if state[at + LEG_END] > state[at + LEG_START]:

@@ -79,7 +79,7 @@ class FibonacciRetracementParameters(FrameParameters, frozen=True):
     def plan(self) -> StepPlan:
         """Return what the step needs."""
         warmup = max(self.atr_length + 1, 4 * self.swing_bars + 2)
-        return StepPlan(self.frame() + self.own(), OWN + SLOTS, warmup)
+        return StepPlan(self.frame(warmup) + self.own(), OWN + SLOTS, warmup)
 
 
 @step_function

@@ -13,7 +13,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from holdfast.core.record import Record
-from holdfast.indicators.atr import ATR_SLOTS, atr_step
+from holdfast.indicators.atr import ATR_SLOTS, CLOSE_BEFORE, atr_step
 from holdfast.indicators.compilation import State, step_function
 from holdfast.indicators.levels import level_above, level_below
 from holdfast.indicators.swing import SWING_HIGHS, SWING_K_MAX, SWING_LOWS, SWING_SLOTS, swing_step
@@ -40,7 +40,7 @@ LEAVE = HEAD + 2  # side that a strategy would leave on this bar
 STANCE = HEAD + 3  # where it leans, -1 to 1
 HINT = HEAD + 4  # a level of its own for the stop; 0.0 for none
 ATR = HEAD + 5
-CLOSE = ATR + 2  # the last close, which the average true range keeps anyway
+CLOSE = ATR + CLOSE_BEFORE  # after `frame_step`, the last close
 SWING = ATR + ATR_SLOTS
 OWN = SWING + SWING_SLOTS
 
@@ -51,7 +51,8 @@ SWING_BARS = 2
 STOP_ATR = 3
 TRAIL_ATR = 4
 LEAST_REWARD_RISK = 5
-OWN_PARAMS = 6
+WARMUP = 6
+OWN_PARAMS = 7
 
 NOISE_ATR = 0.25  # how far beyond its level a stop lies
 STOP_ATR_MIN = 0.5  # a stop nearer than this is hit by noise alone
@@ -70,7 +71,7 @@ class FrameParameters(Record, frozen=True):
     trail_atr: AtrMultiple = 3.0
     reward_risk: Annotated[float, Meta(ge=1.3, le=20.0)] = 1.5
 
-    def frame(self) -> tuple[float, ...]:
+    def frame(self, warmup: int) -> tuple[float, ...]:
         """Return the shared head of the parameter vector."""
         return (
             1.0 if self.allow_short else 0.0,
@@ -79,6 +80,7 @@ class FrameParameters(Record, frozen=True):
             self.stop_atr,
             self.trail_atr,
             self.reward_risk,
+            float(warmup),
         )
 
 
@@ -105,7 +107,7 @@ def bracket(state: State, params: State, side: float) -> float:
     close = state[CLOSE]
     atr = state[ATR]
     widest = params[STOP_ATR] * atr
-    if state[BARS] <= params[ATR_LENGTH] or atr <= 0.0:
+    if atr <= 0.0:
         return 0.0
     level = state[HINT]
     if level == 0.0 or side * (close - level) <= 0.0:
@@ -132,7 +134,10 @@ def settle(state: State, params: State, lean: int) -> int:
     """Turn a lean (1 long, -1 short, 0 none) and slot LEAVE into a code; sets stop, target, strength, reason.
 
     A lean against the side of the last entry first leaves that side, and enters on the next bar if that still pays.
+    Before the warm-up is over nothing is said.
     """
+    if state[BARS] < params[WARMUP]:
+        return NOTHING
     side = state[SIDE]
     if lean == 0:
         lean = int(state[PENDING])

@@ -103,8 +103,9 @@ class HarmonizedParameters(FrameParameters, frozen=True):
         """Return what the step needs."""
         ma, rsi, macd, fibonacci = self._voices()
         rules = (self.confidence, self.conflict, self.exit_confidence, float(self.occasion_bars))
-        vector = self.frame() + self._weights() + rules + ma.own(RING) + rsi.own() + macd.own() + fibonacci.own()
         warmup = max(voice.plan().warmup for voice in (ma, rsi, macd, fibonacci))
+        voices = ma.own(RING) + rsi.own() + macd.own() + fibonacci.own()
+        vector = self.frame(warmup) + self._weights() + rules + voices
         return StepPlan(vector, RING + volume_slots(self.volume_length), warmup)
 
     def _weights(self) -> tuple[float, float, float, float]:

@@ -66,7 +66,7 @@ class MaCrossoverParameters(FrameParameters, frozen=True):
         """Return what the step needs."""
         ring = OWN + SLOTS
         warmup = max(self.slow, self.volume_length, self.atr_length) + 1
-        return StepPlan(self.frame() + self.own(ring), ring + volume_slots(self.volume_length), warmup)
+        return StepPlan(self.frame(warmup) + self.own(ring), ring + volume_slots(self.volume_length), warmup)
 
 
 @step_function

@@ -66,7 +66,7 @@ class MacdTrendParameters(FrameParameters, frozen=True):
     def plan(self) -> StepPlan:
         """Return what the step needs."""
         warmup = max(self.macd_slow + self.macd_signal, self.atr_length + 1)
-        return StepPlan(self.frame() + self.own(), OWN + SLOTS, warmup)
+        return StepPlan(self.frame(warmup) + self.own(), OWN + SLOTS, warmup)
 
 
 @step_function

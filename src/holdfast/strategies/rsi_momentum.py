@@ -85,7 +85,8 @@ class RsiMomentumParameters(FrameParameters, frozen=True):
 
     def plan(self) -> StepPlan:
         """Return what the step needs."""
-        return StepPlan(self.frame() + self.own(), OWN + SLOTS, max(self.rsi_length, self.atr_length) + 1)
+        warmup = max(self.rsi_length, self.atr_length) + 1
+        return StepPlan(self.frame(warmup) + self.own(), OWN + SLOTS, warmup)
 
 
 @step_function
