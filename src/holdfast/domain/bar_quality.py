@@ -118,20 +118,13 @@ def is_no_trade(series: BarSeries) -> Mask:
 def suspect_wicks(series: BarSeries) -> tuple[Mask, Mask]:
     """Mark lows and highs that no market has had, measured against the bar's own open and close."""
     low: Mask = series.low < SUSPECT_LOW * np.minimum(series.open, series.close)
-    high: Mask = series.high > SUSPECT_HIGH * np.maximum(series.open, series.close)
+    high: Mask = series.high / SUSPECT_HIGH > np.maximum(series.open, series.close)
     return low, high
 
 
 def trusted(series: BarSeries) -> BarSeries:
-    """Return the series without its false prints: a suspect wick ends at the body. Flags stay; nothing else changes.
-
-    A bar that carries SUSPECT although neither of its own wicks is out of bounds has it from a finer bar within:
-    then both wicks go, for nobody knows which of them is false.
-    """
+    """Return the series without its false prints: a suspect wick ends at the body. Flags stay; nothing else changes."""
     low, high = suspect_wicks(series)
-    marked = (series.flags & np.uint8(BarFlag.SUSPECT)) != 0
-    inherited = marked & ~low & ~high
-    low, high = low | inherited, high | inherited
     if not (low.any() or high.any()):
         return series
     lows = np.where(low, np.minimum(series.open, series.close), series.low)

@@ -25,6 +25,7 @@ MARK_SUFFIX = "-MARK"
 # With no grid in the data: a tick of about a hundred-thousandth of the price, which is what venues choose.
 _DIGITS_WITHOUT_GRID = 5
 _LOT_PLACES_ASSUMED = 8
+_GRID_STEPS_MAX = 1e12
 
 
 class MarketName(Record, frozen=True):
@@ -162,7 +163,14 @@ def _grid_of(series: BarSeries) -> tuple[Decimal, Decimal, str]:
 
 def _places_of(series: BarSeries) -> tuple[int | None, int | None]:
     prices = np.concatenate((series.open, series.high, series.low, series.close))
-    return decimal_places(prices), decimal_places(series.volume)
+    return _grid_places(prices), _grid_places(series.volume)
+
+
+def _grid_places(column: Floats) -> int | None:
+    places = decimal_places(column)
+    # A third written with sixteen digits is no grid either.
+    is_noise = places is not None and float(column.max()) * 10**places > _GRID_STEPS_MAX
+    return None if is_noise else places
 
 
 def _step(places: int) -> Decimal:

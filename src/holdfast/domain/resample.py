@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from holdfast.core.errors import ConfigurationError, DataError
-from holdfast.domain.bar_quality import grid_offset, label, with_flags
+from holdfast.domain.bar_quality import grid_offset, label, trusted, with_flags
 from holdfast.domain.market import BarFlag, BarSeries, Flags, Floats, Ints, Timeframe
 from holdfast.domain.values import InstrumentId
 
@@ -19,7 +19,8 @@ def resample(series: BarSeries, timeframe: Timeframe, *, keep_incomplete: bool =
     """Return the series in a coarser timeframe, labelled.
 
     Prices are exact; volumes are sums in the order of time. A bucket that lacks a bar, or has not ended yet, is left
-    out, and the bar after it carries GAP_BEFORE: half a day is not a day.
+    out, and the bar after it carries GAP_BEFORE: half a day is not a day. A false print does not get into a coarse bar,
+    where nobody could tell it any more; the bar is still marked SUSPECT.
 
     Parameters
     ----------
@@ -43,6 +44,7 @@ def resample(series: BarSeries, timeframe: Timeframe, *, keep_incomplete: bool =
             series.instrument_id, timeframe, series.ts,
             (series.open, series.high, series.low, series.close), series.volume, series.flags,
         )  # fmt: skip
+    series = trusted(series)
     bucket = _bucket(series.ts, timeframe)
     starts = _starts(bucket)
     ends = np.append(starts[1:], len(bucket))
