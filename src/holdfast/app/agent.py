@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from holdfast.adapters.host.clock import SystemClock
-from holdfast.adapters.sources.feed import SeriesFeed
 from holdfast.adapters.storage.sqlite.journal import SqliteJournal
 from holdfast.app.home import Home
 from holdfast.app.market import TradedMarket
@@ -104,4 +103,4 @@ def running_agent(home: Home, run: RunStarted, market: TradedMarket) -> Iterator
     """Give the agent of `home` while its journal is open; the journal's lock makes it the only one."""
     home.create()
     with SqliteJournal(home.journal, SystemClock()) as journal:
-        yield RunningAgent(run, journal, SeriesFeed(market.series))
+        yield RunningAgent(run, journal, market.feed)

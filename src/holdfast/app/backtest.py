@@ -10,7 +10,6 @@ from pathlib import Path
 import msgspec
 
 from holdfast.adapters.host.clock import SystemClock
-from holdfast.adapters.sources.feed import SeriesFeed
 from holdfast.adapters.storage.sqlite.config import JournalConfig
 from holdfast.adapters.storage.sqlite.journal import SqliteJournal
 from holdfast.app.market import TradedMarket
@@ -53,9 +52,7 @@ def backtest(
     built = build(began)
     with _journal(journal_folder) as journal:
         started = time.perf_counter()
-        result = run_backtest(
-            began, built.engine, market.series, SeriesFeed(market.series), built.exchange, journal, on_progress
-        )
+        result = run_backtest(began, built.engine, market.series, market.feed, built.exchange, journal, on_progress)
         seconds = time.perf_counter() - started
     return FinishedBacktest(began, result, seconds, is_frictionless)
 

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
+from holdfast.adapters.sources.feed import SeriesFeed
 from holdfast.adapters.sources.loading import LoadedBars, available, load_bars
+from holdfast.adapters.sources.synthetic import NOTE, SyntheticFeed, SyntheticMarket, SyntheticSettings
 from holdfast.adapters.storage.parquet.store import ParquetBarStore
 from holdfast.app.home import Home
 from holdfast.app.sections import AUTO, SYNTHETIC, MarketSettings
-from holdfast.app.synthetic import synthetic_bars
 from holdfast.core.errors import ConfigurationError, DataError
 from holdfast.core.time import DAY, parse_time, rfc3339
-from holdfast.domain.bar_quality import QualityReport, quality_report
+from holdfast.domain.bar_quality import quality_report
 from holdfast.domain.catalog import listing_for, market_name
 from holdfast.domain.instrument import Instrument, Market
-from holdfast.domain.market import BarSeries, Timeframe, timeframe
+from holdfast.domain.market import BarClosed, BarSeries, Timeframe, timeframe
 from holdfast.domain.resample import resample
+from holdfast.ports.market import Feed
 
 DATA_VARIABLE: Final = "HOLDFAST_DATA"
 _SHARED: Final = Path("..") / "shared" / "data" / "market"
@@ -27,23 +31,35 @@ _FAVOURITES: Final = ("BTC/USDT", "ETH/USDT", "BNB/USDT", "SOL/USDT", "ADA/USDT"
 _FAVOURITES_MAX: Final = 3
 # Enough history to watch for days, and little enough to load at once.
 _WATCHED: Final = 730 * DAY
+# How long a synthetic backtest is when nothing else is said.
+_SYNTHETIC: Final = 365 * DAY
 
 
 @dataclass(frozen=True)
 class TradedMarket:
-    """Bars of one timeframe with their instruments; `source` is for a person, `notes` say what to know of the data."""
+    """Instruments of one timeframe with the feed of their bars; `series` holds those bars where they have an end.
+
+    `source` is for a person, `notes` say what to know of the data.
+    """
 
     instruments: tuple[Instrument, ...]
+    feed: Feed
     series: tuple[BarSeries, ...]
     timeframe: Timeframe
     source: str
     is_synthetic: bool
-    reports: tuple[QualityReport, ...]
     notes: tuple[str, ...]
 
 
-def open_market(home: Home, settings: MarketSettings, file_format: str = "auto") -> TradedMarket:
+def open_market(
+    home: Home, settings: MarketSettings, file_format: str = "auto", *, is_endless: bool = False
+) -> TradedMarket:
     """Return the market that the settings name; see `find_source` for how `auto` chooses.
+
+    Parameters
+    ----------
+    is_endless
+        Let a synthetic market go on for ever, unless the settings say until when.
 
     Raises
     ------
@@ -55,14 +71,9 @@ def open_market(home: Home, settings: MarketSettings, file_format: str = "auto")
     source = find_source(home, settings)
     length = timeframe(settings.timeframe)
     if source is None:
-        names = settings.instruments or _FAVOURITES[:_FAVOURITES_MAX]
-        loaded = [synthetic_bars(names, length, settings.seed)]
-        found = [item for batch in loaded for item in batch]
-        label = f"synthetic market, seed {settings.seed}"
-    else:
-        found = [_load(home, source, name, length, file_format) for name in _names(home, source, settings, length)]
-        label = str(source.resolve())
-    return _traded(found, settings, length, label, is_cut=not settings.start and settings.source == AUTO)
+        return _synthetic(settings, length, is_endless=is_endless)
+    found = [_load(home, source, name, length, file_format) for name in _names(home, source, settings, length)]
+    return _traded(found, settings, length, str(source.resolve()), is_cut=_is_default(settings) and is_endless)
 
 
 def find_source(home: Home, settings: MarketSettings) -> Path | None:
@@ -80,6 +91,37 @@ def find_source(home: Home, settings: MarketSettings) -> Path | None:
     if home.bars.is_dir() and any(home.bars.glob("*/*.parquet")):
         return home.bars
     return _SHARED if _SHARED.is_dir() else None
+
+
+@dataclass(frozen=True)
+class _Ended:
+    """A feed that ends where it is told to."""
+
+    feed: Feed
+    ts_until: int
+
+    def groups(self) -> Iterator[Sequence[BarClosed]]:
+        return takewhile(lambda group: group[0].ts_event <= self.ts_until, self.feed.groups())
+
+
+def _synthetic(settings: MarketSettings, length: Timeframe, *, is_endless: bool) -> TradedMarket:
+    first = parse_time(settings.start) if settings.start else SyntheticSettings().ts_start
+    first -= first % DAY
+    until = parse_time(settings.until) if settings.until else None
+    pairs = settings.instruments or _FAVOURITES[:_FAVOURITES_MAX]
+    market = SyntheticMarket(pairs, length, settings.seed, SyntheticSettings(ts_start=first))
+    series: tuple[BarSeries, ...] = ()
+    feed: Feed = SyntheticFeed(market)
+    if not is_endless:
+        bars = ((until or first + _SYNTHETIC) - first) // length.nanos
+        if bars < 1:
+            raise ConfigurationError("the synthetic market ends before it begins", hint="give a later end (--to)")
+        series = tuple(market.series(bars))
+        feed = SeriesFeed(series)
+    elif until is not None:
+        feed = _Ended(feed, until)
+    label = f"synthetic market, seed {settings.seed}, from {rfc3339(first)}"
+    return TradedMarket(market.instruments, feed, series, length, label, True, (NOTE,))
 
 
 def _names(home: Home, source: Path, settings: MarketSettings, length: Timeframe) -> tuple[str, ...]:
@@ -156,9 +198,13 @@ def _traded(
         instruments.append(listing.instrument)
         series.append(part)
         notes += [f"{name.id}: {note}" for note in item.report.notes] + ([listing.note] if listing.note else [])
-    reports = tuple(quality_report(part) for part in series)
-    is_synthetic = any(report.is_synthetic for report in reports)
-    return TradedMarket(tuple(instruments), tuple(series), length, label, is_synthetic, reports, tuple(notes))
+    is_synthetic = any(quality_report(part).is_synthetic for part in series)
+    feed = SeriesFeed(series)
+    return TradedMarket(tuple(instruments), feed, tuple(series), length, label, is_synthetic, tuple(notes))
+
+
+def _is_default(settings: MarketSettings) -> bool:
+    return settings.source == AUTO and not settings.start
 
 
 def _watched_from(series: list[BarSeries]) -> int | None:

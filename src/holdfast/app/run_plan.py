@@ -49,6 +49,11 @@ def run_of(settings: Settings, market: TradedMarket, mode: str) -> RunStarted:
     ConfigurationError
         The instruments have several quote assets.
     """
+    if settings.engine.opinion_timeout_ms:
+        raise ConfigurationError(
+            f"engine.opinion_timeout_ms is {settings.engine.opinion_timeout_ms}, but no model is connected yet",
+            hint="leave it at 0",
+        )
     quotes = sorted({instrument.quote for instrument in market.instruments})
     if len(quotes) != 1:
         raise ConfigurationError(

@@ -103,7 +103,7 @@ def demo(options: Mapping[str, object]) -> int:
 def _trade(home: Home, settings: Settings, given: RunOptions) -> int:
     home.create()
     require_space(home.path, settings.agent.disk_free_min_mb)
-    market = open_market(home, settings.market)
+    market = open_market(home, settings.market, is_endless=True)
     plan = run_of(settings, market, "paper")
     is_plain = given.plain or not (sys.stdin.isatty() and sys.stdout.isatty())
     with running_agent(home, plan, market) as agent, _leaving() as is_over:
