@@ -145,6 +145,8 @@ class Engine:
         proposal = self.planner.propose(signal, desk.instrument, view, market, self._next_id("p"))
         if isinstance(proposal, str):
             return self._tick(bar, signals, notes=(proposal,))
+        if isinstance(proposal, Refused):
+            return self._tick(bar, signals, proposal.proposal, proposal)
         if self.config.opinion_timeout_ms:
             self.proposals[proposal.proposal_id] = proposal
             desk.entry = proposal
@@ -278,6 +280,8 @@ class Engine:
         self.ts = max(self.ts, event.ts_event)
         if isinstance(event, TradingResumed):
             self.account.stop_level = StopLevel.NONE
+            # Resuming accepts what was lost: the drawdown counts anew from here, or the governor would never let go.
+            self.account.peak = self.account.equity
             return self._tick(event)
         if event.level.severity > self.account.stop_level.severity:
             self.account.stop_level = event.level

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from holdfast.core.errors import DomainError
-from holdfast.domain.decision import Action, Proposal, Signal
+from holdfast.domain.decision import Action, Proposal, Refused, Signal
 from holdfast.domain.instrument import Instrument, Market
 from holdfast.domain.values import InstrumentId, OrderId, Side
 from holdfast.engine.account import Pair
 from holdfast.engine.desk import Desk
 from holdfast.indicators.correlation import correlation
+from holdfast.risk.budget import risk_budget
 from holdfast.risk.gate import RiskGate
 from holdfast.risk.sizing import Levels, entry_limit
 from holdfast.risk.view import MarketView, PortfolioView
+
+LOCKED = "DRAWDOWN"
+"""The rule that a refusal names when the drawdown governor leaves no budget at all."""
 
 
 class Planner:
@@ -26,8 +30,8 @@ class Planner:
 
     def propose(
         self, signal: Signal, instrument: Instrument, view: PortfolioView, market: MarketView, proposal_id: OrderId
-    ) -> Proposal | str:
-        """Return the proposal that a signal to enter leads to, or the sentence that says why there is none."""
+    ) -> Proposal | Refused | str:
+        """Return the proposal that a signal to enter leads to, or why there is none."""
         side = Side.BUY if signal.action is Action.ENTER_LONG else Side.SELL
         if side is Side.SELL and instrument.market is Market.SPOT:
             return f"{instrument.id} is a spot market: what is not held cannot be sold short"
@@ -40,12 +44,19 @@ class Planner:
         if (entry - stop) * side.sign <= 0:
             return f"stop {stop} of {signal.strategy} lies on the wrong side of entry {entry} for a {side}"
         sized = self.gate.size(Levels(side, entry, stop), view, market, instrument)
-        if sized.quantity <= 0:
-            return f"no size is left for {instrument.id}: limited by {sized.limited_by}"
-        return Proposal(
+        proposal = Proposal(
             proposal_id, instrument.id, signal.ts_event, side, sized.quantity, entry, stop, target, signal.strategy,
             signal.reason, signal.strength, signal.is_anchored_to_fill, reference, sized.limited_by,
         )  # fmt: skip
+        return proposal if sized.quantity > 0 else self._unsized(proposal, view, market)
+
+    def _unsized(self, proposal: Proposal, view: PortfolioView, market: MarketView) -> Refused:
+        """Say why nothing is left to enter with: a refusal like any other, so that it is seen and counted."""
+        budget = risk_budget(view, market, self.gate.config)
+        if budget.ratio <= 0:
+            detail = f"{'; '.join(budget.reasons)} until a person resumes"
+            return Refused(proposal, LOCKED, detail, ())
+        return Refused(proposal, proposal.limited_by, f"no size is left: limited by {proposal.limited_by}", ())
 
     def correlations(self, desk: Desk, desks: Iterable[Desk]) -> tuple[tuple[InstrumentId, float], ...]:
         """Return the correlation of the desk's returns with those of each other instrument that is held or entered."""

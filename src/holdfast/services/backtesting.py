@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from holdfast.core.record import Record, encode
+from holdfast.core.time import rfc3339
 from holdfast.domain.instrument import Market
 from holdfast.domain.market import BarFlag, BarSeries
 from holdfast.domain.portfolio import ClosedTrade
 from holdfast.domain.tick import Tick
 from holdfast.engine.driver import Curve, Driver
 from holdfast.engine.engine import Engine
+from holdfast.engine.planner import LOCKED
 from holdfast.engine.recorder import RUN, Recorder
 from holdfast.portfolio.run import RunStarted
 from holdfast.ports.exchange import SimulatedExchange
@@ -35,6 +37,7 @@ class BacktestRun(Record, frozen=True):
     ticks: int
     refusals: Mapping[str, int]  # how often each rule of the gate said no
     proposals: int
+    ts_locked: int = 0  # when the drawdown governor first left no budget at all; 0 = never
 
 
 class _Tally:
@@ -44,6 +47,7 @@ class _Tally:
         self.trades: list[ClosedTrade] = []
         self.refusals: dict[str, int] = {}
         self.proposals = 0
+        self.ts_locked = 0
 
     def __call__(self, tick: Tick) -> None:
         if tick.closed is not None:
@@ -51,7 +55,10 @@ class _Tally:
         if tick.proposal is not None:
             self.proposals += 1
             if tick.refused is not None:
-                self.refusals[tick.refused.rule] = self.refusals.get(tick.refused.rule, 0) + 1
+                rule = tick.refused.rule
+                self.refusals[rule] = self.refusals.get(rule, 0) + 1
+                if rule == LOCKED and not self.ts_locked:
+                    self.ts_locked = tick.event.ts_event
 
 
 def run_engine(
@@ -75,8 +82,9 @@ def run_engine(
 
     bars = driver.run(feed, tell, PROGRESS_EVERY)
     run = BacktestRun(
-        (*tally.trades, *engine.open_trades()), bars, recorder.digest, recorder.ticks, tally.refusals, tally.proposals
-    )
+        (*tally.trades, *engine.open_trades()), bars, recorder.digest, recorder.ticks, tally.refusals,
+        tally.proposals, tally.ts_locked,
+    )  # fmt: skip
     return run, driver.curve
 
 
@@ -103,11 +111,16 @@ def run_backtest(
         run.trades, curve.ts, curve.equity, began.capital, curve.exposed,
         [(item.open[0], item.close[-1]) for item in series if len(item)],
     )  # fmt: skip
-    return BacktestResult(run, performance, (*_cautions(began, series), *performance.warnings))
+    return BacktestResult(run, performance, (*_cautions(began, series, run), *performance.warnings))
 
 
-def _cautions(began: RunStarted, series: Sequence[BarSeries]) -> list[str]:
+def _cautions(began: RunStarted, series: Sequence[BarSeries], run: BacktestRun) -> list[str]:
     found: list[str] = []
+    if run.ts_locked:
+        found.append(
+            f"the drawdown governor stopped all entries on {rfc3339(run.ts_locked)} and refused"
+            f" {run.refusals[LOCKED]} proposals; a person would have had to resume"
+        )
     if began.is_synthetic:
         found.append("SYNTHETIC market: made by a seeded model, it says nothing about any real one")
     if any(instrument.market is Market.PERPETUAL for instrument in began.instruments):
