@@ -19,7 +19,6 @@ from holdfast.domain.decision import StopLevel
 from holdfast.portfolio.status import DecisionLine
 
 _FRAMES_PER_SECOND = 10
-_ROWS_BESIDE_DECISIONS = 17  # what head, figures, an empty table of positions and foot take
 
 
 def show(session: Session, frame: Frame, is_over: Callable[[], bool] = lambda: False) -> None:
@@ -34,11 +33,10 @@ def show(session: Session, frame: Frame, is_over: Callable[[], bool] = lambda: F
             now = time.monotonic()
             if now - shown >= 1.0 / _FRAMES_PER_SECOND:
                 status, shown = session.agent.status(), now
-                room = console.size.height - _ROWS_BESIDE_DECISIONS - max(len(status.positions), 1)
                 live.update(
                     picture(status, replace(
                         frame, pace=session.pace, is_held=session.is_held, has_ended=session.has_ended,
-                        prompt=_prompt(controls, session), decisions=max(room, 3),
+                        prompt=_prompt(controls, session),
                     )),
                     refresh=True,
                 )  # fmt: skip

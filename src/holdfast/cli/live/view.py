@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from rich.console import Group, RenderableType
+from rich.layout import Layout
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -14,7 +15,9 @@ from holdfast.cli.amounts import exact, minute, money, percent, signed
 from holdfast.domain.decision import StopLevel
 from holdfast.portfolio.status import DecisionLine, PositionLine, Status
 
-_BAR_CELLS = 20
+_BAR_CELLS = 10
+_POSITIONS_FRAME = 4  # borders and titles of the table
+_DECISIONS_MAX = 40  # more than any terminal shows
 _UP, _DOWN, _DIM, _WARN = "green", "red", "bright_black", "yellow"
 _COLOURS = {
     "entered": _UP, "target": _UP, "refused": _WARN, "not filled": _WARN, "stopped": _DOWN, "emergency": _DOWN,
@@ -32,14 +35,19 @@ class Frame:
     is_held: bool = False
     has_ended: bool = False
     prompt: str = ""
-    decisions: int = 8
 
 
 def picture(status: Status, frame: Frame) -> RenderableType:
-    """Return the whole view."""
-    return Group(
-        _head(status, frame), _figures(status, frame), _positions(status), _decisions(status, frame), _foot(frame)
+    """Return the whole view, which fills the terminal: the keys stay in sight however much there is to tell."""
+    layout = Layout()
+    layout.split_column(
+        Layout(_head(status, frame), size=2),
+        Layout(_figures(status, frame), size=5),
+        Layout(_positions(status), size=_POSITIONS_FRAME + max(len(status.positions), 1)),
+        Layout(_decisions(status), minimum_size=4),
+        Layout(_foot(frame), size=2),
     )
+    return layout
 
 
 def _head(status: Status, frame: Frame) -> RenderableType:
@@ -96,14 +104,14 @@ def _positions(status: Status) -> RenderableType:
     return table
 
 
-def _decisions(status: Status, frame: Frame) -> RenderableType:
+def _decisions(status: Status) -> RenderableType:
     table = Table.grid(expand=True, padding=(0, 1))
     table.add_column(no_wrap=True, style=_DIM)
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
     table.add_column(ratio=1, overflow="fold")
     table.add_column(no_wrap=True, style=_DIM)
-    for line in status.decisions[: frame.decisions]:
+    for line in status.decisions[:_DECISIONS_MAX]:
         table.add_row(
             minute(line.ts)[5:], line.instrument_id.rpartition(".")[0], Text(line.what, style=_colour(line)),
             line.reason, line.decision_id,
