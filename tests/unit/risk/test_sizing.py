@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from holdfast.core.errors import ConfigurationError, DomainError
 from holdfast.domain.decision import Check, Refused
+from holdfast.domain.instrument import FeeTier
 from holdfast.domain.values import Ratio, Side
 from holdfast.risk.costs import CostReserve, cost_reserve
 from holdfast.risk.sizing import Levels, entry_limit
@@ -64,6 +65,7 @@ def test_exposures_take_their_room(room, exposure):
 def test_nothing_is_sized_where_nothing_is_left(room, exposure):
     assert size(room, equity="8000").quantity == 0
     assert size(room, cash="0").quantity == 0
+    assert size(room, cash="0").limited_by == "CASH"
     assert size(room, cash="-5").quantity == 0
     assert size(room, exposures=(exposure("AAA", "9000"),)).quantity == 0
     assert size(room, volume_average=float("nan")).quantity == 0
@@ -74,6 +76,14 @@ def test_size_below_the_smallest_order_becomes_none(room):
     assert size(room, cash="5.10").limited_by == "NOTIONAL_MIN"
     assert size(room, cash="5.10").quantity == 0
     assert size(room, cash="5.21").quantity == Decimal("0.052")
+
+
+def test_quotient_that_rounds_up_to_a_whole_lot_is_taken_down_again(room):
+    # 0.9999999999999999999999999999 / 0.2 is 5 in 28 digits: one lot more than there is cash for.
+    free = (FeeTier(Decimal(0), Decimal(0), Decimal(0)),)
+    odd = room.changed(fee_tiers=free, slippage_max="0", lot="0.2", notional_min="0", entry="1", stop="0.5")
+    assert size(odd, cash="0." + "9" * 28).quantity == Decimal("0.8")
+    assert size(odd, cash="1").quantity == 1
 
 
 def test_fixed_quantity_is_taken_as_it_is_on_the_lot(room):

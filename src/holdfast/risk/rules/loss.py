@@ -67,7 +67,6 @@ def cooldown(case: Case) -> Check:
 def _period(rule: str, name: str, start: Decimal, limit: Decimal, case: Case) -> Check:
     lost = start - case.view.equity
     value = lost + case.loss
-    # Its own loss cannot be negative here unless the levels are wrong; then another rule has spoken already.
-    if value <= limit and lost < limit:
+    if value <= limit:
         return Check(rule, value, limit, True)
     return Check(rule, value, limit, False, f"lost {max(lost, ZERO)} this {name}, the stop could add {case.loss}")

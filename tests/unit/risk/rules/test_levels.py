@@ -6,7 +6,7 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.domain.instrument import Market
+from holdfast.domain.instrument import FeeTier, Market
 from holdfast.risk.rules.levels import reward_net, reward_to_risk, side_allowed, stop_side, target_side
 
 
@@ -70,6 +70,12 @@ def test_target_that_does_not_pay_for_its_costs_is_refused(room):
     assert room.changed(stop="99.9", target="100.41").verdict(reward_net)[0]
     assert not room.short().changed(target="99.61").verdict(reward_net)[0]
     assert room.short().changed(target="99.60").verdict(reward_net)[0]
+
+
+def test_target_that_leaves_exactly_nothing_is_refused(room):
+    free = room.changed(fee_tiers=(FeeTier(Decimal(0), Decimal(0), Decimal(0)),), slippage_max="0")
+    assert not free.changed(target="100").verdict(reward_net)[0]
+    assert free.changed(target="100.01").verdict(reward_net)[0]
 
 
 @given(data=st.data())

@@ -64,6 +64,12 @@ def test_price_off_the_tick_is_refused(room, name):
     assert room.changed(**{name: getattr(room.proposal, name) + Decimal("0.01")}).verdict(grid)[0]
 
 
+def test_two_prices_off_the_tick_by_the_same_do_not_make_up_for_each_other(room):
+    for names in (("entry", "stop"), ("entry", "target"), ("stop", "target"), ("target", "quantity")):
+        prices = {name: getattr(room.proposal, name) + Decimal("0.0005") for name in names}
+        assert not room.changed(**prices).verdict(grid)[0]
+
+
 def test_quantity_off_the_lot_is_refused(room):
     assert not room.changed(quantity="10.0001").verdict(grid)[0]
     assert room.changed(quantity="10.001").verdict(grid)[0]
