@@ -22,6 +22,7 @@ _EXITS: Final = {
     "signal": "exited",
     "emergency": "flattened",
 }
+MOVED_STOP: Final = "moved stop"
 WAYS_OUT: Final = {
     Role.EXIT: "What was left of the exit is sent again.",
     Role.EMERGENCY: "The emergency stop closes everything.",
@@ -111,7 +112,7 @@ def _command_lines(tick: Tick, find: FindOrder) -> list[DecisionLine]:
             order = find(command.amend.order_id)
             if order is not None:
                 moved = f"from {order.trigger_price or 0:f} to {command.amend.trigger_price:f}"
-                lines.append(DecisionLine(order.spec.order_id, ts, order.spec.instrument_id, "moved stop", moved))
+                lines.append(DecisionLine(order.spec.order_id, ts, order.spec.instrument_id, MOVED_STOP, moved))
         elif isinstance(command, SubmitOrder) and is_way_out(command.approved.order):
             spec = command.approved.order
             reason = " ".join(signal.reason for signal in tick.signals) or WAYS_OUT[spec.role]

@@ -200,7 +200,8 @@ def _how_sized(proposal: Proposal, checks: dict[str, Check], quote: str) -> str:
         unit = loss.value / proposal.quantity
         return (
             f"The budget of {_amount(loss.limit, quote)} divided by a loss of {_amount(unit, quote)} a unit, from entry"
-            f" to stop, fees and slippage included, gives {_plain(loss.limit / unit)}, rounded down to the lot.{at_stop}"
+            f" to stop, fees and slippage included, gives {_plain(loss.limit / unit)}, rounded down to the lot."
+            f"{at_stop}"
         )
     if not limit:
         return f"How it was sized is not recorded.{at_stop}"
@@ -280,7 +281,8 @@ def _fill_sentence(fill: OrderFilled, spec: OrderSpec, quote: str) -> str:
     return (
         f"{rfc3339(fill.ts_event)} {_verb(spec.side).lower()} {_plain(fill.quantity)} at {_plain(fill.price)} as"
         f" {fill.liquidity.value} ({_ROLE_NAMES[spec.role].lower()}); the reference price was {_plain(fill.reference)},"
-        f" so spread and slippage cost {_amount(cost, quote)} ({share:.3%}); fee {_amount(fill.fee.amount, quote)}.{gap}"
+        f" so spread and slippage cost {_amount(cost, quote)} ({share:.3%});"
+        f" fee {_amount(fill.fee.amount, quote)}.{gap}"
     )
 
 

@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from holdfast.core.errors import DomainError, JournalError
-from holdfast.domain.command import SubmitOrder
+from holdfast.domain.command import AmendOrder, Command, SubmitOrder
 from holdfast.domain.decision import StopLevel
 from holdfast.domain.event import EmergencyStopped, TradingResumed
 from holdfast.domain.order import (
@@ -30,7 +30,7 @@ from holdfast.domain.order import (
 from holdfast.domain.portfolio import ClosedTrade, Portfolio
 from holdfast.domain.tick import Tick
 from holdfast.domain.values import ZERO, OrderId
-from holdfast.portfolio.decision_line import lines_of
+from holdfast.portfolio.decision_line import MOVED_STOP, lines_of
 from holdfast.portfolio.run import RunStarted
 from holdfast.portfolio.status import DecisionLine
 
@@ -89,6 +89,7 @@ _SENT = msgspec.json.Decoder(_Sent)
 _SMALL = msgspec.json.Decoder(_Small)
 _SMALL_TAGS: Final = (b"OrderAccepted", b"OrderAmended", b"OrderSubmitted")
 _SMALL_TAIL: Final = b"}}"
+_BRACE: Final = ord("}")
 
 
 def read_run(body: bytes) -> RunStarted:
@@ -158,6 +159,8 @@ class PortfolioOnlyFold:
                         sequence = self.sequence
                     continue
                 at = body.find(_EVENT, 0, _EVENT_WITHIN)
+                if at < 0 or body[-1] != _BRACE:
+                    raise _unreadable(sequence, "it is no tick in canonical JSON")
                 number = int(body[_NUMBER_FROM:at])
                 if number != sequence + 1:
                     raise _hole(number, sequence)
@@ -168,9 +171,7 @@ class PortfolioOnlyFold:
                     self._send(body)
                 sequence = number
         except (msgspec.MsgspecError, ValueError) as error:
-            raise JournalError(
-                f"the record after tick {sequence} cannot be read: {error}", hint="holdfast journal verify"
-            ) from error
+            raise _unreadable(sequence, str(error)) from error
         finally:
             self.sequence = sequence
 
@@ -263,8 +264,8 @@ class JournalFold:
         for kind, body in records:
             self.take(kind, body)
 
-    def apply(self, tick: Tick) -> None:
-        """Take in one tick; see `take`."""
+    def apply(self, tick: Tick) -> list[DecisionLine]:
+        """Take in one tick and return what it decided, oldest first; see `take`."""
         self._count(tick.sequence)
         event = tick.event
         self.ts = max(self.ts, event.ts_event)
@@ -276,23 +277,47 @@ class JournalFold:
                 self.stop_level = event.level
         elif isinstance(event, TradingResumed):
             self.stop_level = StopLevel.NONE
-        self.decisions.extend(lines_of(tick, order, self.orders.get))
+        lines = lines_of(tick, order, self.orders.get)
+        for line in lines:
+            self._list(line)
         for command in tick.commands:
-            if isinstance(command, SubmitOrder):
-                spec = command.approved.order
-                self.orders[spec.order_id] = Order.of(spec).apply(OrderSubmitted(spec.order_id, event.ts_event))
+            self._send(command, event.ts_event)
         if tick.closed is not None:
             self.last_trade = tick.closed
             self.trades += 1
             self.wins += tick.closed.pnl > 0
             self.pnl += tick.closed.pnl
+        return lines
+
+    def _send(self, command: Command, ts: int) -> None:
+        if isinstance(command, SubmitOrder):
+            spec = command.approved.order
+            self.orders[spec.order_id] = Order.of(spec).apply(OrderSubmitted(spec.order_id, ts))
+        elif isinstance(command, AmendOrder):
+            # As in the engine: what was asked counts at once, and a confirmation that says the same is no record.
+            amend = command.amend
+            order = self.orders.get(amend.order_id)
+            if order is None:
+                raise _stray(amend.order_id)
+            self.orders[amend.order_id] = order.amended(amend.trigger_price, amend.quantity)
+
+    def _list(self, line: DecisionLine) -> None:
+        decisions = self.decisions
+        if line.what == MOVED_STOP:
+            # A stop that trails would fill the list: of its moves the last two are enough.
+            for at in range(len(decisions) - 2, -1, -1):
+                if decisions[at].decision_id == line.decision_id and decisions[at].what == MOVED_STOP:
+                    del decisions[at]
+                    break
+        decisions.append(line)
 
     def _take_small(self, body: bytes) -> None:
-        # Acknowledgements and amendments are most of a journal: an event, and nothing that follows from it.
+        # Acknowledgements are a large part of a journal: an event, and nothing that follows from it.
         try:
             small = _SMALL.decode(body)
-        except msgspec.MsgspecError as error:
-            raise JournalError(f"a tick cannot be read: {error}", hint="holdfast journal verify") from error
+        except msgspec.MsgspecError:
+            self.apply(read_tick(body))  # there is more to it, or it says what is wrong
+            return
         self._count(small.sequence)
         self.ts = max(self.ts, small.event.ts_event)
         self._follow(small.event)
@@ -331,6 +356,10 @@ class JournalFold:
             except KeyError as error:
                 raise _unknown(error) from error
         return after
+
+
+def _unreadable(sequence: int, why: str) -> JournalError:
+    return JournalError(f"the record after tick {sequence} cannot be read: {why}", hint="holdfast journal verify")
 
 
 def _hole(number: int, before: int) -> JournalError:

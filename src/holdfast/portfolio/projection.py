@@ -13,8 +13,8 @@ import msgspec
 
 from holdfast.core.errors import JournalError
 from holdfast.core.record import Record, encode
-from holdfast.domain.command import AskOpinion, SubmitOrder
-from holdfast.domain.decision import Approved, Check, Opinion, OpinionTimedOut, StopLevel
+from holdfast.domain.command import AmendOrder, AskOpinion, SubmitOrder
+from holdfast.domain.decision import Approved, ApprovedAmend, Check, Opinion, OpinionTimedOut, StopLevel
 from holdfast.domain.event import EmergencyStopped, TradingResumed
 from holdfast.domain.ledger import Account, Ledger, Transfer
 from holdfast.domain.market import BarClosed
@@ -31,9 +31,10 @@ from holdfast.domain.order import (
 from holdfast.domain.portfolio import Portfolio
 from holdfast.domain.tick import Tick
 from holdfast.domain.values import ZERO, InstrumentId, OrderId, Price
-from holdfast.portfolio.decision_line import is_way_out, lines_of, note_id
+from holdfast.portfolio.decision_line import MOVED_STOP, is_way_out, lines_of, note_id
 from holdfast.portfolio.fold import RUN, TICK, read_run, read_tick
 from holdfast.portfolio.run import RunStarted
+from holdfast.portfolio.status import DecisionLine
 from holdfast.portfolio.story import (
     CURRENT,
     AccountStory,
@@ -136,6 +137,8 @@ class Projector:
         for command in tick.commands:
             if isinstance(command, SubmitOrder):
                 self._send(command.approved, tick.event.ts_event)
+            elif isinstance(command, AmendOrder):
+                self._amend(command.amend, tick.event.ts_event)
         if tick.closed is not None:
             self._rows.put(Table.TRADE, tick.closed.trade_id, tick.closed)
             self._advance(tick.closed.trade_id, DecisionState.CLOSED)
@@ -145,11 +148,7 @@ class Projector:
                 pnl=account.pnl + tick.closed.pnl,
             )  # fmt: skip
         for line in lines:
-            count = self._account.lines.get(line.instrument_id, 0)
-            self._rows.put(
-                Table.RECENT, f"{line.instrument_id}/{count % RECENT_KEPT:03d}", RecentLine(tick.sequence, line)
-            )
-            self._set(lines={**self._account.lines, line.instrument_id: count + 1})
+            self._list(tick.sequence, line)
         if self._account is not self._rows.find(Table.ACCOUNT, CURRENT, AccountStory):
             self._set(sequence=tick.sequence, ts=tick.event.ts_event)
             self._rows.put(Table.ACCOUNT, CURRENT, self._account)
@@ -180,18 +179,17 @@ class Projector:
     def _on_order(self, event: OrderEvent) -> Order:
         story = self._rows.find(Table.ORDER, event.order_id, OrderStory)
         if story is None:
-            raise JournalError(f"the journal speaks of order {event.order_id}, but of no tick that sent it")
+            raise _stray(event.order_id)
         before, order = story.order, story.order.apply(event)
         story = msgspec.structs.replace(story, order=order, ts_last=event.ts_event)
         if isinstance(event, OrderFilled) and order is not before:
             story = msgspec.structs.replace(story, fills=(*story.fills, event))
             self._book(order, event, story.decision_id)
-        elif isinstance(event, OrderAmended) and event.trigger_price is not None:
-            move = StopMove(event.ts_event, before.trigger_price or Price(ZERO), event.trigger_price)
-            last = (*story.moves_last, move)[-MOVES_KEPT:]
-            story = msgspec.structs.replace(story, moves=story.moves + 1, moves_last=last)
-        elif isinstance(event, OrderCanceled | OrderRejected) and order.spec.role is Role.ENTRY and not order.filled:
-            self._advance(story.decision_id, DecisionState.NOT_FILLED)
+        elif isinstance(event, OrderAmended):
+            story = _moved(story, before, event.ts_event)
+        elif isinstance(event, OrderCanceled | OrderRejected) and not order.filled:
+            # Of an entry and of a way out this is the decision's own order; other ids are no decisions.
+            self._advance(event.order_id, DecisionState.NOT_FILLED)
         self._rows.put(Table.ORDER, event.order_id, story)
         return order
 
@@ -287,13 +285,39 @@ class Projector:
         if decision is not None:
             self._keep(msgspec.structs.replace(decision, order_ids=(*decision.order_ids, spec.order_id)))
 
+    def _amend(self, amend: ApprovedAmend, ts: int) -> None:
+        # As in the engine: what was asked counts at once, and a confirmation that says the same is no record.
+        story = self._rows.find(Table.ORDER, amend.order_id, OrderStory)
+        if story is None:
+            raise _stray(amend.order_id)
+        before = story.order
+        after = msgspec.structs.replace(story, order=before.amended(amend.trigger_price, amend.quantity), ts_last=ts)
+        self._rows.put(Table.ORDER, amend.order_id, _moved(after, before, ts))
+
+    def _list(self, sequence: int, line: DecisionLine) -> None:
+        name, lines = line.instrument_id, self._account.lines
+        count = lines.get(name, 0)
+        last = self._rows.find(Table.RECENT, recent_key(name, count - 1), RecentLine) if count else None
+        is_again = last is not None and last.line.what == line.what and last.line.decision_id == line.decision_id
+        if line.what == MOVED_STOP and is_again:
+            # A stop that trails would push everything else out of the ring.
+            count -= 1
+        else:
+            self._set(lines={**lines, name: count + 1})
+        self._rows.put(Table.RECENT, recent_key(name, count), RecentLine(sequence, line))
+
     def _advance(self, decision_id: str, state: DecisionState) -> None:
         decision = self._rows.find(Table.DECISION, decision_id, Decision)
         if decision is not None and decision.state is not state:
             self._keep(msgspec.structs.replace(decision, state=state))
         if decision is not None and state is DecisionState.CLOSED:
             for exit_id in decision.exit_ids:
-                self._advance(exit_id, state)
+                if (way_out := self._rows.find(Table.DECISION, exit_id, Decision)) is not None:
+                    self._close(way_out)
+
+    def _close(self, way_out: Decision) -> None:
+        if way_out.state is not DecisionState.NOT_FILLED:
+            self._keep(msgspec.structs.replace(way_out, state=DecisionState.CLOSED))
 
     def _keep(self, decision: Decision) -> None:
         self._rows.put(Table.DECISION, decision.decision_id, decision)
@@ -303,18 +327,28 @@ class Projector:
         self._account = msgspec.structs.replace(self._account, **changes)
 
     def _balances(self) -> tuple[Balance, ...]:
-        balances = self._portfolio.ledger.balances().items()
-        return tuple(Balance(account.value, asset, amount) for (account, asset), amount in balances)
+        # EXTERNAL is the other side of all: it follows from the rest.
+        held = sorted(self._portfolio.ledger.balances().items())
+        return tuple(
+            Balance(account.value, asset, amount)
+            for (account, asset), amount in held
+            if amount and account is not Account.EXTERNAL
+        )
 
     def _restore(self, account: AccountStory) -> None:
         if self._rows.find(Table.RUN, CURRENT, RunStarted) != self.run:
             raise JournalError("the projections belong to another run", hint="clear them and replay the journal")
         portfolio = self._portfolio
-        portfolio.ledger = Ledger(transfer for balance in account.balances for transfer in _opening(balance))
+        portfolio.ledger = Ledger(_opening(balance) for balance in account.balances)
         for name in portfolio.positions:
             story = self._rows.find(Table.POSITION, name, PositionStory)
             if story is not None:
                 portfolio.positions[name] = story.position
+
+
+def recent_key(instrument_id: str, count: int) -> str:
+    """Return the place in the ring of an instrument's recent lines where the line with number `count` stands."""
+    return f"{instrument_id}/{count % RECENT_KEPT:03d}"
 
 
 def entry_of(group: str) -> str:
@@ -361,16 +395,25 @@ def catch_up(journal: Journal, store: ProjectionStore, journal_id: str = "") -> 
     return count
 
 
+def _moved(story: OrderStory, before: Order, ts: int) -> OrderStory:
+    trigger = story.order.trigger_price
+    if trigger is None or trigger == before.trigger_price:
+        return story
+    move = StopMove(ts, before.trigger_price or Price(ZERO), trigger)
+    last = (*story.moves_last, move)[-MOVES_KEPT:]
+    return msgspec.structs.replace(story, moves=story.moves + 1, moves_last=last)
+
+
+def _stray(order_id: str) -> JournalError:
+    return JournalError(f"the journal speaks of order {order_id}, but of no tick that sent it")
+
+
 def _merged(batch: Sequence[Change]) -> list[Change]:
     return list({(change.table_kind, change.key): change for change in batch}.values())
 
 
-def _opening(balance: Balance) -> tuple[Transfer, ...]:
-    """Return the transfer that opens a balance. EXTERNAL is the other side of all, so it follows from the rest."""
-    account = Account(balance.account)
-    if account is Account.EXTERNAL or not balance.amount:
-        return ()
-    amount = abs(balance.amount)
+def _opening(balance: Balance) -> Transfer:
+    account, amount = Account(balance.account), abs(balance.amount)
     if balance.amount > 0:
-        return (Transfer(Account.EXTERNAL, account, balance.asset, amount, "opening"),)
-    return (Transfer(account, Account.EXTERNAL, balance.asset, amount, "opening"),)
+        return Transfer(Account.EXTERNAL, account, balance.asset, amount, "opening")
+    return Transfer(account, Account.EXTERNAL, balance.asset, amount, "opening")

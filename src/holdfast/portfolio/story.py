@@ -110,7 +110,7 @@ class AccountStory(Record, frozen=True):
     """The account as a whole. Money in quote units; trades are closed ones."""
 
     cash: Decimal
-    balances: tuple[Balance, ...]
+    balances: tuple[Balance, ...]  # those that are not zero; what the outside holds follows from them
     trades: int = 0
     wins: int = 0
     pnl: Decimal = ZERO

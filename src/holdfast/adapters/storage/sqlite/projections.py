@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from holdfast.core.errors import DomainError
-from holdfast.core.record import Record
 from holdfast.ports.journal import Journal
+from holdfast.ports.projection import Change, Row
 
 LAYOUT = "1"
 _BUSY_SECONDS = 10.0
@@ -36,21 +36,6 @@ Result = TypeVar("Result")
 
 class StaleProjectionError(DomainError):
     """The projections are damaged or belong to another journal: call `rebuild` and replay."""
-
-
-class Change(Record, frozen=True):
-    """One row to be stored, or removed when it has no body."""
-
-    table_kind: str
-    key: str
-    body: bytes | None = None
-
-
-class Row(Record, frozen=True):
-    """One stored row."""
-
-    key: str
-    body: bytes
 
 
 def put(table_kind: str, key: str, body: bytes) -> Change:
