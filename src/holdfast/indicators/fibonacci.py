@@ -17,8 +17,8 @@ LEG_SLOTS = 2
 def leg_step(state: State, at: int, swing: int, found: int) -> float:
     """Take in what `swing_step` found and return the leg's direction: 1.0 up, -1.0 down, 0.0 none yet.
 
-    The leg runs between the newest confirmed swing high and low, from the older to the newer of the two. A high below an
-    older low, or both on one bar, make no leg.
+    The leg runs between the newest confirmed swing high and low, from the older to the newer of the two. A high below
+    an older low, or both on one bar, make no leg.
     """
     if found != 0:
         high = state[swing + SWING_HIGHS]

@@ -34,39 +34,31 @@ def run_series(
 ) -> StepRun:
     """Run the step over all bars; with `accelerate` in a compiled loop, which needs numba and gives the same bits."""
     plan = parameters.plan()
-    seen = np.flatnonzero((series.flags & SUSPECT) == 0)
     prices = (series.open, series.high, series.low, series.close, series.volume)
-    columns = tuple(np.ascontiguousarray(column[seen]) for column in prices)
     if accelerate:
         state = np.zeros(plan.slots)
-        out = np.zeros((_COLUMNS, len(seen)))
+        out = np.empty((_COLUMNS, len(series)))
+        columns = tuple(np.ascontiguousarray(column) for column in prices)
         loop: Callable[..., None] = compiled(_loop)
-        loop(compiled(definition.step), state, np.array(plan.vector), columns, out)
-        final = state.tolist()
-    else:
-        final = [0.0] * plan.slots
-        rows = [[0.0] * len(seen) for _ in range(_COLUMNS)]
-        lists = tuple(column.tolist() for column in columns)
-        _loop(definition.step, final, list(plan.vector), lists, rows)
-        out = np.array(rows)
-    spread = _spread(out, seen, len(series))
-    return StepRun(spread[0], spread[1], spread[2], spread[3], spread[4], tuple(final))
+        loop(compiled(definition.step), state, np.array(plan.vector), (columns, series.flags), out)
+        return StepRun(out[0], out[1], out[2], out[3], out[4], tuple(state.tolist()))
+    slots = [0.0] * plan.slots
+    rows = [[0.0] * len(series) for _ in range(_COLUMNS)]
+    lists = tuple(column.tolist() for column in prices)
+    _loop(definition.step, slots, list(plan.vector), (lists, series.flags.tolist()), rows)
+    code, stop, target, trail, strength = (np.array(row, dtype=np.float64) for row in rows)
+    return StepRun(code, stop, target, trail, strength, tuple(slots))
 
 
-def _spread(out: Floats, seen: np.ndarray[tuple[int], np.dtype[np.intp]], length: int) -> Floats:
-    if len(seen) == length:
-        return out
-    # Each bar shows what the last one seen left behind, and a code of its own or none.
-    last = np.searchsorted(seen, np.arange(length), side="right") - 1
-    spread: Floats = np.where(last >= 0, out[:, last.clip(0)], 0.0) if len(seen) else np.zeros((_COLUMNS, length))
-    spread[0] = 0.0
-    spread[0, seen] = out[0]
-    return spread
+_Bars = tuple[Sequence[Sequence[float]], Sequence[int]]  # open, high, low, close, volume; and flags
 
 
-def _loop(step: Step, state: State, params: State, columns: Sequence[Sequence[float]], out: Sequence[State]) -> None:
-    for i in range(len(columns[0])):
-        out[0][i] = step(state, params, columns[0][i], columns[1][i], columns[2][i], columns[3][i], columns[4][i])
+def _loop(step: Step, state: State, params: State, bars: _Bars, out: Sequence[State]) -> None:
+    (opens, highs, lows, closes, volumes), flags = bars
+    for i in range(len(closes)):
+        out[0][i] = 0.0
+        if flags[i] & SUSPECT == 0:
+            out[0][i] = step(state, params, opens[i], highs[i], lows[i], closes[i], volumes[i])
         out[1][i] = state[STOP]
         out[2][i] = state[TARGET]
         out[3][i] = state[TRAIL]
