@@ -48,7 +48,7 @@ class VenueState(Record, frozen=True):
 class Venue:
     """Takes orders and fills them from bars, on the pessimistic side. A bar is two phases, the second until empty."""
 
-    __slots__ = ("_account", "_books", "_config", "_executor", "_latency", "_matcher", "_owner", "changes")
+    __slots__ = ("_account", "_books", "_config", "_executor", "_latency", "_matcher", "_owner")
 
     def __init__(
         self,
@@ -70,7 +70,6 @@ class Venue:
             self._books[instrument.id] = Book(instrument, nanos, config)
         # Every order that was ever taken; None where only its id outlived a restart.
         self._owner: dict[OrderId, Book | None] = {}
-        self.changes = 0  # grows whenever there is something new to save
 
     # -- orders -----------------------------------------------------------------------------------------------------
 
@@ -162,7 +161,6 @@ class Venue:
             book.enter(Phase.OPEN, traded.ts_open, bar.open)
             self._account.hold(book.instrument, book.holds())
         book.refresh()
-        self.changes += 1
         return tuple(events)
 
     def _range(self, book: Book, bar: BarClosed) -> Events:
@@ -175,7 +173,6 @@ class Venue:
         else:
             book.enter(Phase.CLOSED, 0, bar.close)
         book.refresh()
-        self.changes += 1
         return tuple(events)
 
     # -- state ------------------------------------------------------------------------------------------------------
@@ -266,7 +263,6 @@ class Venue:
         if quantity is not None:
             book.resize(order, quantity)
             self._account.hold(book.instrument, book.holds())
-        self.changes += 1
         return (OrderAmended(order.spec.order_id, ts, trigger_price, None, quantity),)
 
     def _resizable(self, book: Book, order: WorkingOrder, quantity: Quantity) -> Rejection | None:
@@ -282,7 +278,6 @@ class Venue:
     def _settle(self, book: Book) -> None:
         self._account.hold(book.instrument, book.holds())
         book.refresh()
-        self.changes += 1
 
 
 def decode_state(state: bytes) -> VenueState:

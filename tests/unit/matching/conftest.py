@@ -53,7 +53,7 @@ class Room:
 
     def spec(self, kind: OrderType, side: Side, quantity: str | float = 1, **changes: object) -> OrderSpec:
         self.count += 1
-        prices = {name: dec(changes.pop(name)) for name in ("limit", "trigger", "offset") if name in changes}  # type: ignore[arg-type]  # numbers
+        prices = {name: dec(changes.pop(name)) for name in ("limit", "trigger", "offset") if name in changes}
         fields: dict[str, object] = {
             "order_id": OrderId(f"o{self.count}"), "instrument_id": self.instrument.id, "side": side, "type": kind,
             "quantity": Quantity(dec(quantity)), "role": Role.ENTRY if side is Side.BUY else Role.EXIT,
@@ -61,13 +61,13 @@ class Room:
             "trail_offset": prices.get("offset"),
             "time_in_force": TimeInForce.IOC if kind is OrderType.MARKET else TimeInForce.GTC,
         }  # fmt: skip
-        return OrderSpec(**(fields | changes))  # type: ignore[arg-type]  # the caller names fields of OrderSpec
+        return OrderSpec(**(fields | changes))
 
     def send(self, kind: OrderType, side: Side, quantity: str | float = 1, **changes: object) -> OrderId:
         """Send an order that the venue must take; return its id."""
         at = changes.pop("ts", self.now)
         spec = self.spec(kind, side, quantity, **changes)
-        (event,) = self.venue.place(spec, at)  # type: ignore[arg-type]  # ts is an int
+        (event,) = self.venue.place(spec, at)
         assert type(event).__name__ == "OrderAccepted", event
         return spec.order_id
 
@@ -100,7 +100,7 @@ class Room:
 
     def play(self, *prices: float, react: React | None = None, **more: object) -> list[OrderEvent]:
         """Make the next bar and take the venue through it; `react` is told each event while orders still count."""
-        bar = self.bar(prices, **more)  # type: ignore[arg-type]  # four floats, volume, flags
+        bar = self.bar(prices, **more)
         self.minute -= 1  # what is sent meanwhile is sent within the bar
         seen: list[OrderEvent] = []
         batch = self.venue.open_phase(bar)

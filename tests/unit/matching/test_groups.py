@@ -10,7 +10,7 @@ from holdfast.matching.config import MatchingConfig
 def thin() -> Room:
     """Give a room in which a tenth of each bar's volume may be ours, and nothing else costs."""
     free = {"spread_bps": dec(0), "slippage_bps": dec(0), "impact": dec(0), "sweep": dec(0)}
-    return Room(MatchingConfig(**free, participation_max=dec("0.1"), latency_ms=0))  # type: ignore[arg-type]  # Decimals
+    return Room(MatchingConfig(**free, participation_max=dec("0.1"), latency_ms=0))
 
 
 def test_a_whole_fill_cancels_the_others(room: Room):

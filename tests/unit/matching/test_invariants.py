@@ -99,7 +99,7 @@ class VenueMachine(RuleBasedStateMachine):
     @rule(terms=orders())
     def send(self, terms: dict[str, object]) -> None:
         order_id = OrderId(f"o{len(self.orders) + 1}")
-        spec = OrderSpec(order_id=order_id, instrument_id=self.instrument.id, **terms)  # type: ignore[arg-type]  # drawn to fit
+        spec = OrderSpec(order_id=order_id, instrument_id=self.instrument.id, **terms)
         self.orders[order_id] = Order.of(spec).apply(OrderSubmitted(order_id, 0))
         answer = self.both(lambda venue: venue.place(spec, self.minute * MINUTE))
         self.fold(answer, None, "")
@@ -150,7 +150,7 @@ class VenueMachine(RuleBasedStateMachine):
             self.send(answers[0])
         return answers[1:]
 
-    def both(self, call) -> Sequence[OrderEvent]:  # type: ignore[no-untyped-def]  # Callable[[Venue], Sequence]
+    def both(self, call) -> Sequence[OrderEvent]:
         events = call(self.venue)
         assert call(self.twin) == events
         return events

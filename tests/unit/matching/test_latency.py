@@ -11,7 +11,7 @@ from holdfast.matching.config import MatchingConfig
 
 def delayed(**settings: int) -> Room:
     free = {"spread_bps": dec(0), "slippage_bps": dec(0), "impact": dec(0), "sweep": dec(0)}
-    return Room(MatchingConfig(**free, **settings))  # type: ignore[arg-type]  # settings are whole numbers
+    return Room(MatchingConfig(**free, **settings))
 
 
 def test_a_quarter_of_a_second_after_a_close_still_gets_the_open():

@@ -141,7 +141,7 @@ def test_gate_io_had_an_hour_without_trade_and_entries_do_not_cross_it():
     assert isinstance(stopped, OrderFilled)
     assert stopped.is_gap
     assert float(stopped.price) < after.open
-    assert canceled.reason == "gap"  # type: ignore[union-attr]  # an OrderCanceled
+    assert canceled.reason == "gap"
 
 
 def test_the_print_of_link_near_zero_fills_nothing():

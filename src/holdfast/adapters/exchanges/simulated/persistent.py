@@ -14,12 +14,12 @@ from holdfast.domain.values import Asset, InstrumentId
 from holdfast.matching.config import MatchingConfig
 
 
-def save(venue: SimulatedVenue, path: Path) -> None:
-    """Write the venue's state to `path`; after a crash at any point there is the old state or the new, whole."""
+def save(state: bytes, path: Path) -> None:
+    """Write a venue's snapshot to `path`; after a crash at any point there is the old state or the new, whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f"{path.name}.part")
     with open(unfinished, "wb", opener=_private) as file:  # Path.open takes no opener
-        file.write(venue.snapshot())
+        file.write(state)
         file.flush()
         os.fsync(file.fileno())
     unfinished.replace(path)
@@ -62,15 +62,15 @@ class PersistentVenue(SimulatedVenue):
     ) -> None:  # fmt: skip
         super().__init__(instruments, bar_nanos, config, balances)
         self._path = path
-        load(self, path)
-        self._saved = self.changes
+        self._saved = self.snapshot() if load(self, path) else b""
 
     def persist(self) -> bool:
         """Save what has changed since the last call; False if nothing has."""
-        if self.changes == self._saved:
+        state = self.snapshot()
+        if state == self._saved:
             return False
-        save(self, self._path)
-        self._saved = self.changes
+        save(state, self._path)
+        self._saved = state
         return True
 
 
