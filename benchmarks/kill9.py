@@ -6,7 +6,6 @@ child opens the same journal, which must hold all that was promised, and goes on
 """
 
 import argparse
-import contextlib
 import json
 import os
 import random
@@ -75,10 +74,11 @@ def one_kill(folder: Path, first_group: int, seconds: float, is_early: bool, tal
     reading, writing = os.pipe()
     process = os.fork()
     if process == 0:
-        with contextlib.suppress(BaseException):
+        try:
             os.close(reading)
             child(folder, first_group, writing)
-        os._exit(1)  # the child must never run the parent's code
+        finally:
+            os._exit(1)  # the child must never run the parent's code
     os.close(writing)
     # Some are killed while they open; the others, once they are open.
     first = b"" if is_early else os.read(reading, _MESSAGE.size)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
-import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +13,7 @@ from typing import Self
 from holdfast.adapters.storage.sqlite.config import JournalConfig
 from holdfast.adapters.storage.sqlite.folder import Ownership, sync_folder
 from holdfast.adapters.storage.sqlite.reader import existing_segments, read_head, read_records
+from holdfast.adapters.storage.sqlite.schema import DAMAGE
 from holdfast.adapters.storage.sqlite.segments import prepare_folder
 from holdfast.adapters.storage.sqlite.upgrade import upgrade_segments
 from holdfast.adapters.storage.sqlite.writer import Ticket, Writer
@@ -45,7 +45,7 @@ class SqliteJournal:
             return
         try:
             self._writer = _open_writer(self._folder, clock, config)
-        except (sqlite3.Error, OSError) as error:
+        except (*DAMAGE, OSError) as error:
             raise JournalError(
                 f"the journal {self._folder} cannot be opened: {error}",
                 hint="see what is damaged: holdfast journal verify",

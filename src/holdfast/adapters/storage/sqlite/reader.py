@@ -9,6 +9,7 @@ from pathlib import Path
 from holdfast.adapters.storage.sqlite.folder import segment_numbers, segment_path
 from holdfast.adapters.storage.sqlite.schema import (
     BULK_KINDS,
+    DAMAGE,
     NOT_BULK,
     SegmentMeta,
     connect_reader,
@@ -67,7 +68,7 @@ def read_records(folder: Path, after: int = 0, kinds: Sequence[str] = ()) -> Ite
                 for record in _scan(connection, read_meta(connection), after, tuple(kinds)):
                     after = record.sequence
                     yield record
-        except (sqlite3.Error, TypeError) as error:
+        except DAMAGE as error:
             raise _unreadable(path, error) from error
         finally:
             connection.close()
@@ -88,7 +89,7 @@ def read_head(folder: Path) -> Head:
         meta = read_meta(connection)
         last = last_record(connection) or (meta.sequence_first - 1, bytes.fromhex(meta.hash_before))
         return Head(meta.journal_id, *last)
-    except sqlite3.Error as error:
+    except DAMAGE as error:
         raise _unreadable(path, error) from error
     finally:
         connection.close()
@@ -115,7 +116,7 @@ def _scan(
 def _open(path: Path) -> sqlite3.Connection:
     try:
         return connect_reader(path)
-    except sqlite3.Error as error:
+    except DAMAGE as error:
         raise _unreadable(path, error) from error
 
 

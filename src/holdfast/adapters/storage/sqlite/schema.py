@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -28,6 +29,9 @@ _RECORD_V2 = _RECORD_V1.replace(" ts ", " ts_journal ")
 
 CREATE: Mapping[int, tuple[str, ...]] = {1: (_META, _RECORD_V1), 2: (_META, _RECORD_V2, _INDEX_V2)}
 UPGRADE: Mapping[int, tuple[str, ...]] = {1: ("ALTER TABLE record RENAME COLUMN ts TO ts_journal", _INDEX_V2)}
+
+# What reading a damaged file may raise: the module itself, text that is none, values of another type than they were.
+DAMAGE = (sqlite3.Error, UnicodeDecodeError, TypeError, struct.error)
 
 _TIME_COLUMN = {1: "ts", 2: "ts_journal"}
 _BUSY_SECONDS = 10.0
@@ -66,21 +70,25 @@ def connect(path: Path, *, is_exclusive: bool = False, checkpoint_pages: int = 1
 
 def connect_reader(path: Path) -> sqlite3.Connection:
     """Open a segment for reading, beside a running writer or on a read-only medium."""
-    for options in ("mode=ro", "mode=ro&immutable=1"):
-        connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?{options}", uri=True, timeout=_BUSY_SECONDS, check_same_thread=False
-        )
-        try:
-            connection.execute("PRAGMA query_only=ON")
-            connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-        except sqlite3.OperationalError:
-            connection.close()
-            # A log that waits to be replayed must not be skipped; without one, the file is all there is.
-            if options != "mode=ro" or os.access(path.parent, os.W_OK) or Path(f"{path}-wal").exists():
-                raise
-        else:
-            return connection
-    raise AssertionError("unreachable: the last attempt returns or raises")
+    try:
+        return _connect_reader(path, "mode=ro")
+    except sqlite3.OperationalError:
+        # A log that waits to be replayed must not be skipped; without one, the file is all there is.
+        if os.access(path.parent, os.W_OK) or Path(f"{path}-wal").exists():
+            raise
+    return _connect_reader(path, "mode=ro&immutable=1")
+
+
+def _connect_reader(path: Path, options: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?{options}", uri=True, timeout=_BUSY_SECONDS, check_same_thread=False
+    )
+    with contextlib.ExitStack() as undo:
+        undo.callback(connection.close)
+        connection.execute("PRAGMA query_only=ON")
+        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        undo.pop_all()
+    return connection
 
 
 def read_meta(connection: sqlite3.Connection) -> SegmentMeta:

@@ -31,6 +31,7 @@ from holdfast.adapters.storage.sqlite.folder import (
 from holdfast.adapters.storage.sqlite.reader import read_head
 from holdfast.adapters.storage.sqlite.schema import (
     BULK_KINDS,
+    DAMAGE,
     NOT_BULK,
     SegmentMeta,
     connect_reader,
@@ -185,7 +186,7 @@ class _Check:
         path = segment_path(self.folder, number)
         try:
             connection = connect_reader(path)
-        except sqlite3.Error as error:
+        except DAMAGE as error:
             self._unreadable(path, error)
             self._sealed.append(Sealed(number, 0, ""))
             return
@@ -196,7 +197,7 @@ class _Check:
             indexed = self._scan(connection, meta)
             self._index(connection, meta, indexed, path)
             is_read = True
-        except (sqlite3.Error, JournalError) as error:
+        except (*DAMAGE, JournalError) as error:
             self._unreadable(path, error)
         finally:
             connection.close()
@@ -235,7 +236,7 @@ class _Check:
             self._expected, self.previous = meta.sequence_first, before
 
     def _scan(self, connection: sqlite3.Connection, meta: SegmentMeta) -> int:
-        """Check every record of the segment; return how many of them belong into its index."""
+        """Check every record of the segment; return a sum over those that belong into its index."""
         sha256, join, frames = hashlib.sha256, b"".join, self._frames
         previous, expected, indexed = self.previous, self._expected, 0
         for page in self._pages(connection, meta):
@@ -254,7 +255,8 @@ class _Check:
                 if not is_whole:
                     self._diagnose(row, expected)
                     digest = digest if isinstance(digest, bytes) else b""
-                indexed += kind not in BULK_KINDS
+                if kind not in BULK_KINDS:
+                    indexed += hash((kind, sequence))
                 previous, expected = digest, sequence + 1
             self.records += len(page)
             # Kept up to date, so that an error in the next page is reported where it is.
@@ -267,7 +269,7 @@ class _Check:
         while True:
             try:
                 page = connection.execute(query, (after,)).fetchall()
-            except sqlite3.OperationalError:
+            except (sqlite3.OperationalError, UnicodeDecodeError):
                 # A kind that is no text any more: read it as well as possible, its hash will not be right.
                 connection.text_factory = _decode_damaged
                 page = connection.execute(query, (after,)).fetchall()
@@ -297,16 +299,21 @@ class _Check:
             )
 
     def _index(self, connection: sqlite3.Connection, meta: SegmentMeta, indexed: int, path: Path) -> None:
-        """The index holds as many records as the table: none is hidden from a search by kind."""
+        """The index names the same records as the table, in order: a search by kind neither hides nor invents one."""
         if meta.schema_version == 1:
             return
-        query = f"SELECT count(*) FROM record INDEXED BY record_kind WHERE {NOT_BULK} AND sequence < ?"  # noqa: S608
-        count = connection.execute(query, (self._expected,)).fetchone()[0]
-        if count != indexed:
+        query = f"SELECT kind, sequence FROM record INDEXED BY record_kind WHERE {NOT_BULK}"  # noqa: S608
+        total, before, is_ordered = 0, ("", _BEFORE_ALL), True
+        for entry in connection.execute(query):
+            if entry[1] < self._expected:  # a running writer may have added more
+                total += hash(entry)
+            is_ordered = is_ordered and before < entry
+            before = entry
+        if total != indexed or not is_ordered:
             self._report(
                 Damage.INDEX_WRONG,
                 meta.sequence_first,
-                f"the index of {path.name} holds {count} records instead of {indexed}",
+                f"the index of {path.name} does not name the records that are there",
                 f"restore {path.name} from a backup",
             )
 
@@ -336,12 +343,12 @@ class _Check:
         number = next((sealed.number for sealed in self._sealed if sealed.sequence_last >= sequence), 0)
         try:
             connection = connect_reader(segment_path(self.folder, number))
-        except sqlite3.Error:
+        except DAMAGE:
             return ""
         try:
             row = connection.execute("SELECT hash FROM record WHERE sequence = ?", (sequence,)).fetchone()
             return row[0].hex() if row and isinstance(row[0], bytes) else ""
-        except sqlite3.Error:
+        except DAMAGE:
             return ""
         finally:
             connection.close()
