@@ -196,7 +196,7 @@ def _how_sized(proposal: Proposal, checks: dict[str, Check], quote: str) -> str:
     bound = checks.get(limit)
     if limit == "FIXED":
         return f"The settings fix the quantity.{at_stop}"
-    if limit == "RISK_PER_TRADE" and loss is not None and loss.value > 0 and proposal.quantity > 0:
+    if limit == "RISK_PER_TRADE" and loss is not None and _is_positive(loss.value) and _is_positive(proposal.quantity):
         unit = loss.value / proposal.quantity
         return (
             f"The budget of {_amount(loss.limit, quote)} divided by a loss of {_amount(unit, quote)} a unit, from entry"
@@ -342,6 +342,10 @@ def _row(look_up: Callable[[str, str], bytes | None], table: Table, key: str, ki
 
 def _verb(side: Side) -> str:
     return "Buy" if side is Side.BUY else "Sell"
+
+
+def _is_positive(value: Decimal) -> bool:
+    return value.is_finite() and value > 0
 
 
 def _plain(value: Decimal) -> str:
