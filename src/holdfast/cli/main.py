@@ -11,6 +11,7 @@ import click
 from holdfast import __version__
 from holdfast.cli.failures import exit_code_for
 from holdfast.cli.lazy import LazyGroup
+from holdfast.cli.options import HOME_BEFORE
 
 _ROOM: Final = "holdfast.cli.commands"
 _COMMANDS: Final = {
@@ -48,15 +49,8 @@ class Root(LazyGroup):
 
 
 def _enter(home: str | None, **_: object) -> None:
-    """Hand --home down when it stands before the command."""
-    if home is not None:
-        click.get_current_context().default_map = _defaults(home)
-
-
-def _defaults(home: str) -> dict[str, object]:
-    own: dict[str, object] = {"home": home}
-    nested = {name: {"home": home} for name in ("tail", "verify", "export", "replay", "import", "list")}
-    return {name: {**own, **nested} for name in _COMMANDS}
+    """Keep --home that stands before the command, for the command's own option to find."""
+    click.get_current_context().meta[HOME_BEFORE] = home
 
 
 root = Root(

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Final, TypeVar, cast
 
 import click
+from click.core import ParameterSource
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
+HOME_BEFORE: Final = "holdfast.cli.home"
+"""Where the group keeps a --home that stands before the command."""
+
+
+def _nearest_home(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Return --home behind the command, else --home before it, else the variable."""
+    if context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE:
+        return value
+    return cast("str | None", context.meta.get(HOME_BEFORE)) or value
+
+
 _home = click.option(
-    "--home", metavar="DIR", type=click.Path(file_okay=False), envvar="HOLDFAST_HOME",
+    "--home", callback=_nearest_home, metavar="DIR", type=click.Path(file_okay=False), envvar="HOLDFAST_HOME",
     help="Folder of the agent's state and settings (default: the user's data folder).",
 )  # fmt: skip
 _debug = click.option("--debug", is_flag=True, help="Show the traceback of an unexpected error.")

@@ -1,0 +1,164 @@
+"""`holdfast backtest`: figures for good input, one clear sentence for bad input."""
+
+import json
+
+import numpy as np
+import pytest
+from tests.unit.cli.conftest import wandering, write_candles
+
+FIGURES = {
+    "trades", "wins", "win_rate", "profit_factor", "net_pnl", "fees", "slippage", "return", "cagr", "sharpe", "sortino",
+    "calmar", "max_drawdown", "exposure", "average_r", "buy_and_hold_return", "digest",
+}  # fmt: skip
+TRADE_KEYS = {
+    "instrument", "side", "quantity", "entry_ts", "entry_price", "exit_ts", "exit_price", "exit_reason", "stop_price",
+    "target_price", "fees", "slippage", "r_multiple", "reasons",
+}  # fmt: skip
+BASE = ("--timeframe", "1h", "--strategy", "ma_crossover")
+
+
+def test_it_reports_every_figure_for_a_person_and_as_json(call, candles, tmp_path):
+    trades = tmp_path / "trades.jsonl"
+    told = call("backtest", "--data", candles, "--instrument", "BTC/USDT", *BASE, "--trades", trades)
+    assert told.code == 0, told.err
+    for label in ("Return", "Buy and hold", "Sharpe", "Sortino", "Calmar", "Profit factor", "Fees", "Digest"):
+        assert label in told.out
+    document = call("backtest", "--data", candles, "--instrument", "BTC/USDT", *BASE, "--json").document
+    assert set(document) >= FIGURES
+    assert document["digest"] in told.out
+    lines = [json.loads(line) for line in trades.read_text().splitlines()]
+    assert len(lines) == document["trades"] > 0
+    assert set(lines[0]) >= TRADE_KEYS
+    assert lines[0]["entry_ts"].endswith("Z")
+    assert isinstance(lines[0]["entry_price"], str)
+
+
+def test_the_same_bars_give_the_same_digest_and_other_capital_another(call, candles):
+    first = call("backtest", "--data", candles, *BASE, "--json").document
+    again = call("backtest", "--data", candles, *BASE, "--json").document
+    other = call("backtest", "--data", candles, *BASE, "--capital", "5000", "--json").document
+    assert first["digest"] == again["digest"] != other["digest"]
+    assert other["capital"] == "5000"
+
+
+def test_parameters_reach_the_strategy(call, candles):
+    one = call("backtest", "--data", candles, *BASE, "--set", "fast=5", "--set", "slow=40", "--json").document
+    assert one["parameters"] == {"fast": "5", "slow": "40"}
+
+
+def test_from_and_to_cut_the_bars(call, candles):
+    arguments = ("--from", "2021-02-01", "--to", "2021-03-01")
+    document = call("backtest", "--data", candles, *BASE, *arguments, "--json").document
+    assert document["bars"] == 28 * 24
+
+
+def test_frictionless_says_so_and_costs_nothing(call, candles):
+    told = call("backtest", "--data", candles, *BASE, "--frictionless")
+    assert "FRICTIONLESS" in told.err
+    document = call("backtest", "--data", candles, *BASE, "--frictionless", "--json").document
+    assert document["is_frictionless"]
+    assert document["fees"] == "0"
+
+
+def test_a_synthetic_market_says_so_loudly(call):
+    told = call("backtest", "--data", "synthetic", "--instrument", "BTC/USDT", *BASE, "--to", "2024-03-01")
+    assert told.code == 0, told.err
+    assert "SYNTHETIC MARKET" in told.err
+
+
+def test_its_journal_can_be_kept_verified_and_is_never_written_over(call, candles, tmp_path):
+    folder = tmp_path / "kept" / "journal"
+    assert call("backtest", "--data", candles, *BASE, "--journal", folder).code == 0
+    assert call("journal", "verify", "--home", tmp_path / "kept").code == 0
+    again = call("backtest", "--data", candles, *BASE, "--journal", folder)
+    assert again.code == 2
+    assert "holds something already" in again.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (("--strategy", "ma_crosover"), 2, "unknown strategy 'ma_crosover'"),
+        (("--strategy", "nowhere.py:Mine"), 2, "there is no strategy file nowhere.py"),
+        (("--timeframe", "7h"), 2, "7h"),
+        (("--instrument", "DOGE/USDT"), 2, "DOGE/USDT"),
+        (("--set", "fats=12"), 2, "fats"),
+        (("--set", "fast=minus"), 2, "fast"),
+        (("--set", "fast"), 2, "is no key=value"),
+        (("--capital", "-5"), 2, "--capital"),
+        (("--capital", "lots"), 2, "--capital"),
+        (("--from", "yesterday"), 2, "--from"),
+        (("--from", "2030-01-01"), 2, "no bars in the asked time"),
+        (("--trades", "nowhere/trades.jsonl"), 2, "--trades"),
+        (("--format", "xml"), 2, "xml"),
+    ],
+)
+def test_each_wrong_argument_is_named_with_the_next_step(call, candles, arguments, code, told):
+    outcome = call("backtest", "--data", candles, "--strategy", "ma_crossover", *arguments)
+    assert outcome.code == code
+    assert told in outcome.err
+    assert "next: " in outcome.err
+    assert "Traceback" not in outcome.err
+
+
+def test_without_data_the_next_step_is_told(call):
+    outcome = call("backtest", "--strategy", "ma_crossover")
+    assert outcome.code == 2
+    assert "there is no market data" in outcome.err
+    assert "HOLDFAST_DATA" in outcome.err
+
+
+def swapped(columns):
+    columns["ts"][[5, 6]] = columns["ts"][[6, 5]]
+
+
+def doubled(columns):
+    columns["ts"][6] = columns["ts"][5]
+
+
+def upside_down(columns):
+    columns["high"][7] = columns["low"][7] / 2
+
+
+def not_a_number(columns):
+    columns["close"][8] = np.nan
+
+
+def negative(columns):
+    columns["low"][9] = -1.0
+
+
+@pytest.mark.parametrize("spoil", [swapped, doubled, upside_down, not_a_number, negative])
+def test_bars_that_break_a_rule_are_refused_with_their_row(call, tmp_path, spoil):
+    columns = wandering(100)
+    spoil(columns)
+    path = tmp_path / "binance-spot-BTC_USDT-1h-bad.parquet"
+    write_candles(path, columns)
+    outcome = call("backtest", "--data", path, *BASE)
+    assert outcome.code == 1
+    assert "row " in outcome.err
+    assert "next: " in outcome.err
+
+
+def test_a_missing_an_empty_a_cut_and_a_corrupt_file_are_refused(call, candles, tmp_path):
+    whole = candles.read_bytes()
+    spoilt = tmp_path / "binance-spot-BTC_USDT-1h-spoilt.parquet"
+    for content in (b"", whole[:-200], whole[: len(whole) // 2], b"PAR1" + bytes(500) + b"PAR1"):
+        spoilt.write_bytes(content)
+        outcome = call("backtest", "--data", spoilt, *BASE)
+        assert outcome.code == 1
+        assert "next: " in outcome.err
+        assert "Traceback" not in outcome.err
+    missing = call("backtest", "--data", tmp_path / "none.parquet", *BASE)
+    assert missing.code == 1
+    assert "there is no such file" in missing.err
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert call("backtest", "--data", empty, *BASE).code == 1
+
+
+def test_errors_are_json_where_json_was_asked_for(call, candles):
+    outcome = call("backtest", "--data", candles, "--strategy", "nothing", "--json")
+    assert outcome.code == 2
+    assert outcome.document["error"]["exit_code"] == 2
+    assert "ma_crossover" in outcome.document["error"]["next"]
