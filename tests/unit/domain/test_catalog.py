@@ -87,7 +87,7 @@ def test_an_unknown_pair_takes_its_grid_from_its_bars_and_says_so():
 
 
 @pytest.mark.parametrize(
-    ("price", "tick"), [(60_000 / 7, "1"), (1 / 3, "0.00001"), (100 / 3, "0.001"), (1e-7 / 3, "1E-12")]
+    ("price", "tick"), [(60_000 / 7, "0.1"), (1 / 3, "0.00001"), (100 / 3, "0.001"), (1e-7 / 3, "1E-12")]
 )
 def test_bars_on_no_grid_get_a_tick_that_fits_their_price(price: float, tick: str):
     listing = listing_for("AAA/USDT", "NOWHERE", series=make_series([(0, price, price, price, price, 1 / 3)]))

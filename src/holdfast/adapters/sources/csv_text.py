@@ -28,6 +28,7 @@ _T = TypeVar("_T", int, float)
 _CHUNK_ROWS = 20_000
 _DELIMITERS = ",;\t"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_INTEGER_MAX = float(1 << 63)
 _GZIP, _ZIP = b"\x1f\x8b", b"PK\x03\x04"
 
 
@@ -87,11 +88,9 @@ def times(path: Path, table: Table, index: int) -> Ints:
     DataError
         A field is no time.
     """
-    column = table.columns[index]
-    try:
-        return nanoseconds(np.array([_integer(field) for field in column], dtype=np.int64), path.name)
-    except (ValueError, OverflowError):
-        return np.array(_converted(path, table, index, "time", _iso), dtype=np.int64)
+    if _is_number(table.columns[index][0]):
+        return nanoseconds(np.array(_converted(path, table, index, "time", _integer), dtype=np.int64), path.name)
+    return np.array(_converted(path, table, index, "time", _iso), dtype=np.int64)
 
 
 def is_header(row: Sequence[str]) -> bool:
@@ -193,13 +192,10 @@ def _finite(field: str) -> float:
 
 def _integer(field: str) -> int:
     """Return a whole number, also from `1609459200.0`."""
-    try:
-        return int(field)
-    except ValueError:
-        value = float(field)
-        if not value.is_integer():
-            raise
-        return int(value)
+    value = float(field)
+    if not value.is_integer() or abs(value) >= _INTEGER_MAX:
+        raise ValueError(field)
+    return int(field) if field.strip().isdigit() else int(value)
 
 
 def _iso(field: str) -> int:

@@ -16,7 +16,7 @@ CANDLES, MARK, FUNDING, TRADES = "candles", "mark", "funding", "trades"
 _TIMEFRAMES = "|".join(item.value for item in Timeframe)
 # `binance-perp-BTC_USDT-1h-mark-20230101-20231231`
 _RECORDED = re.compile(
-    rf"(?P<venue>[a-z0-9]+)-(?P<market>spot|perp)-(?P<base>[A-Za-z0-9]+)_(?P<quote>[A-Za-z0-9]+)"
+    rf"(?P<venue>[a-z0-9]+)(?:-(?P<market>spot|perp))?-(?P<base>[A-Za-z0-9]+)_(?P<quote>[A-Za-z0-9]+)"
     rf"-(?P<kind>{_TIMEFRAMES}|funding|trades)(?P<mark>-mark)?(?:-.*)?"
 )
 # `BTCUSDT-1m-2024-01`, as the archive of Binance names its files

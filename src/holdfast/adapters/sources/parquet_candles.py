@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 from holdfast.adapters.sources.columns import NAMES, named, nanoseconds, require_file, timeframe_of
 from holdfast.adapters.sources.file_names import FUNDING, TRADES, read_name
 from holdfast.core.errors import ConfigurationError, DataError
-from holdfast.domain.bar_quality import label, validate
+from holdfast.core.time import rfc3339
+from holdfast.domain.bar_quality import BarError, label, validate
 from holdfast.domain.market import BarSeries, Floats, Ints, Timeframe
 from holdfast.domain.values import InstrumentId
 
@@ -68,12 +69,14 @@ def iter_candles(
             hint="name the instrument, like BTC/USDT.BINANCE",
         )
     before: BarSeries | None = None
+    row_first = 0
     for ts, columns in _batches(path, bars):
         timeframe = timeframe or timeframe_of(ts, path.name)
         prices = (columns["open"], columns["high"], columns["low"], columns["close"])
         flags = np.zeros(len(ts), dtype=np.uint8)
         part = BarSeries(instrument_id, timeframe, ts, prices, columns["volume"], flags)
-        _check(path, part, before)
+        _check(path, part, before, row_first)
+        row_first += len(part)
         part = label(part, before)
         before = part.slice(len(part) - 1, len(part))
         yield part
@@ -141,16 +144,18 @@ def _refuse_nulls(path: Path, role: str, column: pa.Array) -> None:
         )
 
 
-def _check(path: Path, part: BarSeries, before: BarSeries | None) -> None:
+def _check(path: Path, part: BarSeries, before: BarSeries | None, row_first: int) -> None:
+    if before is not None and part.ts[0] <= before.ts[-1]:
+        found, last = rfc3339(int(part.ts[0])), rfc3339(int(before.ts[-1]))
+        raise DataError(
+            f"{path.name}: row {row_first} ({found}) is not later than the one before ({last})",
+            hint="sort the file by time, oldest first, and remove duplicates",
+        )
     try:
         validate(part)
-    except DataError as error:
-        raise DataError(f"{path.name}: {error}", hint=error.hint) from error
-    if before is not None and part.ts[0] <= before.ts[-1]:
-        raise DataError(
-            f"{path.name}: row {int(part.ts[0])} is not later than the one before",
-            hint="sort the file by time, oldest first",
-        )
+    except BarError as error:
+        where = f"{path.name}: in the rows from {row_first}" if row_first else path.name
+        raise DataError(f"{where}: {error}", hint=error.hint) from error
 
 
 def _first_line(error: BaseException) -> str:
