@@ -54,6 +54,11 @@ class TradedBar:
         self.ts_due = self.ts_open + config.open_window_ms * MILLISECOND
 
     @property
+    def volume_exact(self) -> Decimal:
+        """Return the volume as the decimal that names its float (base units)."""
+        return Decimal(repr(self.volume))
+
+    @property
     def ts_range(self) -> int:
         """Return the time of what happens within the bar: its last nanosecond, the latest that it can have been."""
         return self.ts_close - 1
@@ -141,8 +146,7 @@ class Book:
         """Return what of the bar's volume we may still take (base units, on the lot); None is without limit."""
         if config.participation_max is None:
             return None
-        volume = self.instrument.quantity(Decimal(repr(bar.volume)) * config.participation_max)
-        return max(volume - self.used, ZERO)
+        return max(self.instrument.quantity(bar.volume_exact * config.participation_max) - self.used, ZERO)
 
     def members(self, order: WorkingOrder) -> Iterator[WorkingOrder]:
         """Give the other orders of its group."""

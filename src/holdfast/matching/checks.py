@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from holdfast.domain.order import OrderSpec
 from holdfast.domain.values import ONE, ZERO
-from holdfast.matching.account import Account
+from holdfast.matching.account import Account, Holds
 from holdfast.matching.book import Book
 from holdfast.matching.config import MatchingConfig
 from holdfast.matching.costs import slippage_max
@@ -38,35 +38,38 @@ def hold_price(spec: OrderSpec, last: float, config: MatchingConfig) -> Decimal:
     return price * (ONE + slippage_max(config))
 
 
-def refusal(book: Book, account: Account, order: WorkingOrder) -> Rejection | None:
-    """Return why the venue does not take the order, or None if it does."""
+def refusal(book: Book, order: WorkingOrder) -> Rejection | None:
+    """Return why the venue does not take the order whatever the account holds, or None if it does."""
     instrument, spec = book.instrument, order.spec
-    prices = (spec.limit_price, spec.trigger_price, spec.trail_offset)
-    if any(price is not None and (price <= 0 or price % instrument.tick) for price in prices):
+    tick = instrument.tick
+    if (
+        _is_off(spec.limit_price, tick)
+        or _is_off(spec.trigger_price, tick)
+        or _is_off(spec.trail_offset, tick)
+    ):  # fmt: skip
         return Rejection.OFF_TICK
     if spec.quantity % instrument.lot:
         return Rejection.OFF_LOT
     # Only entries: what is left of a position must stay closable, however little it is.
     if order.is_entry and 0 < order.hold_price * spec.quantity < instrument.notional_min:
         return Rejection.BELOW_MINIMUM
-    if any(other.spec.side is not spec.side for other in book.members(order)):
+    if spec.group and any(other.spec.side is not spec.side for other in book.members(order)):
         return Rejection.GROUP
-    shared = dict(book.shared)
-    book.add(order)
-    reason = shortage(book, account, order)
-    book.remove(order)
-    book.shared = shared
-    return reason
+    return None
 
 
-def shortage(book: Book, account: Account, order: WorkingOrder) -> Rejection | None:
-    """Return BALANCE if the account cannot bind what the book needs with `order` in it as it now stands."""
+def shortage(book: Book, account: Account, order: WorkingOrder, needed: Holds) -> Rejection | None:
+    """Return BALANCE if the account cannot bind `needed`: what the book needs with `order` in it as it now stands."""
     instrument = book.instrument
-    before, after = account.held_for(instrument), book.holds()
+    before = account.held_for(instrument)
     if book.is_closing(order):
-        is_short = after[0] - before[0] > max(account.closable(instrument, order.spec.side), ZERO)
+        is_short = needed[0] - before[0] > max(account.closable(instrument, order.spec.side), ZERO)
     else:
         available = account.available(instrument.quote)
         # Before any price is known an order cannot be valued; it must at least not come from an empty account.
-        is_short = after[1] - before[1] > max(available, ZERO) or (not order.hold_price and available <= 0)
+        is_short = needed[1] - before[1] > max(available, ZERO) or (not order.hold_price and available <= 0)
     return Rejection.BALANCE if is_short else None
+
+
+def _is_off(price: Decimal | None, tick: Decimal) -> bool:
+    return price is not None and (price < tick or bool(price % tick))

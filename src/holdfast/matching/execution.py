@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from holdfast.core.record import Record
 from holdfast.domain.order import Liquidity, OrderAmended, OrderCanceled, OrderEvent, OrderFilled, TimeInForce
-from holdfast.domain.values import ZERO, Price, Quantity
+from holdfast.domain.values import ONE, ZERO, Price, Quantity
 from holdfast.matching.account import Account, margin
 from holdfast.matching.book import Book, TradedBar
 from holdfast.matching.config import MatchingConfig
@@ -30,11 +30,12 @@ class Terms(Record, frozen=True):
 class Executor:
     """Carries fills out: events, balances, holds and groups. One per venue; it counts the trades."""
 
-    __slots__ = ("account", "config", "sequence")
+    __slots__ = ("_is_stale", "account", "config", "sequence")
 
     def __init__(self, config: MatchingConfig, account: Account) -> None:
         self.config, self.account = config, account
         self.sequence = 0
+        self._is_stale = False  # orders have changed since what they bind was last computed
 
     def number(self) -> int:
         """Return the next number of this venue: for orders and trades alike."""
@@ -42,12 +43,19 @@ class Executor:
         return self.sequence
 
     def cancel(self, book: Book, order: WorkingOrder, ts: int, reason: str) -> OrderCanceled:
-        """Take the order off the book."""
+        """Take the order off the book; what it bound is free after the next `settle`."""
         book.remove(order)
+        self._is_stale = True
         return OrderCanceled(order.spec.order_id, ts, reason)
 
+    def settle(self, book: Book) -> None:
+        """Bind what the orders of the book now need, if they have changed."""
+        if self._is_stale:
+            self.account.hold(book.instrument, book.holds())
+            self._is_stale = False
+
     def fill(self, book: Book, order: WorkingOrder, bar: TradedBar, terms: Terms) -> list[OrderEvent]:
-        """Fill what volume, limit and balance allow; end what may not rest. Holds and levels are refreshed later."""
+        """Fill what volume, limit and balance allow; end what may not rest. The caller settles when all is done."""
         spec = order.spec
         events: list[OrderEvent] = []
         budget = book.budget(bar, self.config)
@@ -75,7 +83,8 @@ class Executor:
         if terms.liquidity is Liquidity.MAKER:
             return order.need_limit()
         config = self.config
-        share = min(quantity / Decimal(repr(bar.volume)), Decimal(1)) if bar.volume > 0 else Decimal(1)
+        volume = bar.volume_exact
+        share = min(quantity / volume, ONE) if volume > 0 else ONE
         adverse = half_spread(config) + slippage(config, share)
         if terms.depth > 0 and config.sweep:
             adverse += config.sweep * share * terms.depth / terms.base
@@ -86,15 +95,20 @@ class Executor:
         return price
 
     def _affordable(self, book: Book, order: WorkingOrder, price: Price, quantity: Decimal) -> Decimal:
+        """Return how much of `quantity` the account can give or pay: what is free, and what the order's group binds."""
+        self.settle(book)
         account, instrument = self.account, book.instrument
-        others = book.holds(without=order)
-        own = account.held_for(instrument)
         if book.is_closing(order):
-            return min(quantity, account.closable(instrument, order.spec.side) + own[0] - others[0])
-        free = account.available(instrument.quote) + own[1] - others[1]
-        if margin(price, quantity, book.fee_rate_max) <= free:
+            free = account.closable(instrument, order.spec.side)
+            if quantity <= free + order.left:  # the order itself binds that much at least
+                return quantity
+            return min(quantity, free + account.held_for(instrument)[0] - book.holds(without=order)[0])
+        free = account.available(instrument.quote)
+        cost = margin(price, quantity, book.fee_rate_max)
+        if cost <= free:
             return quantity
-        return instrument.quantity(max(free, ZERO) / margin(price, Decimal(1), book.fee_rate_max))
+        free += account.held_for(instrument)[1] - book.holds(without=order)[1]
+        return quantity if cost <= free else instrument.quantity(max(free, ZERO) * quantity / cost)
 
     def _trade(
         self, book: Book, order: WorkingOrder, terms: Terms, price: Price, quantity: Quantity
@@ -113,7 +127,7 @@ class Executor:
             events += self._share(book, order, terms.ts, quantity)
         if not order.left:
             book.remove(order)
-        self.account.hold(book.instrument, book.holds())
+        self._is_stale = True
         return events
 
     def _share(self, book: Book, order: WorkingOrder, ts: int, quantity: Quantity) -> list[OrderEvent]:

@@ -82,12 +82,11 @@ class Venue:
         if book is None:
             return (OrderRejected(order_id, ts, Rejection.UNKNOWN_INSTRUMENT),)
         order = self._working(book, spec, ts)
-        reason = refusal(book, self._account, order)
+        reason = refusal(book, order) or self._bind(book, order)
         if reason is not None:
             return (OrderRejected(order_id, ts, reason),)
-        book.add(order)
         self._owner[order_id] = book
-        self._settle(book)
+        book.refresh()
         return (OrderAccepted(order_id, ts, f"V{self._executor.number()}"),)
 
     def change(
@@ -125,7 +124,8 @@ class Venue:
         if self._config.latency_bars:
             return self._send(book, Request(self._active_from(book, ts), order_id, reason=reason))
         event = self._executor.cancel(book, order, ts, reason)
-        self._settle(book)
+        self._executor.settle(book)
+        book.refresh()
         return (event,)
 
     def open_orders(self) -> Sequence[OrderId]:
@@ -159,7 +159,7 @@ class Venue:
         events = [*self._receive(book, traded), *self._matcher.open(book, traded)] if traded.has_traded else []
         if events:
             book.enter(Phase.OPEN, traded.ts_open, bar.open)
-            self._account.hold(book.instrument, book.holds())
+            self._executor.settle(book)
         book.refresh()
         return tuple(events)
 
@@ -169,7 +169,7 @@ class Venue:
         if events:
             fills = [event.price for event in events if isinstance(event, OrderFilled)]
             book.enter(Phase.RANGE, traded.ts_range, float(fills[-1]) if fills else book.last)
-            self._account.hold(book.instrument, book.holds())
+            self._executor.settle(book)
         else:
             book.enter(Phase.CLOSED, 0, bar.close)
         book.refresh()
@@ -207,7 +207,8 @@ class Venue:
             book.restore(decoded.books.get(instrument_id, BookState()), orders)
             self._owner.update((order.spec.order_id, book) for order in orders)
             self._account.bind_short(book.instrument)
-            self._settle(book)
+            self._account.hold(book.instrument, book.holds())
+            book.refresh()
 
     # -- steps ------------------------------------------------------------------------------------------------------
 
@@ -230,7 +231,7 @@ class Venue:
 
     def _send(self, book: Book, request: Request) -> Events:
         book.requests.append(request)
-        self._settle(book)
+        book.refresh()
         return NOTHING
 
     def _receive(self, book: Book, bar: TradedBar) -> list[OrderEvent]:
@@ -265,19 +266,28 @@ class Venue:
             self._account.hold(book.instrument, book.holds())
         return (OrderAmended(order.spec.order_id, ts, trigger_price, None, quantity),)
 
+    def _bind(self, book: Book, order: WorkingOrder) -> Rejection | None:
+        """Add the order to the book if the account can bind what the book then needs."""
+        shared = dict(book.shared)
+        book.add(order)
+        needed = book.holds()
+        reason = shortage(book, self._account, order, needed)
+        if reason is None:
+            self._account.hold(book.instrument, needed)
+        else:
+            book.remove(order)
+            book.shared = shared
+        return reason
+
     def _resizable(self, book: Book, order: WorkingOrder, quantity: Quantity) -> Rejection | None:
         if quantity % book.instrument.lot or quantity <= order.filled:
             return Rejection.OFF_LOT
         before, shared = Quantity(order.quantity), dict(book.shared)
         book.resize(order, quantity)
-        reason = shortage(book, self._account, order)
+        reason = shortage(book, self._account, order, book.holds())
         book.resize(order, before)
         book.shared = shared
         return reason
-
-    def _settle(self, book: Book) -> None:
-        self._account.hold(book.instrument, book.holds())
-        book.refresh()
 
 
 def decode_state(state: bytes) -> VenueState:

@@ -22,6 +22,14 @@ def test_a_whole_fill_cancels_the_others(room: Room):
     assert room.venue._account.held(BASE) == 0
 
 
+def test_a_stop_and_a_target_may_both_ask_for_everything_there_is():
+    room = Room(balances={BASE: dec(1)})
+    room.stop(90, group="g")
+    room.target(110, group="g")
+    assert brief(room.play(100, 100, 90, 95)) == ["o1 filled 1 at 90", "o2 canceled group"]
+    assert room.balance(BASE) == 0
+
+
 def test_what_one_fills_the_others_lose():
     room = thin()
     stop = room.stop(90, 5, group="g")
