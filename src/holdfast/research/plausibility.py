@@ -62,7 +62,8 @@ def _too_good(case: Symptoms) -> list[str]:
 def _too_little(case: Symptoms) -> list[str]:
     found: list[str] = []
     if case.trades < TRADES_MIN:
-        found.append(f"{case.trades} trades are too few to tell skill from luck: at least {TRADES_MIN} are needed.")
+        trades = "1 trade is" if case.trades == 1 else f"{case.trades} trades are"
+        found.append(f"{trades} too few to tell skill from luck: at least {TRADES_MIN} are needed.")
     if case.days < DAYS_MIN and case.growth is not None:
         found.append(f"Annual figures from {case.days:.1f} days say little: at least {DAYS_MIN:.0f} days are needed.")
     return found
@@ -87,8 +88,8 @@ def _wrong(case: Symptoms) -> list[str]:
             f"The trades and the equity curve differ by {case.unexplained:.2f}: one of the two is incomplete or wrong."
         )
     if case.losses_unexplained:
+        trades = "1 trade" if case.losses_unexplained == 1 else f"{case.losses_unexplained} trades"
         found.append(
-            f"{case.losses_unexplained} trades lost more than the risk gate had allowed, and neither a gap nor missing"
-            " liquidity explains it."
+            f"{trades} lost more than the risk gate had allowed, and neither a gap nor missing liquidity explains it."
         )
     return found

@@ -40,7 +40,7 @@ from holdfast.portfolio.story import (
 SECOND = 1_000_000_000
 NAME = InstrumentId("BTC/USDT.TEST")
 SIGNAL = Signal(
-    NAME, 60 * SECOND, "crossover", Action.ENTER_LONG, 0.75, 100.0, 98.0, 104.0, "The fast average rose above the slow.",
+    NAME, 60 * SECOND, "crossover", Action.ENTER_LONG, 0.75, 100.0, 98.0, 104.0, "The fast average rose above it.",
     (("fast", 100.25), ("slow", 99.5)),
 )  # fmt: skip
 PROPOSAL = Proposal(
@@ -74,8 +74,8 @@ def fill(
 def told() -> Story:
     """A long trade of 3.9 BTC that trailed its stop up twice, left by it through a gap, and made 0.5 R."""
     entry = OrderSpec(
-        OrderId("hf-1p"), NAME, Side.BUY, OrderType.LIMIT, Quantity(Decimal("3.9")), Role.ENTRY, Price(Decimal("100.5")),
-        time_in_force=TimeInForce.IOC,
+        OrderId("hf-1p"), NAME, Side.BUY, OrderType.LIMIT, Quantity(Decimal("3.9")), Role.ENTRY,
+        Price(Decimal("100.5")), time_in_force=TimeInForce.IOC,
     )  # fmt: skip
     stop = OrderSpec(
         OrderId("hf-2s"), NAME, Side.SELL, OrderType.STOP_MARKET, Quantity(Decimal("3.9")), Role.STOP,
@@ -93,8 +93,8 @@ def told() -> Story:
     stories = (
         OrderStory(submitted(entry).apply(bought), "hf-1p", 60 * SECOND, 62 * SECOND, (bought,)),
         OrderStory(
-            submitted(stop).amended(Price(Decimal(103)), None).apply(sold), "hf-1p", 62 * SECOND, 300 * SECOND, (sold,), 2,
-            moves,
+            submitted(stop).amended(Price(Decimal(103)), None).apply(sold), "hf-1p", 62 * SECOND, 300 * SECOND, (sold,),
+            2, moves,
         ),
         OrderStory(
             submitted(target).apply(OrderCanceled(OrderId("hf-3t"), 300 * SECOND, "group")), "hf-1p", 62 * SECOND,
@@ -107,8 +107,8 @@ def told() -> Story:
     )  # fmt: skip
     trade = ClosedTrade(
         OrderId("hf-1p"), NAME, Side.BUY, Decimal("3.9"), 62 * SECOND, Decimal("100.1"), 300 * SECOND, Decimal("102.5"),
-        "trailing_stop", Decimal(103), Decimal(104), Decimal("0.78"), Decimal("2.34"), Decimal("8.58"), Decimal("17.16"),
-        Decimal("0.5"), (SIGNAL.reason,), "", "crossover",
+        "trailing_stop", Decimal(103), Decimal(104), Decimal("0.78"), Decimal("2.34"), Decimal("8.58"),
+        Decimal("17.16"), Decimal("0.5"), (SIGNAL.reason,), "", "crossover",
     )  # fmt: skip
     return Story(decision, stories, (), trade)
 
@@ -120,7 +120,7 @@ def test_a_closed_trade_is_told_from_signal_to_result():
 Entry hf-1p on BTC/USDT.TEST, 1970-01-01T00:01:00Z: closed
 
 Signal
-  crossover wanted to enter long with a confidence of 75%: The fast average rose above the slow.
+  crossover wanted to enter long with a confidence of 75%: The fast average rose above it.
   It rests on fast 100.25, slow 99.5.
 
 Size
