@@ -84,6 +84,7 @@ def test_opinion_that_leaves_too_little_is_a_refusal(room):
     assert room.review("0.00001").rule == "NOTIONAL_MIN"
     assert room.review("0.0051").rule == "NOTIONAL_MIN", "5.10 at its entry, 4.998 at its stop"
     assert isinstance(room.review("0.0052"), Approved)
+    assert isinstance(room.short().review("0.005"), Approved), "at the border: 5.00"
 
 
 def test_opinion_cannot_turn_a_refusal_into_an_approval(room):
