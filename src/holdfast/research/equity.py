@@ -102,7 +102,8 @@ def sharpe_ratio(returns: Floats) -> float | None:
     """
     if len(returns) < _RETURNS_MIN:
         return None
-    deviation = float(np.std(returns, ddof=1))
+    with np.errstate(over="ignore"):  # a deviation beyond all numbers is no ratio; `_ratio` says so
+        deviation = float(np.std(returns, ddof=1))
     return _ratio(float(np.mean(returns)), deviation)
 
 
@@ -125,7 +126,8 @@ def sortino_ratio(returns: Floats) -> float | None:
     """
     if len(returns) < _RETURNS_MIN:
         return None
-    downside = math.sqrt(float(np.mean(np.minimum(returns, 0.0) ** 2)))
+    with np.errstate(over="ignore"):
+        downside = math.sqrt(float(np.mean(np.minimum(returns, 0.0) ** 2)))
     return _ratio(float(np.mean(returns)), downside)
 
 
@@ -162,7 +164,7 @@ def drawdown_of(curve: EquityCurve) -> Drawdown:
 
 
 def _ratio(mean: float, deviation: float) -> float | None:
-    if deviation < _DEVIATION_MIN:
+    if not _DEVIATION_MIN <= deviation < math.inf:
         return None
     return _finite(lambda: mean / deviation * math.sqrt(DAYS_PER_YEAR))
 
