@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import cast
 
 import msgspec
 
@@ -49,9 +48,9 @@ def checked_parameters(definition: StepDefinition, given: Mapping[str, str | flo
     ConfigurationError
         A key is unknown, or a value is impossible.
     """
-    defaults = cast("dict[str, object]", msgspec.to_builtins(definition.parameters()))
-    hint = "--set key=value with a key of: " + ", ".join(defaults)
+    keys: tuple[str, ...] = getattr(definition.parameters, "__struct_fields__", ())
+    hint = "--set key=value with a key of: " + ", ".join(keys)
     try:
-        return msgspec.convert({**defaults, **given}, definition.parameters, strict=False)
+        return msgspec.convert(given, definition.parameters, strict=False)
     except msgspec.ValidationError as error:
         raise ConfigurationError(f"strategy {definition.name}: {error}", hint=hint) from error

@@ -38,7 +38,12 @@ HEAD = 7
 
 Step = Callable[[State, State, float, float, float, float, float], int]
 
-_ACTIONS = (None, Action.ENTER_LONG, Action.EXIT_LONG, Action.ENTER_SHORT, Action.EXIT_SHORT)
+_ACTIONS = {
+    ENTER_LONG: Action.ENTER_LONG,
+    EXIT_LONG: Action.EXIT_LONG,
+    ENTER_SHORT: Action.ENTER_SHORT,
+    EXIT_SHORT: Action.EXIT_SHORT,
+}
 # A suspect bar holds a price that no market has had: a step never sees it, in any of the three forms.
 SUSPECT = int(BarFlag.SUSPECT)
 
@@ -148,7 +153,7 @@ class StepStrategy:
         self.trail = self._view[TRAIL]
 
     def _signal(self, bar: BarClosed, code: int) -> Signal:
-        action = _ACTIONS[code]
+        action = _ACTIONS.get(code)
         if action is None:
             raise DomainError(f"{self.name}: a step returns 0 to 4, found {code}")
         view = self._view
