@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from decimal import Decimal
@@ -26,7 +27,7 @@ CORRELATION_WINDOW = 97
 class DeskState(State):
     """Everything of a desk that a restart must know."""
 
-    strategy: list[float]
+    strategy: list[float | str]  # text where it is no finite number: JSON has neither NaN nor infinity
     market: list[float]
     ts_last: int
     bars_seen: int
@@ -105,14 +106,16 @@ class Desk:
     def snapshot(self) -> DeskState:
         """Return the state."""
         market = [self.close, self.close_good, self.range_fast, self.range_slow, self.volume_average, self.held]
+        strategy = [x if math.isfinite(x) else repr(float(x)) for x in self.strategy.snapshot()]
+        trail = self.strategy.trail if math.isfinite(self.strategy.trail) else 0.0
         return DeskState(
-            list(self.strategy.snapshot()), [*market, self.strategy.trail], self.ts_last, self.bars_seen,
+            strategy, [*market, trail], self.ts_last, self.bars_seen,
             self.is_suspect, list(self.closes or ()), self.trade, self.entry_id, self.entry,
         )  # fmt: skip
 
     def restore(self, state: DeskState) -> None:
         """Take up a state that `snapshot` gave."""
-        self.strategy.restore(state.strategy)
+        self.strategy.restore([float(x) for x in state.strategy])
         market, self.strategy.trail = state.market[:6], state.market[6]
         self.close, self.close_good, self.range_fast, self.range_slow, self.volume_average, self.held = market
         self.ts_last, self.bars_seen, self.is_suspect = state.ts_last, state.bars_seen, state.is_suspect

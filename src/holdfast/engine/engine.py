@@ -47,7 +47,7 @@ from holdfast.domain.values import InstrumentId, OrderId, Ratio, Side
 from holdfast.engine.account import Account
 from holdfast.engine.config import EngineConfig, OnSilence
 from holdfast.engine.desk import Desk
-from holdfast.engine.planner import Planner
+from holdfast.engine.planner import Planner, recordable
 from holdfast.engine.protection import Protection
 from holdfast.engine.trade import OpenTrade
 from holdfast.risk.view import MarketView, PortfolioView
@@ -125,14 +125,15 @@ class Engine:
         desk.observe(bar)
         signal = desk.strategy.on_bar(bar)
         trade = desk.trade
-        if trade is not None:
-            commands = self.protection.follow(self.orders, desk, trade, bar, self._next_id)
-            if signal is not None or commands:
-                return self._on_signal_in_trade(bar, desk, trade, signal, commands)
+        if signal is not None:
+            signal = recordable(signal)
+            if trade is not None:
+                return self._on_signal_in_trade(bar, desk, trade, signal)
+            return self._on_signal(bar, desk, signal)
+        if trade is None:
             return QUIET
-        if signal is None:
-            return QUIET
-        return self._on_signal(bar, desk, signal)
+        commands = self.protection.follow(self.orders, desk, trade, bar, self._next_id)
+        return self._tick(bar, commands=self._sent(commands)) if commands else QUIET
 
     def _on_signal(self, bar: BarClosed, desk: Desk, signal: Signal) -> Tick:
         side = _ENTER.get(signal.action)
@@ -169,18 +170,15 @@ class Engine:
         submit = self._submit(SubmitOrder(verdict))
         return self._tick(event, signals, proposal, commands=(submit,))
 
-    def _on_signal_in_trade(
-        self, bar: BarClosed, desk: Desk, trade: OpenTrade, signal: Signal | None, commands: tuple[Command, ...]
-    ) -> Tick:
-        if signal is None:
-            return self._tick(bar, commands=self._sent(commands))
+    def _on_signal_in_trade(self, bar: BarClosed, desk: Desk, trade: OpenTrade, signal: Signal) -> Tick:
         wants_out = signal.action is (Action.EXIT_LONG if trade.side is Side.BUY else Action.EXIT_SHORT)
         is_reversal = _ENTER.get(signal.action) is trade.side.opposite
         if (wants_out or is_reversal) and not trade.is_exiting:
             trade.reasons.append(signal.reason)
-            # Leaving outdates whatever the stop was about to do.
+            # Leaving comes instead of following: the stop stays where the venue has it.
             commands = self.protection.leave(desk, trade, Role.EXIT, self._next_id)
             return self._tick(bar, (signal,), commands=self._sent(commands))
+        commands = self.protection.follow(self.orders, desk, trade, bar, self._next_id)
         if not commands and not is_reversal and not wants_out:
             return QUIET  # the strategy would enter again where it already is
         return self._tick(bar, (signal,), commands=self._sent(commands))

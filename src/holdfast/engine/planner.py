@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
+
+import msgspec
 
 from holdfast.core.errors import DomainError
 from holdfast.domain.decision import Action, Proposal, Refused, Signal
@@ -72,6 +75,21 @@ class Planner:
             for at, one in enumerate(exposed)
             for two in exposed[at + 1 :]
         )
+
+
+def recordable(signal: Signal) -> Signal:
+    """Return the signal with 0 for what is no number: JSON has no NaN, and no level of 0 is ever traded on."""
+    figures = (signal.entry, signal.stop, signal.target, signal.strength, *(value for _, value in signal.evidence))
+    if math.isfinite(sum(figures)):
+        return signal
+    return msgspec.structs.replace(
+        signal, entry=_finite(signal.entry), stop=_finite(signal.stop), target=_finite(signal.target),
+        strength=_finite(signal.strength), evidence=tuple((name, _finite(value)) for name, value in signal.evidence),
+    )  # fmt: skip
+
+
+def _finite(value: float) -> float:
+    return value if math.isfinite(value) else 0.0
 
 
 def _correlated(one: Desk, two: Desk) -> float:

@@ -14,7 +14,7 @@ from holdfast.domain.order import Order, OrderFilled, OrderSpec, OrderType, Role
 from holdfast.domain.values import OrderId, Quantity, Side
 from holdfast.engine.desk import Desk
 from holdfast.engine.trade import Bracket, OpenTrade
-from holdfast.risk.costs import loss_per_unit
+from holdfast.risk.costs import CostReserve, loss_per_unit
 from holdfast.risk.exits import ExitConfig, best_price, next_stop, partial_targets
 from holdfast.risk.gate import RiskGate
 
@@ -32,23 +32,27 @@ class Protection:
 
     def open(self, entry: Proposal, order: Order, instrument: Instrument) -> OpenTrade:
         """Return the trade that the first fill of an entry opens."""
+        reserve, side = self.gate.reserve(instrument), entry.side
         stop, target = entry.stop, entry.target
+        unit = loss_per_unit(side, entry.entry, stop, reserve)
         if entry.is_anchored_to_fill:
+            unit = loss_per_unit(side, entry.entry, stop + entry.entry - entry.reference, reserve)
             shift = order.price_average - entry.reference
-            stop, target = instrument.price(stop + shift), instrument.price(target + shift)
+            # After a far better fill than was asked for, the distance may reach below the lowest price there is.
+            stop, target = (instrument.price(max(x + shift, instrument.tick)) for x in (stop, target))
         reasons = [entry.reason]
         return OpenTrade(
-            trade_id=order.spec.order_id, instrument_id=instrument.id, side=entry.side, strategy=entry.strategy,
+            trade_id=order.spec.order_id, instrument_id=instrument.id, side=side, strategy=entry.strategy,
             reasons=reasons, stop=stop, stop_level=float(stop), stop_first=stop, target=target,
-            distance=abs(entry.reference - entry.stop), risk=Decimal(0),
-            slippage_reserved=self.gate.reserve(instrument).slippage_exit, brackets=[],
+            distance=abs(entry.reference - entry.stop), risk=Decimal(0), risk_unit=unit, tick=instrument.tick,
+            slippage_reserved=reserve.slippage_exit, brackets=[],
         )  # fmt: skip
 
     def protect(self, desk: Desk, trade: OpenTrade, fill: OrderFilled, next_id: NextId) -> tuple[Command, ...]:
         """Count an entry fill and return its bracket: one stop, one target or more, all of one group."""
         instrument, side = desk.instrument, trade.side.opposite
         trade.enter(fill)
-        trade.risk += loss_per_unit(trade.side, fill.price, trade.stop, self.gate.reserve(instrument)) * fill.quantity
+        trade.risk += self._risk(trade, fill, self.gate.reserve(instrument)) * fill.quantity
         group = f"{trade.trade_id}.{len(trade.brackets)}"
         specs = [
             OrderSpec(
@@ -73,6 +77,15 @@ class Protection:
         bracket = Bracket(group, fill.quantity, specs[0].order_id, [spec.order_id for spec in specs[1:]])
         trade.brackets.append(bracket)
         return tuple(self._approve(spec, trade) for spec in specs)
+
+    def _risk(self, trade: OpenTrade, fill: OrderFilled, reserve: CostReserve) -> Decimal:
+        """Return what one unit of an entry fill may lose: what it does lose at its stop, within what was allowed."""
+        entered = CostReserve(reserve.fee_taker, reserve.slippage_exit)  # how far the entry slipped is known by now
+        loss = loss_per_unit(trade.side, fill.price, trade.stop, entered)
+        if loss > trade.risk_unit:
+            # Only an entry without a limit: the market jumped between the decision and the fill.
+            trade.has_gapped = True
+        return loss if 0 < loss <= trade.risk_unit else trade.risk_unit
 
     def follow(
         self, orders: dict[OrderId, Order], desk: Desk, trade: OpenTrade, bar: BarClosed, next_id: NextId
@@ -106,7 +119,7 @@ class Protection:
     def leave(self, desk: Desk, trade: OpenTrade, role: Role, next_id: NextId) -> tuple[Command, ...]:
         """Return the market orders that close the whole trade; stop and target stay until the fills have come."""
         trade.is_exiting = True
-        trade.exit_role = role
+        trade.leave_role = role
         return self._leave_again(desk, trade, next_id)
 
     def _leave_again(self, desk: Desk, trade: OpenTrade, next_id: NextId) -> tuple[Command, ...]:
@@ -116,7 +129,7 @@ class Protection:
                 bracket.exit_id = next_id("x")
                 spec = OrderSpec(
                     bracket.exit_id, desk.instrument.id, trade.side.opposite, OrderType.MARKET,
-                    Quantity(bracket.quantity), Role(trade.exit_role), time_in_force=TimeInForce.IOC,
+                    Quantity(bracket.quantity), Role(trade.leave_role), time_in_force=TimeInForce.IOC,
                     group=bracket.group,
                 )  # fmt: skip
                 commands.append(self._approve(spec, trade))

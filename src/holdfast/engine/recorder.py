@@ -10,7 +10,7 @@ from holdfast.core.errors import JournalError
 from holdfast.core.record import encode
 from holdfast.domain.market import BarClosed
 from holdfast.domain.tick import Tick
-from holdfast.ports.journal import Entry, Journal
+from holdfast.ports.journal import Entry, Journal, Receipt
 
 TICK, BARS, OPERATOR, CHECKPOINT, RUN = "tick", "bars", "operator", "checkpoint", "run"
 """The kinds of records that an account writes: decisions, arrived bars, orders of a person, states, and a beginning."""
@@ -27,6 +27,7 @@ class Recorder:
         "_entries",
         "_hash",
         "_journal",
+        "_receipt",
         "_ticks",
         "batch",
         "expected",
@@ -38,6 +39,7 @@ class Recorder:
     def __init__(self, journal: Journal, *, is_durable_first: bool, is_input_kept: bool, batch: int = 1) -> None:
         self._journal, self._hash = journal, hashlib.sha256()
         self._entries: list[Entry] = []
+        self._receipt: Receipt | None = None  # of what was handed over last, while nobody has waited for it
         self._ticks: list[bytes] = []  # encoded, not yet entries
         self.is_durable_first, self.is_input_kept, self.batch = is_durable_first, is_input_kept, batch
         self.expected: deque[bytes] = deque()
@@ -88,14 +90,14 @@ class Recorder:
         self._collect()
         if self._entries:
             entries, self._entries = self._entries, []
-            self._journal.append(entries)
+            self._receipt = self._journal.append(entries)
 
     def sync(self) -> None:
-        """Hand over and wait until it is durable."""
-        self._collect()
-        if self._entries:
-            entries, self._entries = self._entries, []
-            self._journal.append(entries).wait()
+        """Hand over and wait until it is durable, and all that was handed over before."""
+        self.flush()
+        if self._receipt is not None:
+            receipt, self._receipt = self._receipt, None
+            receipt.wait()
 
     def _collect(self) -> None:
         # One update for many ticks: a hash of more than 2 KiB lets other threads run, and waiting for them costs more.

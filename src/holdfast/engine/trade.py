@@ -37,6 +37,8 @@ class OpenTrade(State):
     target: Price
     distance: Decimal  # entry to first stop, as proposed
     risk: Decimal  # the most it may lose by what the gate allowed
+    risk_unit: Decimal  # the most that the gate let one unit lose, from the worst price that the entry may pay
+    tick: Decimal  # of the instrument's prices
     slippage_reserved: Decimal  # of the exit, as a share of the price; part of `risk`
     brackets: list[Bracket]
     entry_ts: int = 0
@@ -46,7 +48,8 @@ class OpenTrade(State):
     exit_quantity: Decimal = ZERO
     exit_notional: Decimal = ZERO
     exit_fills: int = 0
-    exit_role: str = ""
+    exit_role: str = ""  # of the last exit fill
+    leave_role: str = ""  # of the market orders that close it, once it is exiting
     fees: Decimal = ZERO
     slippage: Decimal = ZERO
     is_trailed: bool = False
@@ -85,7 +88,8 @@ class OpenTrade(State):
         sign, reference = self.side.sign, fill.reference
         # The market itself was beyond the first stop when it could first trade.
         self.has_gapped = self.has_gapped or fill.is_gap or (self.stop_first - reference) * sign > 0
-        self.has_swept = self.has_swept or (reference - fill.price) * sign > reference * self.slippage_reserved
+        slipped = (reference - fill.price) * sign
+        self.has_swept = self.has_swept or slipped > reference * self.slippage_reserved + self.tick
         self._count(fill, self.side.opposite)
         for bracket in self.brackets:
             if bracket.group == order.spec.group:
@@ -130,4 +134,7 @@ class OpenTrade(State):
         if self.exit_fills > len(self.brackets):
             # Sold in parts over several bars, because we may take only a share of each bar's volume.
             return "liquidity"
-        return "sweep" if self.has_swept else "unexplained"
+        if self.has_swept:
+            return "sweep"
+        # Fills are rounded to the tick, against us.
+        return "rounding" if -pnl <= self.risk + self.tick * self.entry_quantity else "unexplained"

@@ -31,7 +31,7 @@ class RandomStrategy:
         self.trail = 0.0
         self._bars = 0
         self._is_anchored = rng.random() < 0.5
-        wish, leave, trail = rng.uniform(0.02, 0.3), rng.uniform(0.0, 0.05), rng.choice((0.0, 0.0, 0.3))
+        wish, leave, trail = rng.uniform(0.05, 0.5), rng.uniform(0.0, 0.05), rng.choice((0.0, 0.0, 0.3))
         scale = rng.choice((0.002, 0.01, 0.03, 0.2))
         self._plans = [_draw(rng, wish, leave, trail, scale * rng.uniform(0.3, 3.0), absurdity) for _ in range(_PERIOD)]
 

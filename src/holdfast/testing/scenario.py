@@ -171,7 +171,7 @@ def _matching(rng: random.Random) -> MatchingConfig:
 
 
 def _strategy(rng: random.Random, seed: int) -> tuple[str, StrategyFactory]:
-    if rng.random() < 0.6:
+    if rng.random() < 0.7:
         absurdity = rng.choice((0.0, 0.1, 0.5))
         return "random", lambda instrument_id: RandomStrategy(instrument_id, seed, absurdity)
     name = rng.choice(sorted(BUILT_IN))

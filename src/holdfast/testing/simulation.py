@@ -256,7 +256,7 @@ def run_seeds(seeds: Sequence[int], jobs: int = 1) -> Iterator[Outcome]:
 def summarise(outcomes: Iterator[Outcome], total: int, begun: float) -> Summary:
     """Count the outcomes, telling on stderr how far it is and what has failed."""
     violations: list[Violation] = []
-    causes: dict[str, int] = msgspec.field(default_factory=dict)
+    causes: dict[str, int] = {}
     bars = ticks = entries = trades = kills = 0
     done = 0
     for outcome in outcomes:
