@@ -20,6 +20,10 @@ class MatchingConfig(Record, frozen=True):
     A taker pays half of `spread_bps`, plus `slippage_bps`, plus `impact` times the share of the bar's volume that it
     takes. A stop also pays `sweep` times that share of the way from its price to the bar's worst price: a stop in a
     crash sells into what the crash has left. Fee rates are the instrument's.
+
+    What is sent at a close reaches the market `latency_ms` later. The price of that moment is not in the bar, so the
+    open stands for it, with spread and slippage on top; after `open_window_ms` the open is history, and a market order
+    waits for the next one.
     """
 
     spread_bps: Decimal = Decimal(2)  # bid to ask, 1 = 0.01 %
@@ -29,7 +33,7 @@ class MatchingConfig(Record, frozen=True):
     participation_max: Decimal | None = Decimal("0.10")  # share of a bar's volume, all our orders together; None: all
     latency_ms: int = 250
     latency_bars: int = 0  # in addition; delays amends and cancels, too
-    open_window_ms: int = 5_000  # who arrives later after an open than this no longer gets the open's price
+    open_window_ms: int = 5_000
     is_touch_fill: bool = False  # does a limit order fill when the price only touches it
     is_fee_free: bool = False
 
