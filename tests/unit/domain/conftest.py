@@ -31,8 +31,8 @@ def make_walk(
 ) -> BarSeries:
     """A random walk on a tick of 0.01, every number on its grid; `missing` is the share of bars left out."""
     random = np.random.default_rng(seed)
-    closes = 10_000 + np.cumsum(random.integers(-50, 51, bars))
-    opens = np.concatenate(([10_000], closes[:-1])) + random.integers(-2, 3, bars)
+    closes = np.abs(10_000 + np.cumsum(random.integers(-50, 51, bars))) + 200  # turned back before it reaches zero
+    opens = np.concatenate(([10_200], closes[:-1])) + random.integers(-2, 3, bars)
     highs = np.maximum(opens, closes) + random.integers(0, 40, bars)
     lows = np.minimum(opens, closes) - random.integers(0, 40, bars)
     volumes = random.integers(1, 10_000_000, bars) / 1e4
