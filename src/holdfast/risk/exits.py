@@ -178,8 +178,10 @@ def partial_targets(
         size = instrument.quantity(owed)
         if size <= 0 or size * price < instrument.notional_min or (target - price) * sign <= 0:
             continue
-        parts.append((price, size))
         left, owed = left - size, ZERO
+        if parts and parts[-1][0] == price:  # two levels on one tick are one order
+            size = Quantity(size + parts.pop()[1])
+        parts.append((price, size))
     # What is left must be sellable too; else the last part takes it along.
     while parts and left > 0 and left * min(target, entry) < instrument.notional_min:
         left += parts.pop()[1]

@@ -150,6 +150,11 @@ def test_part_that_is_too_small_joins_the_next(room):
     assert plain(take(room, "0.4", ("1", "0.1"), ("2", "0.5"))) == [("104", "0.24"), ("106", "0.16")]
 
 
+def test_parts_on_one_tick_become_one_order(room):
+    near = take(room, "1", ("0.1", "0.2"), ("0.2", "0.2"), stop="99.99", target="100.02")
+    assert plain(near) == [("100.01", "0.4"), ("100.02", "0.6")]
+
+
 def test_rest_that_is_too_small_goes_with_the_last_part(room):
     assert plain(take(room, "0.1", ("1", "0.6"))) == [("106", "0.1")]
     assert plain(take(room, "0.06", ("1", "0.5"))) == [("106", "0.06")]
