@@ -27,9 +27,9 @@ def replace_durably(path: Path, write: Callable[[BinaryIO], None]) -> None:
             file.flush()
             os.fsync(file.fileno())
         Path(name).replace(path)
-    except BaseException:
+    finally:
+        # Gone when it took the place of `path`; there still when something failed.
         Path(name).unlink(missing_ok=True)
-        raise
     _sync_folder(path.parent)
 
 

@@ -171,7 +171,7 @@ def path_name(instrument_id: str) -> str:
         elif letter in _PLAIN and not (letter == "." and index == 0):
             parts.append(letter)
         else:
-            parts.append("".join(f"%{byte:02X}" for byte in letter.encode()))
+            parts.append("".join(f"%{byte:02X}" for byte in letter.encode("utf-8", "surrogatepass")))
     name = "".join(parts)
     if not name or len(name) > _NAME_BYTES_MAX:
         raise DataError(f"{instrument_id!r} cannot name a folder", hint="an instrument is named like BTC/USDT.BINANCE")

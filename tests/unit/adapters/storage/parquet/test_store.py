@@ -136,7 +136,7 @@ def test_a_foreign_parquet_file_is_refused(store: ParquetBarStore):
         store.load(NAME, Timeframe.H1)
 
 
-@given(st.text(min_size=1, max_size=40), st.text(min_size=1, max_size=40))
+@given(st.text(min_size=1, max_size=16), st.text(min_size=1, max_size=16))
 def test_names_of_folders_are_safe_and_one_to_one(one: str, other: str):
     names = [path_name(one), path_name(other)]
     assert (names[0] == names[1]) == (one == other)
