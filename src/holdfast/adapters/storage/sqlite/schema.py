@@ -16,7 +16,7 @@ SCHEMA_VERSION = 2
 
 # The kinds that make up the mass of a journal. All others are indexed, so that the last checkpoint among a million
 # ticks is found at once, and the mass pays nothing for it. The text must be the same in index and query: SQLite
-# uses a partial index only if it sees its condition again.
+# uses a partial index only if it sees its condition again. Each entry ends in the sequence by itself, as the rowid.
 NOT_BULK = "kind NOT IN ('tick', 'bars', 'input')"
 BULK_KINDS = frozenset({"tick", "bars", "input"})
 
@@ -24,7 +24,7 @@ _META = "CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, W
 _RECORD_V1 = """CREATE TABLE record(
     sequence INTEGER PRIMARY KEY, ts INTEGER NOT NULL, kind TEXT NOT NULL, body BLOB NOT NULL, hash BLOB NOT NULL
 ) STRICT"""
-_INDEX_V2 = f"CREATE INDEX record_kind ON record(kind, sequence) WHERE {NOT_BULK}"
+_INDEX_V2 = f"CREATE INDEX record_kind ON record(kind) WHERE {NOT_BULK}"
 _RECORD_V2 = _RECORD_V1.replace(" ts ", " ts_journal ")
 
 CREATE: Mapping[int, tuple[str, ...]] = {1: (_META, _RECORD_V1), 2: (_META, _RECORD_V2, _INDEX_V2)}

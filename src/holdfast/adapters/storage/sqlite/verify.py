@@ -60,6 +60,7 @@ class Damage(StrEnum):
     SEGMENT_MISSING = "segment_missing"
     SEGMENT_REPLACED = "segment_replaced"
     SEGMENT_UNREADABLE = "segment_unreadable"
+    SEGMENT_DAMAGED = "segment_damaged"
     INDEX_WRONG = "index_wrong"
     TAIL_CUT = "tail_cut"
     TAIL_REPLACED = "tail_replaced"
@@ -196,6 +197,7 @@ class _Check:
             self._succession(meta, number, path)
             indexed = self._scan(connection, meta)
             self._index(connection, meta, indexed, path)
+            self._structure(connection, meta, path)
             is_read = True
         except (*DAMAGE, JournalError) as error:
             self._unreadable(path, error)
@@ -314,6 +316,17 @@ class _Check:
                 Damage.INDEX_WRONG,
                 meta.sequence_first,
                 f"the index of {path.name} does not name the records that are there",
+                f"restore {path.name} from a backup",
+            )
+
+    def _structure(self, connection: sqlite3.Connection, meta: SegmentMeta, path: Path) -> None:
+        """The pages hang together: what a scan has found, a search for its sequence finds too."""
+        found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if found != "ok":
+            self._report(
+                Damage.SEGMENT_DAMAGED,
+                meta.sequence_first,
+                f"the pages of {path.name} are damaged: {' '.join(str(found).split())}",
                 f"restore {path.name} from a backup",
             )
 
