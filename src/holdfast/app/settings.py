@@ -129,9 +129,13 @@ def build_section(kind: type[Section], section: str, items: Sequence[Given]) -> 
 def _from_file(path: Path) -> Iterator[Given]:
     try:
         document = tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path} cannot be read: {error.strerror}", hint="see who owns it, or name another folder with --home"
+        ) from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigurationError(
             f"{path} cannot be read as TOML: {error}", hint="repair that line; holdfast init --force writes a new file"
         ) from error

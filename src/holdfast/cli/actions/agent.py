@@ -97,10 +97,10 @@ def demo(options: Mapping[str, object]) -> int:
             *flag("agent.pace", given.pace or _DEMO_PACE, "--pace"),
         ]
         settings = load_settings(home.settings, flags=flags).settings
-        return _trade(home, settings, RunOptions(bars=given.bars, plain=given.plain))
+        return _trade(home, settings, RunOptions(bars=given.bars, plain=given.plain), is_kept=False)
 
 
-def _trade(home: Home, settings: Settings, given: RunOptions) -> int:
+def _trade(home: Home, settings: Settings, given: RunOptions, *, is_kept: bool = True) -> int:
     home.create()
     require_space(home.path, settings.agent.disk_free_min_mb)
     market = open_market(home, settings.market, is_endless=True)
@@ -120,7 +120,7 @@ def _trade(home: Home, settings: Settings, given: RunOptions) -> int:
                 show(session, frame, is_over)
         # Only here, between two groups of bars: a checkpoint of half a group would be a wrong one.
         agent.close()
-        _part(agent, session, home)
+        _part(agent, session, is_kept=is_kept)
     return 0
 
 
@@ -156,12 +156,12 @@ def _introduce(plan: RunStarted, recovery: Recovery, home: Home) -> None:
         )
 
 
-def _part(agent: RunningAgent, session: Session, home: Home) -> None:
+def _part(agent: RunningAgent, session: Session, *, is_kept: bool) -> None:
     status = agent.status()
     ended = "the market has ended" if session.has_ended else "stopped"
     click.echo(
         f"{ended} at {minute(status.ts)} UTC: equity {exact(status.equity)} {status.quote}, {status.trades} trades,"
         f" {len(status.positions)} open positions"
     )
-    if home.path.exists() and not str(home.path).startswith(tempfile.gettempdir()):
+    if is_kept:
         click.echo("the state is kept; `holdfast run` goes on from here")

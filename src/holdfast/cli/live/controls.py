@@ -93,12 +93,16 @@ class Controls:
         if key in ("\x7f", "\b"):
             self.typed = self.typed[:-1]
             return
-        self.typed += key.upper()
-        if not FLATTEN_WORD.startswith(self.typed):
-            self._close("that was not the word; nothing was closed")
-        elif self.typed == FLATTEN_WORD:
+        if key not in "\r\n":
+            self.typed += key.upper()
+            # A wrong letter ends nothing yet: the letters after it must not be taken for commands.
+            if len(self.typed) < len(FLATTEN_WORD):
+                return
+        if self.typed == FLATTEN_WORD:
             self._session.stop(StopLevel.FLATTEN, "flattened in the live view")
             self._close("flattening: exits fill with the next bar; entries stay locked until p")
+        else:
+            self._close("that was not the word; nothing was closed")
 
     def _close(self, message: str) -> None:
         self.question, self.typed, self.message = Question.NONE, "", message

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
+from rich import box
 from rich.console import Group, RenderableType
 from rich.layout import Layout
 from rich.panel import Panel
@@ -15,7 +16,7 @@ from holdfast.cli.amounts import exact, minute, money, percent, signed
 from holdfast.domain.decision import StopLevel
 from holdfast.portfolio.status import DecisionLine, PositionLine, Status
 
-_BAR_CELLS = 10
+_BAR_CELLS = 6
 _POSITIONS_FRAME = 4  # borders and titles of the table
 _DECISIONS_MAX = 40  # more than any terminal shows
 _UP, _DOWN, _DIM, _WARN = "green", "red", "bright_black", "yellow"
@@ -51,51 +52,53 @@ def picture(status: Status, frame: Frame) -> RenderableType:
 
 
 def _head(status: Status, frame: Frame) -> RenderableType:
-    left = Text("holdfast ", style="bold")
-    left.append(f" {status.mode.upper()} ", style="bold white on blue")
-    if status.is_synthetic:
-        left.append(" ")
-        left.append(" SYNTHETIC MARKET: no real prices ", style="bold black on yellow")
-    left.append(f"  {minute(status.ts)} UTC", style="bold")
-    state = "ended" if frame.has_ended else "standing still" if frame.is_held else f"{frame.pace:g} bars/s"
-    left.append(f"  {state}", style=_WARN if frame.is_held or frame.has_ended else _DIM)
+    first = Text("holdfast ", style="bold")
+    first.append(f" {status.mode.upper()} ", style="bold white on blue")
     level = StopLevel(status.stop_level)
     if level is not StopLevel.NONE:
-        left.append("  ")
-        left.append(f" STOP: {level.value.replace('_', ' ')} ", style="bold white on red")
-    left.append(f"\n{frame.strategy} on {frame.source}", style=_DIM)
-    left.no_wrap, left.overflow = True, "ellipsis"
-    return left
+        first.append(" ")
+        first.append(f" STOP: {level.value.replace('_', ' ')} ", style="bold white on red")
+    first.append(f"  {minute(status.ts)} UTC", style="bold")
+    state = "ended" if frame.has_ended else "standing still" if frame.is_held else f"{frame.pace:g} bars/s"
+    first.append(f"  {state}", style=_WARN if frame.is_held or frame.has_ended else _DIM)
+    second = Text()
+    if status.is_synthetic:
+        second.append(" SYNTHETIC MARKET: no real prices ", style="bold black on yellow")
+        second.append(" ")
+    second.append(f"{frame.strategy} on {frame.source}", style=_DIM)
+    for line in (first, second):
+        line.no_wrap, line.overflow = True, "ellipsis"
+    return Group(first, second)
 
 
 def _figures(status: Status, frame: Frame) -> RenderableType:
-    table = Table.grid(expand=True, padding=(0, 2))
-    for _ in range(4):
-        table.add_column(ratio=1)
+    table = Table.grid(expand=True, padding=(0, 1))
+    for ratio in (4, 4, 4, 5):
+        table.add_column(ratio=ratio, no_wrap=True, overflow="ellipsis")
     gain = status.equity - status.capital
+    share = status.risk_open / status.equity if status.equity > 0 else Decimal(0)
+    wins = f"{status.wins} of {status.trades} won" if status.trades else "no trade yet"
     table.add_row(*(Text(title, style=_DIM) for title in ("Equity", "Today", "Open risk", "Drawdown")))
     table.add_row(
-        Text(f"{money(status.equity)} {status.quote}", style="bold"),
-        _coloured(status.day_pnl),
-        Text(f"{money(status.risk_open)} of {money(status.risk_open_limit)}"),
-        _bar(status.drawdown, frame.drawdown_limit),
-    )
-    wins = f"{status.wins}/{status.trades} won" if status.trades else "no trade yet"
-    share = status.risk_open / status.equity if status.equity > 0 else Decimal(0)
+        Text(f"{money(status.equity)} {status.quote}", style="bold"), _coloured(status.day_pnl),
+        Text(f"{money(status.risk_open)} ({percent(share, 1)})"), _bar(status.drawdown, frame.drawdown_limit),
+    )  # fmt: skip
     table.add_row(
-        _coloured(gain, " since the start"), Text(f"{wins}", style=_DIM),
-        Text(f"{percent(share)} of equity", style=_DIM), Text(f"peak {money(status.peak)}", style=_DIM),
+        _coloured(gain, " in all"), Text(wins, style=_DIM), Text(f"of {money(status.risk_open_limit)}", style=_DIM),
+        Text(f"from {money(status.peak)}", style=_DIM),
     )  # fmt: skip
     return Panel(table, border_style=_DIM)
 
 
 def _positions(status: Status) -> RenderableType:
-    table = Table(expand=True, border_style=_DIM, header_style=_DIM, title_justify="left", pad_edge=False)
+    table = Table(
+        expand=True, border_style=_DIM, header_style=_DIM, box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1)
+    )
     for title in ("Position", "Quantity", "Entry", "Last", "Profit", "Stop", "Target", "Risk", "R:R"):
         table.add_column(title, justify="left" if title == "Position" else "right", no_wrap=True)
     for line in status.positions:
         table.add_row(
-            f"{'▲ long' if line.side == 'BUY' else '▼ short'} {line.instrument_id.rpartition('.')[0]}",
+            f"{'▲' if line.side == 'BUY' else '▼ short'} {line.instrument_id.rpartition('.')[0]}",
             exact(line.quantity), exact(line.entry_price.quantize(line.stop)), exact(line.price_last),
             _coloured(line.unrealized), exact(line.stop), exact(line.target), money(line.risk_open), _ratio(line),
         )  # fmt: skip

@@ -1,0 +1,88 @@
+"""`doctor` and `init`, and what they say of a broken installation."""
+
+import stat
+
+from holdfast.services.doctor import CheckResult, State, is_healthy
+
+
+def test_a_new_installation_is_healthy(call):
+    outcome = call("doctor")
+    assert outcome.code == 0, outcome.out
+    document = call("doctor", "--json").document
+    names = [item["name"] for item in document["checks"]]
+    assert names == [
+        "python", "home", "disk", "settings", "strategy", "agent", "journal", "projections", "data", "clock",
+        "time zone", "numba",
+    ]  # fmt: skip
+    assert document["is_healthy"] is True
+
+
+def test_init_writes_once(call, home):
+    assert call("init").code == 0
+    assert stat.S_IMODE((home / "holdfast.toml").stat().st_mode) == 0o600
+    again = call("init")
+    assert again.code == 2
+    assert "--force" in again.err
+    assert call("init", "--force").code == 0
+
+
+def test_broken_settings_fail_the_check_and_every_command(call, home):
+    call("init")
+    (home / "holdfast.toml").write_text("[risk]\nrisk_per_trade = 0.5\n")
+    outcome = call("doctor")
+    assert outcome.code == 1
+    assert "risk.risk_per_trade is 0.5" in outcome.out
+    assert "next: " in outcome.out
+    run = call("run", "--plain", "--market", "synthetic", "--bars", "1")
+    assert run.code == 2
+    assert "holdfast.toml" in run.err
+
+
+def test_data_that_is_named_but_not_there_fails_the_check(call, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOLDFAST_DATA", str(tmp_path / "gone"))
+    outcome = call("doctor")
+    assert outcome.code == 1
+    assert "HOLDFAST_DATA" in outcome.out
+
+
+def test_a_home_open_to_others_is_a_warning_and_no_failure(call, home):
+    home.mkdir(mode=0o755)
+    home.chmod(0o755)
+    outcome = call("doctor", "--json")
+    assert outcome.code == 0
+    assert {item["name"]: item["state"] for item in outcome.document["checks"]}["home"] == "warn"
+
+
+def test_a_warning_is_no_failure():
+    assert is_healthy((CheckResult("a", State.OK, ""), CheckResult("b", State.WARN, "")))
+    assert not is_healthy((CheckResult("a", State.FAIL, ""),))
+
+
+def test_strategies_are_listed_with_their_parameters(call):
+    assert "ma_crossover" in call("strategies").out
+    found = {item["name"]: item["parameters"] for item in call("strategies", "--json").document["strategies"]}
+    assert {"ma_crossover", "rsi_momentum", "macd_trend", "fibonacci_retracement", "harmonized"} <= set(found)
+    assert found["ma_crossover"]["fast"]
+
+
+def test_a_strategy_of_the_users_own_is_loaded_from_its_file(call, candles, tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "class Mine:\n"
+        "    name, warmup, trail = 'mine', 0, 0.0\n"
+        "    def __init__(self, instrument_id, every=50):\n        self.every, self.seen = every, 0\n"
+        "    def on_bar(self, bar):\n        self.seen += 1\n        return None\n"
+        "    def situation(self):\n        return (f'{self.seen} bars seen',)\n"
+        "    def snapshot(self):\n        return [self.seen]\n"
+        "    def restore(self, state):\n        self.seen = int(state[0])\n"
+    )
+    arguments = ("backtest", "--data", candles, "--timeframe", "1h", "--strategy", f"{path}:Mine")
+    done = call(*arguments, "--set", "every=7", "--json")
+    assert done.code == 0, done.err
+    assert done.document["trades"] == 0
+    assert "has no parameter 'never'" in call(*arguments, "--set", "never=7").err
+    assert "has no 'Other'" in call(*arguments[:-1], f"{path}:Other").err
+    path.write_text("1 / 0\n")
+    broken = call(*arguments)
+    assert broken.code == 2
+    assert "ZeroDivisionError" in broken.err

@@ -1,0 +1,200 @@
+"""The paper agent from the command line: it trades, it explains, it survives, it can be stopped."""
+
+import json
+import stat
+
+import pytest
+
+RUN = ("run", "--plain", "--pace", "100000", "--market", "synthetic", "--strategy", "ma_crossover")
+
+
+@pytest.fixture
+def ran(call):
+    """Give a home in which 600 hours of a synthetic market were traded."""
+    outcome = call(*RUN, "--bars", "600")
+    assert outcome.code == 0, outcome.err
+    return outcome
+
+
+def test_it_says_what_it_does_line_by_line(ran):
+    assert "SYNTHETIC MARKET" in ran.err
+    lines = ran.out.splitlines()
+    assert lines[0].startswith("paper mode: ma_crossover on BNB/USDT.SYNTHETIC")
+    assert any(" entered: " in line for line in lines)
+    assert any(" ordered: The fast average" in line for line in lines)
+    assert "equity" in lines[-2]
+
+
+def test_the_home_belongs_to_its_owner_alone(ran, home):
+    assert stat.S_IMODE(home.stat().st_mode) == 0o700
+    assert not (home / "agent.sock").exists()
+
+
+def test_a_second_run_goes_on_and_the_two_equal_one_long_run(ran, call, home, tmp_path):
+    again = call(*RUN, "--bars", "400")
+    assert "goes on at" in again.out
+    long = call(*RUN, "--bars", "1000", "--home", tmp_path / "long")
+    assert long.code == 0
+    one = call("status", "--json").document["status"]
+    other = call("status", "--json", "--home", tmp_path / "long").document["status"]
+    assert one["digest"] == other["digest"]
+    assert one["equity"] == other["equity"]
+    assert one["bars"] == other["bars"] == 1000
+
+
+def test_other_settings_are_refused_until_a_fresh_run_is_asked_for(ran, call):
+    other = (*RUN, "--bars", "50", "--set", "fast=9")
+    refused = call(*other)
+    assert refused.code == 2
+    assert "params" in refused.err
+    assert "--fresh" in refused.err
+    fresh = call(*other, "--fresh")
+    assert fresh.code == 0
+    assert "a new run with" in fresh.out
+    assert call("journal", "verify").code == 0
+
+
+def test_reading_commands_answer_for_people_and_for_programs(ran, call):
+    for command in ("status", "positions", "orders", "risk"):
+        assert call(command).code == 0
+        assert isinstance(call(command, "--json").document, dict)
+    status = call("status", "--json").document
+    assert status["is_running"] is False
+    assert status["status"]["is_synthetic"] is True
+    assert status["status"]["ts"].endswith("Z")
+    limits = {line["rule"] for line in call("risk", "--json").document["limits"]}
+    assert {"drawdown", "loss_day", "positions", "exposure_total"} <= limits
+
+
+def test_every_decision_that_status_shows_can_be_explained(ran, call):
+    decisions = call("status", "--json").document["status"]["decisions"]
+    assert decisions
+    for decision in decisions[:15]:
+        told = call("explain", decision["decision_id"])
+        assert told.code == 0, told.err
+        document = call("explain", decision["decision_id"], "--json").document
+        assert document["sections"]
+
+
+def test_explain_of_an_unknown_id_says_where_ids_are(ran, call):
+    outcome = call("explain", "hf-999999p")
+    assert outcome.code == 2
+    assert "holdfast status" in outcome.err
+
+
+def test_why_not_tells_the_conditions(ran, call):
+    told = call("why-not", "btc/usdt")
+    assert told.code == 0, told.err
+    assert "What the strategy sees" in told.out
+    assert call("why-not", "BTC/USDT", "--json").document["instrument_id"].startswith("BTC/USDT")
+    unknown = call("why-not", "DOGE/USDT")
+    assert unknown.code == 2
+    assert "is not traded by this agent" in unknown.err
+
+
+def test_a_stop_without_an_agent_is_recorded_and_honoured_by_the_next_start(ran, call):
+    plan = call("stop", "--flatten", "--dry-run", "--json").document
+    assert plan["is_dry_run"]
+    assert call("status", "--json").document["status"]["stop_level"] == "none"
+    stopped = call("stop", "--flatten", "--yes", "--reason", "a test", "--json")
+    assert stopped.code == 0
+    assert stopped.document["proof"]["level"] == "flatten"
+    again = call(*RUN, "--bars", "300")
+    assert again.code == 0, again.err
+    assert " entered: " not in again.out
+    status = call("status", "--json").document["status"]
+    assert status["stop_level"] == "flatten"
+    assert status["positions"] == []
+    assert call("resume", "--yes", "--json").document["proof"]["level"] == "none"
+    assert call("status", "--json").document["status"]["stop_level"] == "none"
+    assert call("journal", "replay").code == 0
+
+
+def test_flatten_asks_for_the_typed_word(ran, call):
+    refused = call("stop", "--flatten")
+    assert refused.code == 3
+    assert "--yes" in refused.err
+    assert call("stop", "--flatten", "--level", "no-entries").code == 2
+
+
+def test_live_is_refused_by_policy(call):
+    outcome = call("run", "--mode", "live")
+    assert outcome.code == 3
+    assert "Gate.io" in outcome.err
+
+
+def test_a_mode_that_does_not_exist_is_a_usage_error(call):
+    assert call("run", "--mode", "dead").code == 2
+
+
+def test_journal_commands_read_export_and_replay(ran, call, tmp_path):
+    tail = call("journal", "tail", "-n", "5", "--json").document["records"]
+    assert len(tail) == 5
+    assert tail[-1]["kind"] == "checkpoint"
+    assert len(call("journal", "tail", "-n", "5").out.splitlines()) == 5
+    assert {line["kind"] for line in call("journal", "tail", "--kind", "run", "--json").document["records"]} == {"run"}
+    verified = call("journal", "verify", "--json")
+    assert verified.code == 0
+    assert verified.document["is_whole"]
+    target = tmp_path / "records.jsonl"
+    assert call("journal", "export", target).code == 0
+    lines = target.read_text().splitlines()
+    assert len(lines) == verified.document["records"]
+    assert json.loads(lines[0])["kind"] == "run"
+    assert call("journal", "export", target).code == 2
+    replayed = call("journal", "replay", "--json")
+    assert replayed.code == 0
+    assert replayed.document["differences"] == []
+
+
+def test_a_flipped_byte_is_found_and_named(ran, call, home):
+    segment = home / "journal" / "journal-000001.db"
+    content = bytearray(segment.read_bytes())
+    at = content.rfind(b'"reason":"The fast average')
+    content[at + 12] ^= 1
+    segment.write_bytes(bytes(content))
+    outcome = call("journal", "verify")
+    assert outcome.code == 1
+    assert "record " in outcome.err
+    assert "next: restore the journal" in outcome.err
+    assert call("doctor").code == 1
+    assert not call("journal", "verify", "--json").document["is_whole"]
+
+
+def test_a_missing_segment_and_a_missing_journal_are_told_apart(ran, call, home):
+    (home / "journal" / "journal-000001.db").rename(home / "journal" / "journal-000002.db")
+    outcome = call("journal", "verify")
+    assert outcome.code == 1
+    assert "next: " in outcome.err
+    assert call("status").code == 1
+    none = call("status", "--home", home / "nothing")
+    assert none.code == 2
+
+
+def test_damaged_projections_are_built_anew(ran, call, home):
+    assert call("explain", "n1").code in (0, 2)
+    (home / "projections.db").write_bytes(b"nonsense" * 1_000)
+    decision = call("status", "--json").document["status"]["decisions"][0]["decision_id"]
+    assert call("explain", decision).code == 0
+
+
+def test_demo_leaves_nothing_behind(call, home):
+    outcome = call("demo", "--plain", "--bars", "60", "--pace", "100000")
+    assert outcome.code == 0, outcome.err
+    assert "SYNTHETIC MARKET" in outcome.err
+    assert not home.exists()
+
+
+def test_a_home_that_cannot_be_written_is_told(call, tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    outcome = call(*RUN, "--bars", "5", "--home", blocked / "home")
+    assert outcome.code == 2
+    assert "cannot be created" in outcome.err
+
+
+def test_a_full_disk_keeps_the_agent_from_starting(call, monkeypatch):
+    monkeypatch.setattr("holdfast.app.disk.free_mb", lambda path: 3)
+    outcome = call(*RUN, "--bars", "5")
+    assert outcome.code == 1
+    assert "3 MiB left" in outcome.err
