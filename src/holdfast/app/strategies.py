@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Final, cast
 
 import msgspec
 
-from holdfast.core.errors import ConfigurationError
+from holdfast.core.errors import ConfigurationError, DomainError, HoldfastError
 from holdfast.core.record import Record
+from holdfast.core.time import rfc3339
+from holdfast.domain.decision import Signal
+from holdfast.domain.market import BarClosed
 from holdfast.domain.values import InstrumentId
 from holdfast.ports.strategy import Strategy
+from holdfast.research.source_audit import SourceText
 from holdfast.strategies.registry import BUILT_IN, StrategyFactory, checked_parameters, create
 from holdfast.strategies.stepping import StepDefinition, StepStrategy
 
+_METHODS: Final = ("on_bar", "situation", "snapshot", "restore")
 GROUP: Final = "holdfast.strategies"
 _HINT: Final = "name one of: {names}; or a file of your own as path.py:Name"
 
@@ -111,10 +116,11 @@ def _factory_of(
     if isinstance(found, StepDefinition):
         checked = checked_parameters(found, parameters)
         return lambda instrument_id: StepStrategy(found, instrument_id, checked, accelerate=accelerate)
-    if inspect.isclass(found) and callable(getattr(found, "on_bar", None)):
+    if inspect.isclass(found) and all(callable(getattr(found, method, None)) for method in _METHODS):
         return _checked_class(cast("Callable[..., Strategy]", found), name, parameters)
     raise ConfigurationError(
-        f"{name} is neither a StepDefinition nor a class with on_bar", hint="docs/cli.md shows a strategy file"
+        f"{name} is neither a StepDefinition nor a class with {', '.join(_METHODS)}",
+        hint="derive it from holdfast.strategies.free.FreeStrategy and write on_bar; docs/cli.md shows one",
     )
 
 
@@ -130,13 +136,68 @@ def _checked_class(made: Callable[..., Strategy], name: str, parameters: Mapping
 
     def make(instrument_id: InstrumentId) -> Strategy:
         try:
-            return made(instrument_id, **values)
+            return GuardedStrategy(made(instrument_id, **values))
         except (TypeError, ValueError) as error:
             raise ConfigurationError(
                 f"{name} refuses its parameters: {error}", hint=f"it is called as {name}{signature}"
             ) from error
 
     return make
+
+
+class GuardedStrategy:
+    """A strategy of the user's own: what it raises becomes an error that names it, not a fault of ours."""
+
+    def __init__(self, inner: Strategy) -> None:
+        self._inner = inner
+        self.name, self.warmup = inner.name, inner.warmup
+
+    @property
+    def trail(self) -> float:
+        """Return where it would put the stop of an open position."""
+        return self._inner.trail
+
+    @trail.setter
+    def trail(self, level: float) -> None:
+        self._inner.trail = level
+
+    def on_bar(self, bar: BarClosed) -> Signal | None:
+        try:
+            return self._inner.on_bar(bar)
+        except HoldfastError:
+            raise
+        # top of task: the user's code runs here; the run ends, and the error says where it happened.
+        except Exception as error:
+            raise DomainError(
+                f"the strategy {self.name} raised {type(error).__name__}: {error},"
+                f" at the bar of {bar.instrument_id} that closed at {rfc3339(bar.ts_event)}",
+                hint="repair its file; --debug shows the traceback",
+            ) from error
+
+    def situation(self) -> Sequence[str]:
+        return self._inner.situation()
+
+    def snapshot(self) -> Sequence[float]:
+        return self._inner.snapshot()
+
+    def restore(self, state: Sequence[float]) -> None:
+        self._inner.restore(state)
+
+
+def strategy_source(name: str) -> SourceText | None:
+    """Return the source of the strategy `name`, None where it cannot be had (an installed one without source)."""
+    path, colon, _ = name.rpartition(":")
+    if colon and path.endswith(".py"):
+        return SourceText(path, Path(path).read_text("utf-8"))
+    found: object = BUILT_IN[name].step if name in BUILT_IN else None
+    if found is None:
+        points = [point for point in entry_points(group=GROUP) if point.name == name]
+        found = _from_entry_point(points[0]) if points else None
+    module = inspect.getmodule(found.step if isinstance(found, StepDefinition) else found)
+    try:
+        return SourceText(name, inspect.getsource(module)) if module is not None else None
+    except (OSError, TypeError):
+        return None
 
 
 def _value(text: str) -> object:
