@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from itertools import pairwise
+from typing import get_args
 
 import msgspec
 import pytest
@@ -13,6 +14,7 @@ from holdfast.core.errors import JournalError
 from holdfast.core.record import encode
 from holdfast.domain.command import AskOpinion
 from holdfast.domain.decision import Opinion, OpinionTimedOut, StopLevel
+from holdfast.domain.event import EmergencyStopped, Event
 from holdfast.domain.order import Liquidity, OrderAccepted, OrderFilled
 from holdfast.domain.tick import Tick
 from holdfast.domain.values import Asset, InstrumentId, Money, OrderId, Price, Quantity, Ratio
@@ -246,6 +248,31 @@ def test_a_small_event_with_more_in_its_tick_is_read_whole(played: Played):
     closed = next(tick.closed for tick in played.ticks if tick.closed is not None)
     fold.take("tick", encode(msgspec.structs.replace(played.ticks[at], closed=closed)))
     assert fold.trades == 1
+
+
+def test_eight_letters_tell_all_events_apart():
+    names = [kind.__name__ for kind in get_args(Event)]
+    assert len({name[:8] for name in names}) == len(names) > 10
+
+
+def test_a_text_that_looks_like_an_order_sends_none(played: Played):
+    trap = '"approved":{"type":"Approved","order":{"order_id":"evil"}}'
+    stopped = EmergencyStopped(1, StopLevel.NONE, trap, trap)
+    fold = PortfolioOnlyFold(played.run)
+    fold.take("tick", encode(Tick(1, stopped, notes=(trap,))))
+    with pytest.raises(JournalError, match="evil"):
+        fold.take("tick", stray_fill("evil", 2))
+
+
+def test_an_order_of_several_in_one_tick_is_found(played: Played):
+    several = next(tick for tick in played.ticks if len(tick.commands) > 2)
+    fold = PortfolioOnlyFold(played.run)
+    for tick in played.ticks[: several.sequence]:
+        fold.take("tick", encode(tick))
+    name = several.commands[-1].approved.order.order_id
+    fill = msgspec.json.decode(stray_fill(name, several.sequence + 1), type=Tick).event
+    fold.take("tick", encode(Tick(several.sequence + 1, fill)))
+    assert fold.sequence == several.sequence + 1
 
 
 def test_a_run_record_survives_its_json(played: Played):
