@@ -36,14 +36,16 @@ class DeskState(State):
     trade: OpenTrade | None
     entry_id: OrderId
     entry: Proposal | None
+    entry_last: Proposal | None
 
 
 class Desk:
     """Mutable; owned by the engine alone."""
 
     __slots__ = (
-        "bar_nanos", "bars_seen", "close", "close_good", "closes", "entry", "entry_id", "held", "instrument",
-        "inverse_tick", "is_suspect", "range_fast", "range_slow", "strategy", "trade", "ts_last", "volume_average",
+        "bar_nanos", "bars_seen", "close", "close_good", "closes", "entry", "entry_id", "entry_last", "held",
+        "instrument", "inverse_tick", "is_suspect", "range_fast", "range_slow", "strategy", "trade", "ts_last",
+        "volume_average",
     )  # fmt: skip
 
     def __init__(self, instrument: Instrument, strategy: Strategy, bar_nanos: int, is_correlated: bool) -> None:
@@ -59,6 +61,7 @@ class Desk:
         self.trade: OpenTrade | None = None
         self.entry_id = OrderId("")
         self.entry: Proposal | None = None
+        self.entry_last: Proposal | None = None  # the one before: a fill may have overtaken our cancel
 
     def observe(self, bar: BarClosed) -> None:
         """Take the bar into the statistics that the gate is shown. The feed has clipped what is suspect."""
@@ -110,7 +113,7 @@ class Desk:
         trail = self.strategy.trail if math.isfinite(self.strategy.trail) else 0.0
         return DeskState(
             strategy, [*market, trail], self.ts_last, self.bars_seen,
-            self.is_suspect, list(self.closes or ()), self.trade, self.entry_id, self.entry,
+            self.is_suspect, list(self.closes or ()), self.trade, self.entry_id, self.entry, self.entry_last,
         )  # fmt: skip
 
     def restore(self, state: DeskState) -> None:
@@ -121,4 +124,5 @@ class Desk:
         self.ts_last, self.bars_seen, self.is_suspect = state.ts_last, state.bars_seen, state.is_suspect
         if self.closes is not None:
             self.closes.extend(state.closes)
-        self.trade, self.entry_id, self.entry = state.trade, state.entry_id, state.entry
+        self.trade, self.entry_id = state.trade, state.entry_id
+        self.entry, self.entry_last = state.entry, state.entry_last

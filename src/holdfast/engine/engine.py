@@ -176,7 +176,7 @@ class Engine:
         if (wants_out or is_reversal) and not trade.is_exiting:
             trade.reasons.append(signal.reason)
             # Leaving comes instead of following: the stop stays where the venue has it.
-            commands = self.protection.leave(desk, trade, Role.EXIT, self._next_id)
+            commands = self.protection.leave(desk, trade, Role.EXIT, self._next_id) + self._rest_of_entry(desk)
             return self._tick(bar, (signal,), commands=self._sent(commands))
         commands = self.protection.follow(self.orders, desk, trade, bar, self._next_id)
         if not commands and not is_reversal and not wants_out:
@@ -243,29 +243,44 @@ class Engine:
         if trade is None:
             raise DomainError(f"{order.spec.order_id} filled, but nothing is open on {desk.instrument.id}")
         trade.leave(order, fill)
-        closed = None if trade.held else self._close(desk, trade)
-        return self._tick(fill, closed=closed)
+        if trade.held:
+            return self._tick(fill)
+        return self._tick(fill, commands=self._rest_of_entry(desk), closed=self._close(desk, trade))
 
     def _on_entered(self, fill: OrderFilled, order: Order, desk: Desk) -> Tick:
+        order_id = order.spec.order_id
         if desk.trade is None:
-            entry = desk.entry
-            if entry is None:
-                raise DomainError(f"entry {order.spec.order_id} filled, but it was not proposed")
+            # The fill may have overtaken our cancel: then the proposal is no longer the pending one.
+            entry = desk.entry if order_id == desk.entry_id else desk.entry_last
+            if entry is None or entry.proposal_id != order_id:
+                raise DomainError(f"entry {order_id} filled, but it was not proposed")
             desk.trade = self.protection.open(entry, order, desk.instrument)
-        commands = self.protection.protect(desk, desk.trade, fill, self._next_id)
-        if order.state is OrderState.FILLED:
-            desk.entry, desk.entry_id = None, OrderId("")
+        trade = desk.trade
+        commands = self.protection.protect(desk, trade, fill, self._next_id)
+        if trade.is_exiting or self.account.stop_level is StopLevel.FLATTEN:
+            # What comes too late goes out again at once.
+            role = Role(trade.leave_role) if trade.is_exiting else Role.EMERGENCY
+            commands = (*commands, *self.protection.leave(desk, trade, role, self._next_id))
+        if order.state is OrderState.FILLED and order_id == desk.entry_id:
+            self._forget_entry(desk)
         return self._tick(fill, commands=self._sent(commands))
 
     def _on_end(self, event: OrderCanceled | OrderRejected, order: Order) -> Tick:
         desk = self.desks[order.spec.instrument_id]
         if order.spec.role is Role.ENTRY:
             if order.spec.order_id == desk.entry_id:
-                desk.entry, desk.entry_id = None, OrderId("")
+                self._forget_entry(desk)
             return self._tick(event)
         if desk.trade is not None:
             self.protection.on_ended(order, desk.trade)
         return self._tick(event)
+
+    def _forget_entry(self, desk: Desk) -> None:
+        desk.entry_last, desk.entry, desk.entry_id = desk.entry, None, OrderId("")
+
+    def _rest_of_entry(self, desk: Desk) -> tuple[Command, ...]:
+        """Return the cancel of an entry that is still filling, when the trade is over or is being left."""
+        return (CancelOrder(desk.entry_id, "left"),) if desk.entry_id in self.orders else ()
 
     def _close(self, desk: Desk, trade: OpenTrade) -> ClosedTrade:
         closed = trade.closed()

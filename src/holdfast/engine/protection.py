@@ -76,13 +76,14 @@ class Protection:
         )
         bracket = Bracket(group, fill.quantity, specs[0].order_id, [spec.order_id for spec in specs[1:]])
         trade.brackets.append(bracket)
+        trade.is_unprotected = True  # until the venue has confirmed the stop
         return tuple(self._approve(spec, trade) for spec in specs)
 
     def _risk(self, trade: OpenTrade, fill: OrderFilled, reserve: CostReserve) -> Decimal:
         """Return what one unit of an entry fill may lose: what it does lose at its stop, within what was allowed."""
         entered = CostReserve(reserve.fee_taker, reserve.slippage_exit)  # how far the entry slipped is known by now
         loss = loss_per_unit(trade.side, fill.price, trade.stop, entered)
-        if loss > trade.risk_unit:
+        if loss > trade.risk_unit + 2 * trade.tick:
             # Only an entry without a limit: the market jumped between the decision and the fill.
             trade.has_gapped = True
         return loss if 0 < loss <= trade.risk_unit else trade.risk_unit
@@ -136,11 +137,12 @@ class Protection:
         return tuple(commands)
 
     def on_accepted(self, order: Order, trade: OpenTrade | None) -> None:
-        """Note that a stop rests at the venue."""
+        """Note that a stop rests at the venue; once all do, the software stop need not watch."""
         if trade is not None and order.spec.role is Role.STOP:
             for bracket in trade.brackets:
                 if bracket.stop_id == order.spec.order_id:
                     bracket.is_stop_resting = True
+            trade.is_unprotected = any(b.quantity > 0 and not b.is_stop_resting for b in trade.brackets)
 
     def on_ended(self, order: Order, trade: OpenTrade) -> None:
         """Note that a protecting order is gone; a stop that could not be placed leaves the software stop in charge."""

@@ -58,7 +58,7 @@ class OpenTrade(State):
     best: float = 0.0  # the best price since the entry, for chandelier stops
     bars_held: int = 0
     is_exiting: bool = False
-    is_unprotected: bool = False  # a stop could not be placed: the software stop watches alone
+    is_unprotected: bool = False  # a stop does not rest at the venue, or not yet: the software stop watches
 
     @property
     def held(self) -> Decimal:
@@ -136,5 +136,5 @@ class OpenTrade(State):
             return "liquidity"
         if self.has_swept:
             return "sweep"
-        # Fills are rounded to the tick, against us.
-        return "rounding" if -pnl <= self.risk + self.tick * self.entry_quantity else "unexplained"
+        # Fills are rounded to the tick, against us, on the way in and on the way out.
+        return "rounding" if -pnl <= self.risk + 2 * self.tick * self.entry_quantity else "unexplained"

@@ -360,8 +360,8 @@ class Watch:
         _require(closed.quantity == trade.quantity, "a trade counts its fills", f"{closed.quantity}, {trade.quantity}")
         is_bounded = 0 < closed.risk <= trade.allowed + dust
         _require(is_bounded, "risk is what was allowed", f"{closed.trade_id}: {closed.risk}, allowed {trade.allowed}")
-        # Prices live on ticks, and a fill is rounded against us: no sizing can foresee that one tick per unit.
-        rounding = self.instruments[closed.instrument_id].tick * closed.quantity
+        # Prices live on ticks, and fills are rounded against us, on the way in and on the way out.
+        rounding = 2 * self.instruments[closed.instrument_id].tick * closed.quantity
         cause = closed.excess_cause
         if -trade.flow > closed.risk:
             _require(bool(cause), "losses beyond the risk are named", f"{closed.trade_id}: {trade.flow}, {closed.risk}")
