@@ -178,6 +178,10 @@ def _size_sentences(decision: Decision, quote: str) -> tuple[str, ...]:
     if proposal is None:
         return ()
     base = proposal.instrument_id.partition("/")[0]
+    if not proposal.quantity:
+        return (
+            f"No quantity was left for a {proposal.side.value}: {proposal.limited_by or 'a limit'} allows none now.",
+        )
     levels = (
         f"{_verb(proposal.side)} {_plain(proposal.quantity)} {base} at {_plain(proposal.entry)} at worst, stop"
         f" {_plain(proposal.stop)}, target {_plain(proposal.target)}."

@@ -215,6 +215,13 @@ def test_the_size_is_explained_by_what_kept_it_down(limited_by: str, sentence: s
     assert "At the stop it loses 19.89 USDT" in text
 
 
+def test_a_size_of_nothing_names_the_limit():
+    proposal = msgspec.structs.replace(PROPOSAL, quantity=Quantity(Decimal(0)))
+    assert section(decided(proposal=proposal, checks=()), "Size") == (
+        "No quantity was left for a BUY: RISK_PER_TRADE allows none now."
+    )
+
+
 def test_a_size_of_impossible_figures_is_still_told():
     for value in ("0", "-1", "NaN", "Infinity", "1E+25"):
         checks = (Check("RISK_PER_TRADE", Decimal(value), Decimal(value), False),)
