@@ -40,15 +40,16 @@ class Frame:
 
 def picture(status: Status, frame: Frame) -> RenderableType:
     """Return the whole view, which fills the terminal: the keys stay in sight however much there is to tell."""
-    layout = Layout()
-    layout.split_column(
-        Layout(_head(status, frame), size=2),
+    middle = Layout()
+    middle.split_column(
         Layout(_figures(status, frame), size=5),
         Layout(_positions(status), size=_POSITIONS_FRAME + max(len(status.positions), 1)),
         Layout(_decisions(status), minimum_size=4),
-        Layout(_foot(frame), size=2),
     )
-    return layout
+    whole = Layout()
+    # On a terminal that is too small for all, the middle is cut off and never the mode, the brake or the keys.
+    whole.split_column(Layout(_head(status, frame), size=2), middle, Layout(_foot(frame), size=2))
+    return whole
 
 
 def _head(status: Status, frame: Frame) -> RenderableType:

@@ -1,0 +1,104 @@
+"""The loop of a running agent: wishes between bars, a pace, and answers that wait for their proof."""
+
+import pytest
+from tests.unit.app.standing_agent import POSITION, StandingAgent
+
+from holdfast.app.session import Session
+from holdfast.domain.decision import StopLevel
+from holdfast.interfaces.control.mailbox import Mailbox
+from holdfast.interfaces.control.messages import Request, Wish
+
+
+@pytest.fixture
+def mailbox() -> Mailbox:
+    return Mailbox()
+
+
+def test_it_ends_after_the_groups_that_were_asked_for(mailbox):
+    session = Session(StandingAgent(), mailbox, 100_000, groups_max=7)
+    while not session.is_done:
+        session.turn()
+    assert session.groups == 7
+    assert not session.has_ended
+
+
+def test_it_ends_with_the_market(mailbox):
+    session = Session(StandingAgent(groups=3), mailbox, 100_000)
+    while not session.is_done:
+        session.turn()
+    assert (session.groups, session.has_ended) == (3, True)
+
+
+def test_a_market_that_is_held_does_not_move_and_still_hears(mailbox):
+    session = Session(StandingAgent(), mailbox, 100_000)
+    session.hold(True)
+    answer = mailbox.post(Request(Wish.STATUS))
+    session.turn()
+    assert session.groups == 0
+    assert answer.result(0).status is not None
+
+
+def test_a_slow_pace_tells_how_long_nothing_is_due(mailbox):
+    session = Session(StandingAgent(), mailbox, 0.5)
+    session.turn()
+    assert session.groups == 1
+    assert session.turn() > 0
+    assert session.groups == 1
+
+
+def test_a_stop_is_answered_when_it_is_proven(mailbox):
+    agent = StandingAgent(positions=(POSITION,))
+    session = Session(agent, mailbox, 100_000)
+    answer = mailbox.post(Request(Wish.STOP, StopLevel.FLATTEN, "a test", "to see", wait_s=60))
+    session.turn()
+    proof = answer.result(0).proof
+    assert proof is not None
+    assert proof.is_proven
+    assert (proof.level, proof.positions_left) == (StopLevel.FLATTEN, 0)
+    assert agent.asked == [("flatten", "a test", "to see")]
+
+
+def test_a_stop_that_cannot_be_proven_in_time_says_what_is_missing(mailbox):
+    session = Session(StandingAgent(groups=0, positions=(POSITION,)), mailbox, 100_000)
+    answer = mailbox.post(Request(Wish.STOP, StopLevel.FLATTEN, wait_s=60))
+    session.turn()
+    proof = answer.result(0).proof
+    assert proof is not None
+    assert not proof.is_proven
+    assert "the exits fill with the next bar" in proof.note
+    assert proof.exposure_left == POSITION.quantity * POSITION.price_last
+
+
+def test_pause_and_resume_are_answered_at_once(mailbox):
+    agent = StandingAgent(positions=(POSITION,))
+    session = Session(agent, mailbox, 0.01)
+    paused, resumed = mailbox.post(Request(Wish.PAUSE)), None
+    session.turn()
+    assert paused.result(0).proof.level is StopLevel.NO_ENTRIES
+    resumed = mailbox.post(Request(Wish.RESUME))
+    session.turn()
+    assert resumed.result(0).proof.is_proven
+    assert agent.level is StopLevel.NONE
+
+
+def test_an_error_is_answered_and_does_not_end_the_loop(mailbox):
+    agent = StandingAgent()
+    agent.fails = True
+    session = Session(agent, mailbox, 100_000)
+    answer = mailbox.post(Request(Wish.STOP))
+    session.turn()
+    reply = answer.result(0)
+    assert reply.error == "the account is contradictory"
+    assert reply.exit_code == 1
+    session.turn()
+    assert session.groups > 0
+
+
+def test_the_pace_stays_within_its_bounds(mailbox):
+    session = Session(StandingAgent(), mailbox, 1.0)
+    for _ in range(50):
+        session.change_pace(2.0)
+    assert session.pace == 100_000
+    for _ in range(80):
+        session.change_pace(0.5)
+    assert session.pace == 0.01

@@ -1,0 +1,108 @@
+"""The live view: what it draws from a status, and what its keys do."""
+
+import io
+from decimal import Decimal
+
+import pytest
+from rich.console import Console
+from tests.unit.app.standing_agent import DECISION, POSITION, StandingAgent, status
+
+from holdfast.app.session import Session
+from holdfast.cli.live.controls import Controls, Question
+from holdfast.cli.live.view import Frame, picture
+from holdfast.domain.decision import StopLevel
+from holdfast.interfaces.control.mailbox import Mailbox
+
+FRAME = Frame("recorded bars", "ma_crossover", 4.0, Decimal("0.20"))
+
+
+def drawn(found, frame=FRAME, width=100, height=30) -> str:
+    console = Console(file=io.StringIO(), width=width, height=height, force_terminal=False)
+    console.print(picture(found, frame))
+    return console.file.getvalue()
+
+
+@pytest.fixture
+def agent() -> StandingAgent:
+    return StandingAgent(positions=(POSITION,))
+
+
+@pytest.fixture
+def controls(agent) -> Controls:
+    return Controls(Session(agent, Mailbox(), 4.0))
+
+
+def test_the_picture_shows_money_risk_stop_target_and_reasons():
+    text = drawn(status(positions=(POSITION,), decisions=(DECISION,)))
+    money = ("10\u202f234.51 USDT", "-12.50", "74.40", "38\u202f500", "41\u202f000")
+    for part in (*money, "PAPER", "2021-05-19 12:00 UTC", "EMA 12 crossed above EMA 26", "hf-1p", "4 bars/s", "q quit"):
+        assert part in text, part
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+@pytest.mark.parametrize("height", [16, 24, 60])
+def test_mode_brake_and_keys_stay_in_sight_at_every_size(width, height):
+    found = status(is_synthetic=True, stop_level="flatten", positions=(POSITION,), decisions=(DECISION,) * 40)
+    text = drawn(found, FRAME, width, height)
+    for part in ("PAPER", "STOP: flatten", "SYNTHETIC MARKET", "q quit"):
+        assert part in text, part
+    assert max(len(line) for line in text.splitlines()) <= width
+
+
+def test_a_market_that_stands_still_or_has_ended_says_so():
+    assert "standing still" in drawn(status(), Frame("a", "b", 4.0, Decimal("0.2"), is_held=True))
+    assert "ended" in drawn(status(), Frame("a", "b", 4.0, Decimal("0.2"), has_ended=True))
+
+
+def test_an_empty_account_can_be_drawn():
+    text = drawn(status(equity=Decimal(0), peak=Decimal(0), drawdown=Decimal(0)))
+    assert "no open position" in text
+    assert "nothing decided yet" in text
+
+
+def test_p_pauses_and_resumes(agent, controls):
+    controls.press("p", StopLevel.NONE)
+    assert agent.level is StopLevel.NO_ENTRIES
+    controls.press("p", StopLevel.NO_ENTRIES)
+    assert agent.level is StopLevel.NONE
+
+
+def test_the_stop_menu_offers_three_levels(agent, controls):
+    controls.press("s1", StopLevel.NONE)
+    assert agent.level is StopLevel.NO_ENTRIES
+    controls.press("s2", StopLevel.NO_ENTRIES)
+    assert agent.level is StopLevel.REDUCE_ONLY
+
+
+def test_flatten_needs_the_word_letter_by_letter(agent, controls):
+    controls.press("s", StopLevel.NONE)
+    controls.press("3", StopLevel.NONE)
+    assert controls.question is Question.FLATTEN_WORD
+    for letter in "flattem":
+        controls.press(letter, StopLevel.NONE)
+    assert agent.level is StopLevel.NONE
+    assert "not the word" in controls.prompt
+    controls.press("s3flax\x7ftten", StopLevel.NONE)
+    assert agent.level is StopLevel.FLATTEN
+
+
+@pytest.mark.parametrize("keys", ["s\x1b", "sx", "s3\x1b", "s3fl\r"])
+def test_a_question_can_be_left_without_harm(agent, controls, keys):
+    for key in keys:
+        controls.press(key, StopLevel.NONE)
+    assert controls.question is Question.NONE
+    assert agent.asked == []
+
+
+def test_arrow_keys_are_no_commands(agent, controls):
+    controls.press("\x1b[A", StopLevel.NONE)
+    assert (agent.asked, controls.has_quit) == ([], False)
+
+
+def test_pace_hold_and_quit(controls):
+    controls.press("+", StopLevel.NONE)
+    assert "8" in controls.message
+    controls.press(" ", StopLevel.NONE)
+    assert "stands still" in controls.message
+    controls.press("q", StopLevel.NONE)
+    assert controls.has_quit
