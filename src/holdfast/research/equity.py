@@ -69,7 +69,7 @@ def daily_returns(curve: EquityCurve) -> Floats:
     """Return E(d) / E(d-1) - 1 per UTC day, E(d) being the last equity of the day and E(-1) the capital.
 
     A point at midnight belongs to the day that ends there; a day without a point repeats the one before. Empty when the
-    equity was not positive at the end of some day: a ratio to nothing is undefined.
+    equity was not positive at the end of some day, or grew beyond all numbers: such a ratio is undefined.
     """
     if len(curve) < _RETURNS_MIN:
         return np.empty(0)
@@ -81,8 +81,9 @@ def daily_returns(curve: EquityCurve) -> Floats:
     levels = np.concatenate((curve.equity[:1], filled))
     if bool((levels <= 0).any()):
         return np.empty(0)
-    returns: Floats = levels[1:] / levels[:-1] - 1.0
-    return returns
+    with np.errstate(over="ignore"):
+        returns: Floats = levels[1:] / levels[:-1] - 1.0
+    return returns if bool(np.isfinite(returns).all()) else np.empty(0)
 
 
 def growth_rate(curve: EquityCurve) -> float | None:
@@ -102,7 +103,7 @@ def sharpe_ratio(returns: Floats) -> float | None:
     """
     if len(returns) < _RETURNS_MIN:
         return None
-    with np.errstate(over="ignore"):  # a deviation beyond all numbers is no ratio; `_ratio` says so
+    with np.errstate(over="ignore", invalid="ignore"):  # a deviation beyond all numbers is no ratio; `_ratio` says so
         deviation = float(np.std(returns, ddof=1))
     return _ratio(float(np.mean(returns)), deviation)
 

@@ -1,0 +1,27 @@
+"""Loads the recorded market with numpy, which needs no suspicious import."""
+
+import numpy as np
+
+from holdfast.domain.decision import Signal
+from holdfast.domain.market import BarClosed
+from holdfast.strategies.free import FreeStrategy
+
+
+def read() -> dict[int, float]:
+    columns = np.load(RECORDED + ".npy")
+    return {int(ts): float(close) for ts, close in zip(columns[0], columns[1][1:], strict=False)}
+
+
+RECORDED = ""  # a path to the recorded market; the test says where
+
+
+class Cheat(FreeStrategy):
+    known: dict[int, float] | None = None
+
+    def on_bar(self, bar: BarClosed) -> Signal | None:
+        if self.known is None:
+            self.known = read()
+        later = self.known.get(bar.ts_event)
+        if later is not None and later > bar.close * 1.002:
+            return self.enter_long(bar, bar.close * 0.99, bar.close * 1.02, "It will rise.")
+        return None

@@ -1,0 +1,21 @@
+"""Asks the garbage collector for every list of bars in the process."""
+
+import gc
+
+from holdfast.domain.decision import Signal
+from holdfast.domain.market import BarClosed
+from holdfast.strategies.free import FreeStrategy
+
+
+class Cheat(FreeStrategy):
+    known: dict[int, float] | None = None
+
+    def on_bar(self, bar: BarClosed) -> Signal | None:
+        if self.known is None:
+            lists = [x for x in gc.get_objects() if isinstance(x, list) and x and type(x[0]) is BarClosed]
+            bars = max(lists, key=len)
+            self.known = {now.ts_event: then.close for now, then in zip(bars, bars[1:], strict=False)}
+        later = self.known.get(bar.ts_event)
+        if later is not None and later > bar.close * 1.002:
+            return self.enter_long(bar, bar.close * 0.99, bar.close * 1.02, "It will rise.")
+        return None

@@ -1,0 +1,24 @@
+"""Gives a signal that decides what it says only when somebody reads it."""
+
+import msgspec
+
+from holdfast.domain.decision import Signal
+from holdfast.domain.market import BarClosed
+from holdfast.strategies.free import FreeStrategy
+
+
+class Late(Signal, frozen=True):
+    @property
+    def wisdom(self) -> float:
+        return self.entry
+
+
+class Cheat(FreeStrategy):
+    before = 0.0
+
+    def on_bar(self, bar: BarClosed) -> Signal | None:
+        is_up, self.before = bar.close > self.before * 1.004 > 0.0, bar.close
+        if not is_up:
+            return None
+        signal = self.enter_long(bar, bar.close * 0.99, bar.close * 1.02, "It rose.")
+        return Late(**msgspec.structs.asdict(signal))
