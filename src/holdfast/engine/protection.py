@@ -44,7 +44,7 @@ class Protection:
         return OpenTrade(
             trade_id=order.spec.order_id, instrument_id=instrument.id, side=side, strategy=entry.strategy,
             reasons=reasons, stop=stop, stop_level=float(stop), stop_first=stop, target=target,
-            distance=abs(entry.reference - entry.stop), risk=Decimal(0), risk_unit=unit, tick=instrument.tick,
+            distance=abs(entry.reference - entry.stop), risk=Decimal(0), risk_unit=unit, rounding=instrument.tick * (1 + reserve.fee_taker),
             slippage_reserved=reserve.slippage_exit, brackets=[],
         )  # fmt: skip
 
@@ -83,7 +83,7 @@ class Protection:
         """Return what one unit of an entry fill may lose: what it does lose at its stop, within what was allowed."""
         entered = CostReserve(reserve.fee_taker, reserve.slippage_exit)  # how far the entry slipped is known by now
         loss = loss_per_unit(trade.side, fill.price, trade.stop, entered)
-        if loss > trade.risk_unit + 2 * trade.tick:
+        if loss > trade.risk_unit + trade.rounding:
             # Only an entry without a limit: the market jumped between the decision and the fill.
             trade.has_gapped = True
         return loss if 0 < loss <= trade.risk_unit else trade.risk_unit

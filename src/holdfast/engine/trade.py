@@ -38,7 +38,7 @@ class OpenTrade(State):
     distance: Decimal  # entry to first stop, as proposed
     risk: Decimal  # the most it may lose by what the gate allowed
     risk_unit: Decimal  # the most that the gate let one unit lose, from the worst price that the entry may pay
-    tick: Decimal  # of the instrument's prices
+    rounding: Decimal  # what a unit may lose when one of its fills is rounded to the tick, fee included
     slippage_reserved: Decimal  # of the exit, as a share of the price; part of `risk`
     brackets: list[Bracket]
     entry_ts: int = 0
@@ -89,7 +89,7 @@ class OpenTrade(State):
         # The market itself was beyond the first stop when it could first trade.
         self.has_gapped = self.has_gapped or fill.is_gap or (self.stop_first - reference) * sign > 0
         slipped = (reference - fill.price) * sign
-        self.has_swept = self.has_swept or slipped > reference * self.slippage_reserved + self.tick
+        self.has_swept = self.has_swept or slipped > reference * self.slippage_reserved + self.rounding
         self._count(fill, self.side.opposite)
         for bracket in self.brackets:
             if bracket.group == order.spec.group:
@@ -137,4 +137,4 @@ class OpenTrade(State):
         if self.has_swept:
             return "sweep"
         # Fills are rounded to the tick, against us, on the way in and on the way out.
-        return "rounding" if -pnl <= self.risk + 2 * self.tick * self.entry_quantity else "unexplained"
+        return "rounding" if -pnl <= self.risk + 2 * self.rounding * self.entry_quantity else "unexplained"

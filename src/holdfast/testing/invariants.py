@@ -361,7 +361,8 @@ class Watch:
         is_bounded = 0 < closed.risk <= trade.allowed + dust
         _require(is_bounded, "risk is what was allowed", f"{closed.trade_id}: {closed.risk}, allowed {trade.allowed}")
         # Prices live on ticks, and fills are rounded against us, on the way in and on the way out.
-        rounding = 2 * self.instruments[closed.instrument_id].tick * closed.quantity
+        instrument = self.instruments[closed.instrument_id]
+        rounding = 2 * instrument.tick * (1 + instrument.fee_tiers[0].taker) * closed.quantity
         cause = closed.excess_cause
         if -trade.flow > closed.risk:
             _require(bool(cause), "losses beyond the risk are named", f"{closed.trade_id}: {trade.flow}, {closed.risk}")
