@@ -13,8 +13,8 @@ from holdfast.domain.instrument import Instrument, Market
 from holdfast.domain.values import InstrumentId, OrderId, Side
 from holdfast.engine.account import Pair
 from holdfast.engine.desk import Desk
-from holdfast.indicators.correlation import correlation
 from holdfast.risk.budget import risk_budget
+from holdfast.risk.correlation import correlation
 from holdfast.risk.gate import RiskGate
 from holdfast.risk.sizing import Levels, entry_limit
 from holdfast.risk.view import MarketView, PortfolioView

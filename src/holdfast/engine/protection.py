@@ -44,7 +44,8 @@ class Protection:
         return OpenTrade(
             trade_id=order.spec.order_id, instrument_id=instrument.id, side=side, strategy=entry.strategy,
             reasons=reasons, stop=stop, stop_level=float(stop), stop_first=stop, target=target,
-            distance=abs(entry.reference - entry.stop), risk=Decimal(0), risk_unit=unit, rounding=instrument.tick * (1 + reserve.fee_taker),
+            distance=abs(entry.reference - entry.stop), risk=Decimal(0), risk_unit=unit,
+            rounding=instrument.tick * (1 + reserve.fee_taker),
             slippage_reserved=reserve.slippage_exit, brackets=[],
         )  # fmt: skip
 
