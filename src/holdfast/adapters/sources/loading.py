@@ -11,6 +11,7 @@ import numpy as np
 from holdfast.adapters.sources import csv_candles, parquet_candles
 from holdfast.adapters.sources.columns import Repair
 from holdfast.adapters.sources.file_names import CANDLES, MARK, FileName, read_name
+from holdfast.adapters.storage.parquet.store import is_bar_file, iter_bar_file, read_bar_file
 from holdfast.core.errors import ConfigurationError, DataError
 from holdfast.core.time import rfc3339
 from holdfast.domain.bar_quality import QualityReport, gaps, label, quality_report
@@ -107,6 +108,8 @@ def stream_bars(
         As `load_bars`, when the slice with the fault is reached.
     """
     own = _given(instrument, read_name(path), path) if instrument else None
+    if is_bar_file(path):
+        return (_renamed(part, own) for part in iter_bar_file(path, bars))
     return parquet_candles.iter_candles(path, own, timeframe, bars)
 
 
@@ -126,9 +129,19 @@ def _from_file(
     # The file's own timeframe, where its name or its times say it: the one that is asked for may be coarser.
     own = timeframe or (name.timeframe if name else None)
     if file_format == PARQUET or (file_format == AUTO and path.suffix == ".parquet"):
+        if is_bar_file(path):
+            return _renamed(read_bar_file(path), instrument_id)
         return parquet_candles.read_candles(path, instrument_id, own)
     layout = csv_candles.AUTO if file_format == AUTO else file_format
     return csv_candles.read_candles(path, instrument_id, own, layout, repair)
+
+
+def _renamed(series: BarSeries, name: InstrumentId | None) -> BarSeries:
+    """Return the series under the name that the user gives it; a stored one has a name of its own."""
+    if name is None or name == series.instrument_id:
+        return series
+    prices = (series.open, series.high, series.low, series.close)
+    return BarSeries(name, series.timeframe, series.ts, prices, series.volume, series.flags)
 
 
 def _given(instrument: str, name: FileName | None, path: Path) -> InstrumentId:

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -23,7 +24,7 @@ from holdfast.adapters.sources.loading import LoadedBars
 from holdfast.core.errors import ConfigurationError
 from holdfast.core.record import Record
 from holdfast.core.time import DAY, HOUR
-from holdfast.domain.bar_quality import label, quality_report
+from holdfast.domain.bar_quality import grid_offset, label, quality_report
 from holdfast.domain.catalog import instrument_for
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.market import BarClosed, BarFlag, BarSeries, Floats, Ints, Timeframe
@@ -38,7 +39,7 @@ _YEAR_DAYS = 365.0
 
 
 class SyntheticSettings(Record, frozen=True):
-    """What the market does beyond moving: times in ns, rates per day of market time."""
+    """What the market does beyond moving: rates per day of market time; `ts_start` (ns) is moved down to the grid."""
 
     ts_start: int = _TS_START
     jumps_per_day: float = 0.05
@@ -105,10 +106,19 @@ class SyntheticMarket:
             raise ConfigurationError("a synthetic market needs a pair", hint="name one, like BTC/USDT")
         self.instruments = tuple(_instrument(name) for name in names)
         self._timeframe, self._seed = timeframe, seed
-        self._settings = settings or SyntheticSettings()
+        settings = settings or SyntheticSettings()
+        offset = grid_offset(timeframe)
+        start = (settings.ts_start - offset) // timeframe.nanos * timeframe.nanos + offset
+        self._settings = msgspec.structs.replace(settings, ts_start=start)
 
-    def chunks(self) -> Iterator[list[BarSeries]]:
-        """Yield bars of all pairs, block after block, for ever; each call begins anew."""
+    def chunks(self, ts_from: int | None = None) -> Iterator[list[BarSeries]]:
+        """Yield bars of all pairs, block after block, for ever; each call begins anew.
+
+        Parameters
+        ----------
+        ts_from
+            Leave out what opens before; the rest is the same, so that an agent goes on where it stopped.
+        """
         weather = _Weather(self._timeframe, self._seed, self._settings)
         walks = [_Walk(item, self._timeframe, self._seed) for item in self.instruments]
         before: list[BarSeries | None] = [None] * len(walks)
@@ -116,7 +126,8 @@ class SyntheticMarket:
             spell = weather.block()
             series = [label(walk.block(spell), last) for walk, last in zip(walks, before, strict=True)]
             before = [item if len(item) else last for item, last in zip(series, before, strict=True)]
-            yield series
+            if ts_from is None or int(spell.ts[-1]) >= ts_from:
+                yield [item.between(ts_from, None) for item in series]
 
     def series(self, bars: int) -> list[BarSeries]:
         """Return the first `bars` steps of the market; an outage takes its bars out of them."""
@@ -128,12 +139,12 @@ class SyntheticMarket:
 class SyntheticFeed:
     """A synthetic market as a feed that does not end."""
 
-    def __init__(self, market: SyntheticMarket) -> None:
-        self._market = market
+    def __init__(self, market: SyntheticMarket, ts_from: int | None = None) -> None:
+        self._market, self._ts_from = market, ts_from
 
     def groups(self) -> Iterator[Sequence[BarClosed]]:
         """Yield groups of bars with one closing time, for ever."""
-        for series in self._market.chunks():
+        for series in self._market.chunks(self._ts_from):
             yield from SeriesFeed(series).groups()
 
 

@@ -10,6 +10,7 @@ from tests.unit.domain.conftest import NAME, is_same, make_series, make_walk
 
 from holdfast.adapters.sources.columns import Repair
 from holdfast.adapters.sources.loading import available, load_bars, stream_bars
+from holdfast.adapters.storage.parquet.store import ParquetBarStore
 from holdfast.core.errors import ConfigurationError, DataError
 from holdfast.domain.bar_quality import label
 from holdfast.domain.market import BarSeries, Timeframe
@@ -157,3 +158,17 @@ def test_a_stream_gives_what_loading_gives(folder: Path):
     assert {part.instrument_id for part in slices} == {BTC}
     assert np.concatenate([part.close for part in slices]).tolist() == whole.close.tolist()
     assert np.concatenate([part.flags for part in slices]).tolist() == whole.flags.tolist()
+
+
+def test_a_file_of_the_store_is_read_wherever_it_lies(tmp_path: Path):
+    series = label(make_walk(1_000, missing=0.1))
+    path = tmp_path / "moved.parquet"
+    Path(ParquetBarStore(tmp_path).save(series, "walk").path).rename(path)
+    assert is_same(load_bars(path).series, series)
+    assert load_bars(path, "B/C.D", Timeframe.D1).report.instrument_id == "B/C.D"
+    slices = list(stream_bars(path, bars=300))
+    assert [len(part) for part in slices][:2] == [300, 300]
+    assert np.concatenate([part.close for part in slices]).tolist() == series.close.tolist()
+    path.write_bytes(path.read_bytes().replace(b'"source":"walk"', b'"source":"talk"'))
+    with pytest.raises(DataError, match="damaged"):
+        load_bars(path)

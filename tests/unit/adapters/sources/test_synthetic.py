@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.domain.conftest import is_same
+from tests.unit.domain.conftest import START, is_same
 
 from holdfast.adapters.sources.synthetic import (
     BLOCK_BARS,
@@ -62,6 +62,21 @@ def test_a_short_run_is_the_beginning_of_a_longer_one_and_of_the_endless_one():
         joined = np.concatenate([chunk[index].close for chunk in endless])
         assert joined[: len(long[index])].tolist() == long[index].close.tolist()
     assert len(endless[0][0]) <= BLOCK_BARS
+
+
+def test_it_goes_on_from_any_time():
+    market = SyntheticMarket(PAIRS[:1], Timeframe.M1, 3, ROUGH)
+    whole = market.series(4_000)[0]
+    for row in (0, 5, 1_300, 2_100):
+        later = next(market.chunks(int(whole.ts[row])))[0]
+        assert is_same(later, whole.slice(row, row + len(later)))
+    assert next(SyntheticFeed(market, int(whole.ts[1_300])).groups())[0].ts_event == whole.ts_close[1_300]
+
+
+def test_it_begins_on_the_grid():
+    settings = SyntheticSettings(ts_start=START + 61_000_000_000)
+    assert int(SyntheticMarket(PAIRS, Timeframe.H1, 3, settings).series(5)[0].ts[0]) == START
+    assert int(SyntheticMarket(PAIRS, Timeframe.W1, 3, settings).series(5)[0].ts[0]) == START
 
 
 def test_another_asset_beside_it_changes_nothing():

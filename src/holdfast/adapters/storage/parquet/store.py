@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from holdfast.adapters.storage.parquet import codec
 from holdfast.adapters.storage.parquet.durable import replace_durably
-from holdfast.adapters.storage.parquet.layout import VERSION, Group, Header, Scale, damaged, opened, sealed
+from holdfast.adapters.storage.parquet.layout import KEY_HEADER, VERSION, Group, Header, Scale, damaged, opened, sealed
 from holdfast.core.errors import DataError
 from holdfast.domain.bar_quality import gaps, validate
 from holdfast.domain.market import BarFlag, BarSeries, Timeframe
@@ -65,22 +65,8 @@ class ParquetBarStore:
         self, instrument_id: str, timeframe: Timeframe, ts_from: int | None, ts_to: int | None
     ) -> BarSeries:
         """Return the bars that open in [ts_from, ts_to); only their row groups are read."""
-        path = self.path_of(instrument_id, timeframe)
-        with _Reader(path, instrument_id, timeframe) as reader:
-            wanted = reader.wanted(ts_from, ts_to)
-            size = sum(reader.header.groups[index].bars for index in wanted)
-            ts, volume = np.empty(size, dtype=np.int64), np.empty(size)
-            prices = (np.empty(size), np.empty(size), np.empty(size), np.empty(size))
-            flags = np.empty(size, dtype=np.uint8)
-            first = 0
-            for index in wanted:
-                part = reader.read(index)
-                rows = slice(first, first + len(part))
-                ts[rows], volume[rows], flags[rows] = part.ts, part.volume, part.flags
-                for whole, piece in zip(prices, (part.open, part.high, part.low, part.close), strict=True):
-                    whole[rows] = piece
-                first += len(part)
-        return BarSeries(InstrumentId(instrument_id), timeframe, ts, prices, volume, flags).between(ts_from, ts_to)
+        with _Reader(self.path_of(instrument_id, timeframe), instrument_id, timeframe) as reader:
+            return reader.whole(ts_from, ts_to)
 
     def iter_slices(
         self,
@@ -98,10 +84,7 @@ class ParquetBarStore:
             As `load`; a damaged row group is found when it is reached, and none of its bars are yielded.
         """
         with _Reader(self.path_of(instrument_id, timeframe), instrument_id, timeframe) as reader:
-            for index in reader.wanted(ts_from, ts_to):
-                part = reader.read(index).between(ts_from, ts_to)
-                for first in range(0, len(part), bars):
-                    yield part.slice(first, first + bars)
+            yield from reader.slices(bars, ts_from, ts_to)
 
     def catalog(self) -> list[DatasetInfo]:
         """Return what is stored, sorted by instrument and timeframe; reads the footers only.
@@ -156,6 +139,38 @@ class ParquetBarStore:
         )
 
 
+def is_bar_file(path: Path) -> bool:
+    """Tell whether a file says of itself that this store wrote it; its content may be damaged all the same."""
+    try:
+        return KEY_HEADER in (pq.read_metadata(path).metadata or {})
+    except _UNREADABLE:
+        return False
+
+
+def read_bar_file(path: Path) -> BarSeries:
+    """Return the series in a file of a store, wherever it lies.
+
+    Raises
+    ------
+    DataError
+        It is not there, is no such file, or is damaged.
+    """
+    with _Reader(path) as reader:
+        return reader.whole(None, None)
+
+
+def iter_bar_file(path: Path, bars: int = SLICE_BARS) -> Iterator[BarSeries]:
+    """Yield the series in a file of a store as slices of at most `bars` bars.
+
+    Raises
+    ------
+    DataError
+        As `read_bar_file`, when the slice with the fault is reached.
+    """
+    with _Reader(path) as reader:
+        yield from reader.slices(bars, None, None)
+
+
 def path_name(instrument_id: str) -> str:
     """Return a folder's name for an instrument, one to one: `/` becomes `_`, anything unusual its bytes in hex.
 
@@ -184,7 +199,7 @@ class _Reader:
     def __init__(self, path: Path, instrument_id: str | None = None, timeframe: Timeframe | None = None) -> None:
         self._path = path
         if not path.is_file():
-            name = f"{instrument_id} {timeframe.value if timeframe else ''}".strip()
+            name = f"{instrument_id} {timeframe.value}" if instrument_id and timeframe else path.name
             raise DataError(f"{name}: no bars are stored at {path}", hint="import some: holdfast data import <file>")
         try:
             # Plain buffered reads: a mapped or pre-fetched file would count as memory of this process.
@@ -203,6 +218,31 @@ class _Reader:
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
+
+    def whole(self, ts_from: int | None, ts_to: int | None) -> BarSeries:
+        """Return the bars that open in [ts_from, ts_to) as one series."""
+        wanted = self.wanted(ts_from, ts_to)
+        size = sum(self.header.groups[index].bars for index in wanted)
+        ts, volume = np.empty(size, dtype=np.int64), np.empty(size)
+        prices = (np.empty(size), np.empty(size), np.empty(size), np.empty(size))
+        flags = np.empty(size, dtype=np.uint8)
+        first = 0
+        for index in wanted:
+            part = self.read(index)
+            rows = slice(first, first + len(part))
+            ts[rows], volume[rows], flags[rows] = part.ts, part.volume, part.flags
+            for column, piece in zip(prices, (part.open, part.high, part.low, part.close), strict=True):
+                column[rows] = piece
+            first += len(part)
+        name, timeframe = InstrumentId(self.header.instrument_id), Timeframe(self.header.timeframe)
+        return BarSeries(name, timeframe, ts, prices, volume, flags).between(ts_from, ts_to)
+
+    def slices(self, bars: int, ts_from: int | None, ts_to: int | None) -> Iterator[BarSeries]:
+        """Yield the bars that open in [ts_from, ts_to), at most `bars` at a time."""
+        for index in self.wanted(ts_from, ts_to):
+            part = self.read(index).between(ts_from, ts_to)
+            for first in range(0, len(part), bars):
+                yield part.slice(first, first + bars)
 
     def wanted(self, ts_from: int | None, ts_to: int | None) -> list[int]:
         """Return the row groups that have bars in [ts_from, ts_to)."""
