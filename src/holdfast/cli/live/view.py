@@ -9,6 +9,7 @@ from rich import box
 from rich.console import Group, RenderableType
 from rich.layout import Layout
 from rich.panel import Panel
+from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
@@ -17,7 +18,6 @@ from holdfast.domain.decision import StopLevel
 from holdfast.portfolio.status import DecisionLine, PositionLine, Status
 
 _BAR_CELLS = 6
-_POSITIONS_FRAME = 4  # borders and titles of the table
 _DECISIONS_MAX = 40  # more than any terminal shows
 _UP, _DOWN, _DIM, _WARN = "green", "red", "bright_black", "yellow"
 _COLOURS = {
@@ -40,16 +40,13 @@ class Frame:
 
 def picture(status: Status, frame: Frame) -> RenderableType:
     """Return the whole view, which fills the terminal: the keys stay in sight however much there is to tell."""
-    middle = Layout()
-    middle.split_column(
-        Layout(_figures(status, frame), size=5),
-        Layout(_positions(status), size=_POSITIONS_FRAME + max(len(status.positions), 1)),
-        Layout(_decisions(status), minimum_size=4),
-    )
-    whole = Layout()
+    middle = Group(_figures(status, frame), _positions(status), _decisions(status))
+    layout = Layout()
     # On a terminal that is too small for all, the middle is cut off and never the mode, the brake or the keys.
-    whole.split_column(Layout(_head(status, frame), size=2), middle, Layout(_foot(frame), size=2))
-    return whole
+    layout.split_column(
+        Layout(_head(status, frame), size=2), Layout(middle, minimum_size=1), Layout(_foot(frame), size=2)
+    )
+    return layout
 
 
 def _head(status: Status, frame: Frame) -> RenderableType:
@@ -122,7 +119,7 @@ def _decisions(status: Status) -> RenderableType:
         )  # fmt: skip
     if not status.decisions:
         table.add_row("", "", Text("nothing decided yet", style=_DIM), "the strategy looks at each bar", "")
-    return Panel(table, title="Last decisions", title_align="left", border_style=_DIM)
+    return Group(Rule("Last decisions", align="left", style=_DIM), table)
 
 
 def _foot(frame: Frame) -> RenderableType:

@@ -84,10 +84,11 @@ class ControlServer:
             self._slots.release()
 
     def _answer(self, peer: socket.socket) -> Reply:
+        # Read first: who is refused while still sending would see a broken pipe instead of the reason.
+        line = read_line(peer)
         owner = peer_uid(peer)
         if owner not in (os.getuid(), 0):
             return Reply(f"user {owner} does not own this agent", "ask its owner, or become root", 3)
-        line = read_line(peer)
         try:
             request = _decode(line)
         except msgspec.DecodeError as error:
