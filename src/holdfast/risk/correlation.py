@@ -16,7 +16,7 @@ RETURNS_MIN: Final = 24
 
 
 def correlation(closes: Sequence[float], others: Sequence[float], window: int = WINDOW) -> float:
-    """Return the correlation of the log returns of two aligned series over their last `window` returns, -1 to 1.
+    """Return the correlation of the simple returns of two aligned series over their last `window` returns, -1 to 1.
 
     A step at which either series has no positive, finite price on both ends (NaN marks a missing bar) is left out.
     The answer is 1.0, as for the same thing held twice, where nothing can be said: fewer than 24 common returns, or
@@ -29,8 +29,8 @@ def correlation(closes: Sequence[float], others: Sequence[float], window: int = 
     xs: list[float] = []
     ys: list[float] = []
     for at in range(first, length):
-        x = _log_return(closes[at_one + at - 1], closes[at_one + at])
-        y = _log_return(others[at_two + at - 1], others[at_two + at])
+        x = _return(closes[at_one + at - 1], closes[at_one + at])
+        y = _return(others[at_two + at - 1], others[at_two + at])
         if x is not None and y is not None:
             xs.append(x)
             ys.append(y)
@@ -46,24 +46,15 @@ def correlation(closes: Sequence[float], others: Sequence[float], window: int = 
     return max(-1.0, min(1.0, common / math.sqrt(spread_x * spread_y)))
 
 
-def matrix(series: Sequence[Sequence[float]], window: int = WINDOW) -> tuple[tuple[float, ...], ...]:
-    """Return the correlations of all series with each other: symmetric, 1 on the diagonal."""
-    size = len(series)
-    rows = [[1.0] * size for _ in range(size)]
-    for one in range(size):
-        for two in range(one):
-            rows[one][two] = rows[two][one] = correlation(series[one], series[two], window)
-    return tuple(tuple(row) for row in rows)
-
-
 _UNKNOWN: Final = math.nan
 # A squared return this small is rounding, not movement: 1e-12 of the price.
 _SPREAD_MIN: Final = 1e-24
 
 
-def _log_return(before: float, after: float) -> float | None:
+def _return(before: float, after: float) -> float | None:
+    # No logarithm: its last bit differs between machines, and with it the digest of a run.
     if 0.0 < before < math.inf and 0.0 < after < math.inf:
-        return math.log(after / before)
+        return after / before - 1.0
     return None
 
 
