@@ -9,11 +9,12 @@ import msgspec
 
 from holdfast.app.home import Home
 from holdfast.app.projections import open_projections
-from holdfast.app.standing import open_reader, rebuilt_agent
+from holdfast.app.standing import BACKTEST, last_run, open_reader, rebuilt_agent
 from holdfast.core.record import Record
-from holdfast.domain.values import ZERO
+from holdfast.domain.values import ZERO, Side
 from holdfast.engine.recorder import RUN, TICK
 from holdfast.portfolio.fold import PortfolioOnlyFold
+from holdfast.portfolio.status import Status
 from holdfast.portfolio.story import CURRENT, AccountStory, Table
 
 
@@ -51,31 +52,31 @@ def replay_journal(home: Home) -> Replayed:
         fold.take(record.kind, record.body)
         records += 1
     seconds = time.perf_counter() - started
-    agent = rebuilt_agent(home)
-    status, portfolio = agent.status(), fold.portfolio
+    portfolio = fold.portfolio
     cash = portfolio.cash if portfolio is not None else ZERO
     held = {str(x.instrument_id): x.quantity for x in portfolio.positions.values()} if portfolio is not None else {}
     positions = {name: quantity for name, quantity in held.items() if quantity}
-    differences = _compared("engine", cash, positions, status.cash, {
-        line.instrument_id: line.quantity if line.side == "BUY" else -line.quantity for line in status.positions
-    })  # fmt: skip
+    run, digest, differences = last_run(journal, home), "", list[str]()
+    if run.mode != BACKTEST:  # a backtest keeps no bars, so that the engine has nothing to do again
+        status = rebuilt_agent(home).status()
+        digest = status.digest
+        differences = _compared(cash, positions, status)
     with open_projections(home) as store:
         body = store.get(Table.ACCOUNT, CURRENT)
         account = msgspec.json.decode(body, type=AccountStory) if body is not None else None
     if account is not None and account.cash != cash:
         differences.append(f"the records say cash {cash}, the projections {account.cash}")
-    return Replayed(
-        records, round(seconds, 3), status.quote, cash, positions, status.trades, status.wins, status.digest,
-        tuple(differences),
-    )  # fmt: skip
+    trades, wins = (account.trades, account.wins) if account is not None else (0, 0)
+    return Replayed(records, round(seconds, 3), run.quote, cash, positions, trades, wins, digest, tuple(differences))
 
 
-def _compared(
-    who: str, cash: Decimal, positions: dict[str, Decimal], their_cash: Decimal, theirs: dict[str, Decimal]
-) -> list[str]:
-    differences = [] if cash == their_cash else [f"the records say cash {cash}, the {who} {their_cash}"]
+def _compared(cash: Decimal, positions: dict[str, Decimal], status: Status) -> list[str]:
+    theirs = {
+        line.instrument_id: line.quantity if line.side == Side.BUY else -line.quantity for line in status.positions
+    }
+    differences = [] if cash == status.cash else [f"the records say cash {cash}, the engine {status.cash}"]
     for name in sorted({*positions, *theirs}):
         mine, other = positions.get(name, ZERO), theirs.get(name, ZERO)
         if mine != other:
-            differences.append(f"{name}: the records say {mine}, the {who} {other}")
+            differences.append(f"{name}: the records say {mine}, the engine {other}")
     return differences

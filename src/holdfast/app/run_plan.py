@@ -16,7 +16,7 @@ from holdfast import __version__
 from holdfast.adapters.exchanges.simulated.client import SimulatedVenue
 from holdfast.app.market import TradedMarket
 from holdfast.app.settings import Given, Settings, build_section
-from holdfast.app.strategies import strategy_factory
+from holdfast.app.strategies import named_for_ever, strategy_factory
 from holdfast.core.errors import ConfigurationError
 from holdfast.core.record import Record
 from holdfast.domain.market import timeframe
@@ -70,7 +70,7 @@ def run_of(settings: Settings, market: TradedMarket, mode: str) -> RunStarted:
         quote=Asset(quotes[0]),
         capital=settings.engine.capital,
         instruments=tuple(sorted(market.instruments, key=lambda instrument: instrument.id)),
-        strategy=settings.strategy.name,
+        strategy=named_for_ever(settings.strategy.name),
         params=dict(sorted(settings.strategy.parameters.items())),
         timeframe=market.timeframe.value,
         data_source=market.source,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from holdfast.adapters.host.clock import SystemClock
 from holdfast.adapters.storage.sqlite.journal import SqliteJournal
@@ -22,6 +23,9 @@ from holdfast.portfolio.status import Status
 from holdfast.ports.journal import Entry, Journal, JournalRecord
 from holdfast.services.emergency import StopProof, proof_of
 from holdfast.services.standing import LimitLine
+
+BACKTEST: Final = "backtest"
+"""The mode of a run whose journal holds decisions, and not the bars that led to them."""
 
 
 class _Kept:
@@ -122,7 +126,13 @@ def rebuilt_agent(home: Home) -> RunningAgent:
         The journal cannot be read, or does not repeat.
     """
     journal = open_reader(home)
-    agent = RunningAgent(last_run(journal, home), _ReaderJournal(journal), _NoFeed())
+    run = last_run(journal, home)
+    if run.mode == BACKTEST:
+        raise ConfigurationError(
+            f"the journal in {home.path} is that of a backtest, which no agent continues",
+            hint="read it with `holdfast explain ID` and `holdfast journal tail|verify|export|replay`",
+        )
+    agent = RunningAgent(run, _ReaderJournal(journal), _NoFeed())
     agent.start()
     return agent
 

@@ -79,6 +79,12 @@ def strategy_factory(name: str, parameters: Mapping[str, str], *, accelerate: bo
     raise ConfigurationError(f"unknown strategy {name!r}", hint=_HINT.format(names=known))
 
 
+def named_for_ever(name: str) -> str:
+    """Return the name under which a later process finds the same strategy, wherever it starts: a file's whole path."""
+    path, colon, attribute = name.rpartition(":")
+    return f"{Path(path).resolve()}:{attribute}" if colon and path.endswith(".py") else name
+
+
 def _from_file(path: Path, attribute: str) -> object:
     if not path.is_file():
         raise ConfigurationError(f"there is no strategy file {path}", hint="check the path before the colon")

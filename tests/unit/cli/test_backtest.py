@@ -69,7 +69,10 @@ def test_a_synthetic_market_says_so_loudly(call):
 def test_its_journal_can_be_kept_verified_and_is_never_written_over(call, candles, tmp_path):
     folder = tmp_path / "kept" / "journal"
     assert call("backtest", "--data", candles, *BASE, "--journal", folder).code == 0
-    assert call("journal", "verify", "--home", tmp_path / "kept").code == 0
+    for command in ("verify", "replay", "tail"):
+        assert call("journal", command, "--home", tmp_path / "kept").code == 0
+    assert call("explain", "hf-1p", "--home", tmp_path / "kept").code == 0
+    assert "that of a backtest" in call("status", "--home", tmp_path / "kept").err
     again = call("backtest", "--data", candles, *BASE, "--journal", folder)
     assert again.code == 2
     assert "holds something already" in again.err
@@ -79,7 +82,7 @@ def test_its_journal_can_be_kept_verified_and_is_never_written_over(call, candle
     ("arguments", "code", "told"),
     [
         (("--strategy", "ma_crosover"), 2, "unknown strategy 'ma_crosover'"),
-        (("--strategy", "nowhere.py:Mine"), 2, "there is no strategy file nowhere.py"),
+        (("--strategy", "nowhere.py:Mine"), 2, "there is no strategy file"),
         (("--timeframe", "7h"), 2, "7h"),
         (("--instrument", "DOGE/USDT"), 2, "DOGE/USDT"),
         (("--set", "fats=12"), 2, "fats"),
@@ -162,3 +165,30 @@ def test_errors_are_json_where_json_was_asked_for(call, candles):
     assert outcome.code == 2
     assert outcome.document["error"]["exit_code"] == 2
     assert "ma_crossover" in outcome.document["error"]["next"]
+
+
+def test_lookahead_is_checked_and_a_cheat_is_refused(call, candles, tmp_path):
+    arguments = ("backtest", "--data", candles, "--timeframe", "1h", "--check-lookahead")
+    honest = call(*arguments, "--strategy", "ma_crossover", "--json")
+    assert honest.code == 0, honest.out
+    assert honest.document["is_clean"]
+    cheat = tmp_path / "cheat.py"
+    cheat.write_text(
+        "import sys\nfrom holdfast.strategies.free import FreeStrategy\n"
+        "class Cheat(FreeStrategy):\n    def on_bar(self, bar):\n        sys._getframe(1)\n        return None\n"
+    )
+    refused = call(*arguments, "--strategy", f"{cheat}:Cheat")
+    assert refused.code == 1
+    assert "must not be trusted" in refused.out
+
+
+def test_a_strategy_that_raises_is_named_and_is_no_fault_of_ours(call, candles, tmp_path):
+    path = tmp_path / "broken.py"
+    path.write_text(
+        "from holdfast.strategies.free import FreeStrategy\n"
+        "class Broken(FreeStrategy):\n    def on_bar(self, bar):\n        return 1 / 0\n"
+    )
+    outcome = call("backtest", "--data", candles, "--timeframe", "1h", "--strategy", f"{path}:Broken")
+    assert outcome.code == 1
+    assert "the strategy Broken raised ZeroDivisionError" in outcome.err
+    assert "2021-01-01T01:00:00Z" in outcome.err

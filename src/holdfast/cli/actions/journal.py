@@ -137,7 +137,7 @@ def replay(options: Mapping[str, object]) -> int:
             ("Cash", f"{exact(outcome.cash)} {outcome.quote}"),
             ("Positions", ", ".join(f"{name} {exact(x)}" for name, x in outcome.positions.items()) or "none"),
             ("Trades", f"{outcome.trades}, {outcome.wins} won"),
-            ("Digest", outcome.digest),
+            ("Digest", outcome.digest or "not made again: a backtest keeps no bars"),
         ]
     )
     for difference in outcome.differences:
