@@ -53,6 +53,15 @@ def test_an_entry_take_profit_that_the_gap_has_jumped_is_canceled(room: Room):
     assert brief(room.play(80, 81, 79, 80, flags=GAP)) == ["o1 canceled gap"]
 
 
+@pytest.mark.parametrize(("side", "trigger"), [(BUY, 90), (SELL, 70)])
+def test_a_take_profit_that_is_no_entry_or_meets_no_gap_fills(room: Room, side: Side, trigger: int):
+    flags = GAP if side is SELL else BarFlag.NONE
+    role = Role.TARGET if side is SELL else Role.ENTRY
+    room.send(OrderType.TAKE_PROFIT, side, 1, trigger=trigger, role=role)
+    bar = room.bar((80, 81, 79, 80), flags=flags)
+    assert brief(list(room.venue.open_phase(bar))) == [f"o1 filled 1 at {trigger}"]
+
+
 def test_a_resting_entry_fills_from_the_range_at_its_limit(room: Room):
     room.limit_buy(90)
     bar = room.bar((80, 95, 79, 95), flags=GAP)

@@ -71,6 +71,12 @@ def test_post_only_ends_where_it_would_take(room: Room, limit: str, ends: bool):
     assert brief(room.play(100, 100, 100, 100)) == (["o1 canceled post_only"] if ends else [])
 
 
+@pytest.mark.parametrize(("limit", "ends"), [("100", True), ("99.99", True), ("100.01", False)])
+def test_a_post_only_sale_is_the_mirror_image(room: Room, limit: str, ends: bool):
+    room.target(limit, is_post_only=True)
+    assert brief(room.play(100, 100, 100, 100)) == (["o1 canceled post_only"] if ends else [])
+
+
 def test_post_only_rests_like_any_other_once_it_is_there(room: Room):
     room.limit_buy(90, is_post_only=True)
     room.play(100, 100, 100, 100)
@@ -144,6 +150,23 @@ def test_a_target_waits_even_where_the_volume_let_the_stop_fill_only_in_part():
     room.target(110, 5, group="g")
     assert brief(room.play(100, 120, 89, 100, volume=20)) == ["o1 filled 2 at 90", "o2 amended"]
     assert brief(room.play(105, 120, 100, 110, volume=1_000)) == ["o1 filled 3 at 105", "o2 canceled group"]
+
+
+def test_a_target_waits_even_where_the_stop_limit_has_only_triggered(room: Room):
+    room.send(OrderType.STOP_LIMIT, SELL, 1, trigger=90, limit=95, role=Role.STOP, group="g")
+    room.target(110, group="g")
+    assert brief(room.play(100, 120, 90, 115)) == ["o1 triggered"]
+    assert brief(room.play(100, 120, 100, 115)) == ["o1 filled 1 at 95", "o2 canceled group"]
+
+
+def test_a_take_profit_that_the_volume_cannot_fill_goes_on_at_the_next_open():
+    config = MatchingConfig(
+        spread_bps=dec(0), slippage_bps=dec(0), impact=dec(0), participation_max=dec("0.1"), latency_ms=0
+    )
+    room = Room(config)
+    room.send(OrderType.TAKE_PROFIT, SELL, 5, trigger=110, role=Role.TARGET)
+    assert brief(room.play(100, 115, 100, 105, volume=20)) == ["o1 filled 2 at 110"]
+    assert brief(room.play(104, 104, 103, 103)) == ["o1 filled 3 at 104"]
 
 
 def test_a_stop_of_another_group_does_not_hold_a_target_back(room: Room):

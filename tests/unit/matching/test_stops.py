@@ -133,6 +133,41 @@ def test_a_stop_sweeps_the_falling_bar_by_its_share_of_the_volume():
     assert (fill.price, fill.reference) == (88, 90)
 
 
+def test_a_buy_stop_sweeps_the_rising_bar():
+    room = Room(MatchingConfig(spread_bps=dec(0), slippage_bps=dec(0), impact=dec(0), latency_ms=0))
+    room.stop(110, 1, side=BUY)
+    assert brief(room.play(100, 150, 100, 140, volume=20)) == ["o1 filled 1 at 112"]
+
+
+def test_a_buy_stop_that_opens_at_its_trigger_is_no_gap(room: Room):
+    room.stop(110, side=BUY)
+    (fill,) = fills(room.play(110, 120, 100, 110))
+    assert (fill.price, fill.is_gap) == (110, False)
+
+
+def test_what_a_stop_has_left_goes_before_an_exit_that_was_sent_earlier():
+    config = MatchingConfig(
+        spread_bps=dec(0), slippage_bps=dec(0), impact=dec(0), sweep=dec(0), participation_max=dec("0.1"), latency_ms=0
+    )
+    room = Room(config)
+    room.sell(2, ts=room.now + 60 * 10**9)
+    room.stop(90, 3)
+    assert brief(room.play(100, 100, 90, 95, volume=10)) == ["o2 filled 1 at 90"]
+    assert brief(room.play(95, 95, 95, 95, volume=30)) == ["o2 filled 2 at 95", "o1 filled 1 at 95"]
+
+
+def test_a_buy_stop_sent_after_a_fill_within_the_bar_is_no_better_than_that_fill(room: Room):
+    room.target(110)
+
+    def protect(event: OrderEvent) -> None:
+        if event.order_id == "o1":
+            room.stop(105, side=BUY)
+
+    room.play(100, 100, 100, 100)
+    _, stop = fills(room.play(100, 111, 100, 101, react=protect))
+    assert stop.price == 110
+
+
 def test_a_stop_at_the_bars_low_sweeps_nothing():
     room = Room(MatchingConfig(spread_bps=dec(0), slippage_bps=dec(0), impact=dec(0), latency_ms=0))
     room.stop(90, 1)
@@ -162,6 +197,20 @@ def test_a_stop_limit_that_the_open_has_jumped_waits_at_its_limit(room: Room):
     (fill,) = fills(room.play(85, "89.01", 85, 89))
     assert fill.price == 89
     assert fill.liquidity == "maker"
+
+
+def test_a_stop_limit_that_rests_makes_at_its_limit_wherever_the_next_bar_opens(room: Room):
+    room.send(OrderType.STOP_LIMIT, SELL, 1, trigger=90, limit=89, role=Role.STOP)
+    room.play(80, 85, 80, 85)
+    (fill,) = fills(room.play(95, 96, 94, 95))
+    assert (fill.price, fill.liquidity) == (89, "maker")
+
+
+@pytest.mark.parametrize(("side", "low", "high"), [(SELL, 90, 100), (BUY, 100, 110)])
+def test_a_stop_limit_may_have_its_limit_at_its_trigger(room: Room, side: Side, low: float, high: float):
+    level = low if side is SELL else high
+    room.send(OrderType.STOP_LIMIT, side, 1, trigger=level, limit=level)
+    assert brief(room.play(100, high, low, 100)) == ["o1 triggered", f"o1 filled 1 at {level}"]
 
 
 def test_a_stop_limit_never_fills_beyond_its_limit():

@@ -71,3 +71,11 @@ def test_an_amend_starts_it_anew_from_its_new_level(room: Room):
     assert brief(room.play(100, 105, 96, 104)) == [], "105 is the best price that a stop at 95 implies"
     assert brief(room.play(104, 106, 100, 105)) == []
     assert brief(room.play(105, 105, 96, 100)) == ["o1 filled 1 at 96"]
+
+
+def test_a_worse_price_never_loosens_it_whatever_else_wakes_the_book(room: Room):
+    trail(room, 90, 10)
+    room.play(100, 110, 101, 109)
+    room.stop(102, 1)  # touched below, so that the bar is looked at although it leaves the trailing stop alone
+    assert brief(room.play(108, 108, 102, 105)) == ["o2 filled 1 at 102"]
+    assert room.venue._books[room.instrument.id].orders[OrderId("o1")].trigger == 100
