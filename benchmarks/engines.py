@@ -45,7 +45,8 @@ INSTRUMENT = Instrument(
 )  # fmt: skip
 
 RISK = RiskConfig(
-    quantity_fixed=Decimal(1), is_entry_market=True, is_risk_dynamic=False, cooldown_bars=0, volume_share_max=Ratio(Decimal(1)),
+    quantity_fixed=Decimal(1), is_entry_market=True, is_risk_dynamic=False, cooldown_bars=0,
+    volume_share_max=Ratio(Decimal(1)),
 )  # fmt: skip
 
 

@@ -1,8 +1,8 @@
 """Every figure of the house, one JSON line each: answers are checked first, then time counts.
 
 `make bench` runs it. Rows of other engines appear where `make bench-peers` has installed them. At the end stands one
-line per bar that the project has set itself: what was asked, what was measured, and whether it holds. Nothing runs beside
-anything else. `--only NAME` runs one part; `--short` takes 1/10 of the counts and leaves out the 1,000,000-bar runs.
+line per bar that the project has set itself: what was asked, what was measured, and whether it holds. One thing runs at
+a time. `--only NAME` runs one part; `--short` takes 1/10 of the counts and leaves out the runs of 1,000,000 bars.
 """
 
 from __future__ import annotations
