@@ -6,14 +6,12 @@ import errno
 import json
 import os
 import sys
-import tempfile
-import traceback
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Final
 
 import click
 
+from holdfast.cli.lazy import load
 from holdfast.core.errors import HoldfastError
 
 FAILED: Final = 1
@@ -41,8 +39,8 @@ def exit_code_for(call: Callable[[], int], arguments: Sequence[str]) -> int:
     except HoldfastError as error:
         if (disk := _disk_full(error)) is not None:
             return _report_disk(arguments, disk)
-        if "--debug" in arguments:
-            traceback.print_exc()
+        if _is_debugging(arguments):
+            load("holdfast.cli.crash:shown")(error)
         return _report(arguments, str(error), error.hint, error.exit_code)
     # top of task: the command ends here; its traceback goes to a file and the message says where.
     except Exception as error:
@@ -61,24 +59,13 @@ def _report(arguments: Sequence[str], message: str, hint: str, code: int, kind: 
 
 
 def _report_unexpected(arguments: Sequence[str], error: Exception) -> int:
-    if "--debug" in arguments or os.environ.get("HOLDFAST_DEBUG"):
-        traceback.print_exception(error)
-        where = "the traceback stands above"
-    else:
-        where = _write_traceback(error)
+    where = load("holdfast.cli.crash:shown" if _is_debugging(arguments) else "holdfast.cli.crash:kept")(error)
     what = f"something unexpected happened — {type(error).__name__}: {error}"
     return _report(arguments, what, f"this is a fault of holdfast: please report it; {where}", FAILED)
 
 
-def _write_traceback(error: Exception) -> str:
-    text = "".join(traceback.format_exception(error))
-    try:
-        descriptor, name = tempfile.mkstemp(prefix="holdfast-crash-", suffix=".txt")
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-    except OSError:
-        return "its traceback could not be written; repeat the command with --debug"
-    return f"its traceback is in {Path(name)}"
+def _is_debugging(arguments: Sequence[str]) -> bool:
+    return "--debug" in arguments or bool(os.environ.get("HOLDFAST_DEBUG"))
 
 
 def _report_disk(arguments: Sequence[str], error: BaseException) -> int:

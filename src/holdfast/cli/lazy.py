@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Protocol, cast
 
@@ -17,10 +17,15 @@ class Action(Protocol):
 
 
 def perform(name: str, options: Mapping[str, object]) -> int:
-    """Import `holdfast.cli.actions.<module>`, call `<module>:<function>` with the options, return its exit code."""
-    module, _, function = name.partition(":")
-    action = cast("Action", getattr(import_module(f"holdfast.cli.actions.{module}"), function))
+    """Run `<module>:<function>` of `holdfast.cli.actions` with the options, and return its exit code."""
+    action = cast("Action", load(f"holdfast.cli.actions.{name}"))
     return action(options) or 0
+
+
+def load(name: str) -> Callable[..., object]:
+    """Import what `module:attribute` names: the only place where the command line imports while it runs."""
+    module, _, attribute = name.partition(":")
+    return cast("Callable[..., object]", getattr(import_module(module), attribute))
 
 
 class LazyGroup(click.Group):
@@ -44,8 +49,7 @@ class LazyGroup(click.Group):
         """Import the command that is asked for."""
         if cmd_name not in self.table:
             return None
-        module, _, attribute = self.table[cmd_name][0].partition(":")
-        return cast("click.Command", getattr(import_module(module), attribute))
+        return cast("click.Command", load(self.table[cmd_name][0]))
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands from the table alone."""
