@@ -11,7 +11,7 @@ from holdfast.domain.decision import Approved, Proposal
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.market import BarClosed
 from holdfast.domain.order import Order, OrderFilled, OrderSpec, OrderType, Role, TimeInForce
-from holdfast.domain.values import OrderId, Quantity, Side
+from holdfast.domain.values import OrderId, Price, Quantity, Side
 from holdfast.engine.desk import Desk
 from holdfast.engine.trade import Bracket, OpenTrade
 from holdfast.risk.costs import CostReserve, loss_per_unit
@@ -40,6 +40,7 @@ class Protection:
             shift = order.price_average - entry.reference
             # After a far better fill than was asked for, the distance may reach below the lowest price there is.
             stop, target = (instrument.price(max(x + shift, instrument.tick)) for x in (stop, target))
+            stop = _affordable(stop, order.price_average, unit, side, instrument, reserve)
         reasons = [entry.reason]
         return OpenTrade(
             trade_id=order.spec.order_id, instrument_id=instrument.id, side=side, strategy=entry.strategy,
@@ -86,7 +87,7 @@ class Protection:
         loss = loss_per_unit(trade.side, fill.price, trade.stop, entered)
         if loss > trade.risk_unit + trade.rounding:
             # Only an entry without a limit: the market jumped between the decision and the fill.
-            trade.has_gapped = True
+            trade.has_jumped = True
         return loss if 0 < loss <= trade.risk_unit else trade.risk_unit
 
     def follow(
@@ -159,3 +160,17 @@ class Protection:
         if not isinstance(verdict, Approved):
             raise DomainError(f"the gate refused protection {spec.order_id}: {verdict}")
         return SubmitOrder(verdict)
+
+
+def _affordable(
+    stop: Price, filled: Decimal, unit: Decimal, side: Side, instrument: Instrument, reserve: CostReserve
+) -> Price:
+    """Return the stop, nearer where costs grew with the price so that one unit would lose more than `unit`."""
+    fee, slippage = reserve.fee_taker, reserve.slippage_exit
+    if loss_per_unit(side, filled, stop, CostReserve(fee, slippage)) <= unit:
+        return stop
+    if side is Side.BUY:
+        nearer = instrument.price_up((filled * (1 + fee) - unit) / ((1 - slippage) * (1 - fee)))
+    else:
+        nearer = instrument.price_down((filled * (1 - fee) + unit) / ((1 + slippage) * (1 + fee)))
+    return nearer if (filled - nearer) * side.sign > 0 else stop

@@ -53,6 +53,7 @@ class OpenTrade(State):
     fees: Decimal = ZERO
     slippage: Decimal = ZERO
     is_trailed: bool = False
+    has_jumped: bool = False  # an entry without a limit filled dearer than the gate had reckoned
     has_gapped: bool = False
     has_swept: bool = False  # a stop filled worse than the slippage that was reserved for it
     best: float = 0.0  # the best price since the entry, for chandelier stops
@@ -136,5 +137,7 @@ class OpenTrade(State):
             return "liquidity"
         if self.has_swept:
             return "sweep"
+        if self.has_jumped:
+            return "gap"
         # Fills are rounded to the tick, against us, on the way in and on the way out.
         return "rounding" if -pnl <= self.risk + 2 * self.rounding * self.entry_quantity else "unexplained"

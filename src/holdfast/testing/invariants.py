@@ -93,6 +93,7 @@ class Watch:
         self.cash = plan.engine.capital
         self.held = dict.fromkeys(self.instruments, ZERO)
         self.closes: dict[InstrumentId, Decimal] = {}
+        self.closes_good: dict[InstrumentId, Decimal] = {}  # of bars without a false print
         self.orders: dict[OrderId, Sent] = {}
         self.rounds: dict[InstrumentId, Round] = {}
         self.grants: dict[OrderId, Grant] = {}
@@ -116,7 +117,7 @@ class Watch:
         _require(tick.sequence == self.sequence, "ticks have no holes", f"{tick.sequence} after {self.sequence - 1}")
         event = tick.event
         if isinstance(event, BarClosed):
-            self.closes[event.instrument_id] = Decimal(repr(event.close))
+            self._mark_until(event.instrument_id)
         elif isinstance(event, EmergencyStopped):
             if event.level.severity > self.level.severity:
                 self.level = event.level
@@ -134,8 +135,7 @@ class Watch:
 
     def after_group(self) -> None:
         """Check what must hold between two groups of bars."""
-        for bar in self.bars.values():
-            self.closes[bar.instrument_id] = Decimal(repr(bar.close))
+        self._mark_until(None)
         self._check_money()
         self._check_orders()
         for instrument_id, held in self.held.items():
@@ -210,7 +210,7 @@ class Watch:
         is_worth_it = risk > 0 and reward >= REWARD_TO_RISK_FLOOR * risk
         _require(is_worth_it, "reward to risk >= 1.3", f"{order_id}: {reward} for {risk}")
         unit = self._loss_per_unit(instrument, spec.side, entry, stop)
-        loss, equity = unit * spec.quantity, self._equity()
+        loss, equity = unit * spec.quantity, self._equity(self.closes_good)
         limit = min(RISK_CEILING, self.plan.risk.risk_max) * equity
         _require(loss <= limit + DUST * equity, "risk per trade", f"{order_id} risks {loss} of {equity}")
         self.grants[order_id] = Grant(proposal, unit)
@@ -311,8 +311,7 @@ class Watch:
         worst = Decimal(repr(bar.low if sign > 0 else bar.high))
         level = sent.trigger if spec.type is OrderType.STOP_MARKET and sent.trigger is not None else trade.stop
         trade.has_gap = trade.has_gap or (level - start) * sign > 0
-        slip = max(self.plan.risk.slippage_max, slippage_of(self.plan.matching))
-        trade.has_sweep = trade.has_sweep or (level - worst) * sign > slip * level
+        trade.has_sweep = trade.has_sweep or (level - worst) * sign > 0
 
     def _check_price(self, sent: Sent, fill: OrderFilled) -> None:
         spec = sent.spec
@@ -326,7 +325,8 @@ class Watch:
             body = [Decimal(repr(price)) for price in (bar.open, bar.close)]
             low, high = min(body), max(body)
         slip = slippage_of(self.plan.matching)
-        low, high = low * (1 - slip) - tick, high * (1 + slip) + tick
+        # Slippage is a share of the price before the sweep, which is at most the high.
+        low, high = low - high * slip - tick, high + high * slip + tick
         limit = sent.spec.limit_price
         if limit is not None:  # a market that jumped over a limit fills it at the limit, never better
             low, high = min(low, limit), max(high, limit)
@@ -379,8 +379,17 @@ class Watch:
         _require(is_true, "causes are true", found)
 
     # -- the state between groups --------------------------------------------------------------------
-    def _equity(self) -> Decimal:
-        return self.cash + sum((held * self.closes[i] for i, held in self.held.items() if held), ZERO)
+    def _mark_until(self, last: InstrumentId | None) -> None:
+        """Take in the closes of the group, in its order, up to and with the bar that the engine has just seen."""
+        for instrument_id, bar in self.bars.items():
+            close = self.closes[instrument_id] = Decimal(repr(bar.close))
+            if not bar.flags & BarFlag.SUSPECT:
+                self.closes_good[instrument_id] = close
+            if instrument_id == last:
+                break
+
+    def _equity(self, closes: dict[InstrumentId, Decimal]) -> Decimal:
+        return self.cash + sum((held * closes[i] for i, held in self.held.items() if held), ZERO)
 
     def _check_money(self) -> None:
         engine, plan = self.engine, self.plan
@@ -403,7 +412,7 @@ class Watch:
         _require(abs(there - cash) <= tolerance, "the venue holds what we think", f"{there}, ours {cash}")
         if all(instrument.market is Market.SPOT for instrument in plan.instruments):
             _require(cash >= 0, "cash is never negative", str(cash))
-        exact, marked = float(self._equity()), engine.account.equity
+        exact, marked = float(self._equity(self.closes)), engine.account.equity
         is_near = abs(exact - marked) <= EQUITY_TOLERANCE * max(abs(exact), float(plan.engine.capital) * 1e-3)
         _require(is_near, "equity is marked right", f"{marked}, exact {exact}")
 
