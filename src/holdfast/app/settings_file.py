@@ -13,7 +13,7 @@ from holdfast.core.record import Record
 _HEAD: Final = """\
 # holdfast: settings. Lines that begin with # show the defaults; remove the # to change one.
 # Order: defaults < this file < environment (HOLDFAST_SECTION__KEY) < flags. `holdfast doctor` checks this file.
-# Shares are decimals: 0.02 is 2 %. What each limit does is told in docs/settings.md.
+# Shares are decimals: 0.02 is 2 %. What each one does: docs/settings.md and docs/risk.md.
 """
 _ABOUT: Final[Mapping[str, str]] = {
     "agent": "The process. pace: bars per second in paper mode.",
