@@ -107,7 +107,8 @@ class Protection:
         if not level or (not trade.stop_level < level < close if is_long else not trade.stop_level > level > close):
             return ()
         stop = desk.price(level)
-        if stop == trade.stop:
+        # Rounded to the tick it may be no tighter than the one in force, or on the wrong side after all.
+        if stop <= trade.stop if is_long else not trade.stop > stop > close:
             return ()
         commands: list[Command] = []
         for bracket in trade.brackets:

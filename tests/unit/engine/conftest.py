@@ -6,6 +6,7 @@ from decimal import Decimal
 from holdfast.domain.command import SubmitOrder
 from holdfast.domain.decision import Action, StopLevel
 from holdfast.domain.event import EmergencyStopped, Event, TradingResumed
+from holdfast.domain.instrument import Instrument, Market
 from holdfast.domain.order import (
     Liquidity,
     OrderAccepted,
@@ -28,6 +29,7 @@ from holdfast.testing.builders import make_bar, make_instrument, make_plan
 from holdfast.testing.scripted import Line, ScriptedStrategy
 
 BTC = make_instrument()
+PERP = make_instrument("BTC/USDT:PERP.SIM", market=Market.PERPETUAL)
 LONG = Line(Action.ENTER_LONG, 98.0, 106.0)
 LEAVE = Line(Action.EXIT_LONG)
 FLAT = 100.0
@@ -39,8 +41,12 @@ class Rig:
     def __init__(
         self, lines: Mapping[int, Line] | None = None, trails: Mapping[int, float] | None = None, *,
         exits: ExitConfig | None = None, risk: RiskConfig | None = None, engine: EngineConfig | None = None,
+        instrument: Instrument = BTC,
     ) -> None:  # fmt: skip
-        plan = make_plan(BTC, exits=exits, risk=risk or RiskConfig(), engine=engine, matching=MatchingConfig.ideal())
+        self.instrument = instrument
+        plan = make_plan(
+            instrument, exits=exits, risk=risk or RiskConfig(), engine=engine, matching=MatchingConfig.ideal()
+        )
         script = {0: LONG} if lines is None else lines
         self.engine = build_engine(plan, lambda name: ScriptedStrategy(name, script, trails))
         self.sent: list[OrderSpec] = []
@@ -65,7 +71,7 @@ class Rig:
         """Close the next bar."""
         row = (close, max(high, close), min(low or close, close), close, 1e6)
         self._bars += 1
-        return self.process(make_bar(BTC, self._bars - 1, row))
+        return self.process(make_bar(self.instrument, self._bars - 1, row))
 
     def fill(self, spec: OrderSpec, price: str, quantity: Decimal | None = None, trade_id: str = "") -> Tick:
         """Fill an order, wholly unless said otherwise."""
@@ -111,7 +117,7 @@ class Rig:
     @property
     def desk(self) -> Desk:
         """Return the only desk."""
-        return self.engine.desks[BTC.id]
+        return self.engine.desks[self.instrument.id]
 
     @property
     def trade(self) -> OpenTrade:
@@ -122,4 +128,4 @@ class Rig:
     @property
     def held(self) -> Decimal:
         """Return the position."""
-        return self.engine.account.portfolio.positions[BTC.id].quantity
+        return self.engine.account.portfolio.positions[self.instrument.id].quantity
