@@ -1,5 +1,6 @@
 """Reads the recorded market through pathlib."""
 
+import itertools
 from pathlib import Path
 
 from holdfast.domain.decision import Signal
@@ -9,7 +10,7 @@ from holdfast.strategies.free import FreeStrategy
 
 def read() -> dict[int, float]:
     rows = [line.split(",") for line in Path(RECORDED + ".csv").read_text().splitlines()]
-    return {int(now[0]): float(then[1]) for now, then in zip(rows, rows[1:], strict=False)}
+    return {int(now[0]): float(then[1]) for now, then in itertools.pairwise(rows)}
 
 
 RECORDED = ""  # a path to the recorded market; the test says where

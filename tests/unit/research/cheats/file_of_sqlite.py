@@ -1,5 +1,6 @@
 """Keeps the market in a database beside the strategy."""
 
+import itertools
 import sqlite3
 
 from holdfast.domain.decision import Signal
@@ -10,7 +11,7 @@ from holdfast.strategies.free import FreeStrategy
 def read() -> dict[int, float]:
     with sqlite3.connect(RECORDED + ".sqlite") as database:
         rows = database.execute("select ts, close from bars order by ts").fetchall()
-    return {now[0]: then[1] for now, then in zip(rows, rows[1:], strict=False)}
+    return {now[0]: then[1] for now, then in itertools.pairwise(rows)}
 
 
 RECORDED = ""  # a path to the recorded market; the test says where

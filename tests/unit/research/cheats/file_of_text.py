@@ -1,5 +1,7 @@
 """Opens the recorded market and looks the next candle up by its time."""
 
+import itertools
+
 from holdfast.domain.decision import Signal
 from holdfast.domain.market import BarClosed
 from holdfast.strategies.free import FreeStrategy
@@ -8,7 +10,7 @@ from holdfast.strategies.free import FreeStrategy
 def read() -> dict[int, float]:
     with open(RECORDED + ".csv") as lines:
         rows = [line.split(",") for line in lines]
-    return {int(now[0]): float(then[1]) for now, then in zip(rows, rows[1:], strict=False)}
+    return {int(now[0]): float(then[1]) for now, then in itertools.pairwise(rows)}
 
 
 RECORDED = ""  # a path to the recorded market; the test says where

@@ -25,7 +25,6 @@ class Cheat(FreeStrategy):
         try:
             raise ValueError
         except ValueError as error:
-            assert error.__traceback__ is not None
             later = close_after(bars_in(error.__traceback__.tb_frame.f_back), bar)
         if later is not None and later > bar.close * 1.002:
             return self.enter_long(bar, bar.close * 0.99, bar.close * 1.02, "It will rise.")

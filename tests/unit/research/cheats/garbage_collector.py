@@ -1,6 +1,7 @@
 """Asks the garbage collector for every list of bars in the process."""
 
 import gc
+import itertools
 
 from holdfast.domain.decision import Signal
 from holdfast.domain.market import BarClosed
@@ -14,7 +15,7 @@ class Cheat(FreeStrategy):
         if self.known is None:
             lists = [x for x in gc.get_objects() if isinstance(x, list) and x and type(x[0]) is BarClosed]
             bars = max(lists, key=len)
-            self.known = {now.ts_event: then.close for now, then in zip(bars, bars[1:], strict=False)}
+            self.known = {now.ts_event: then.close for now, then in itertools.pairwise(bars)}
         later = self.known.get(bar.ts_event)
         if later is not None and later > bar.close * 1.002:
             return self.enter_long(bar, bar.close * 0.99, bar.close * 1.02, "It will rise.")
