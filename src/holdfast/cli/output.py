@@ -12,6 +12,7 @@ import click
 import msgspec
 
 from holdfast.core.time import rfc3339
+from holdfast.research.report import plain as shortest
 
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 
@@ -21,7 +22,7 @@ def plain(value: object, name: str = "") -> Json:
     if isinstance(value, Enum):
         return plain(value.value, name)
     if isinstance(value, Decimal):
-        return format(value, "f")
+        return shortest(value)
     if isinstance(value, int) and not isinstance(value, bool) and _is_time(name):
         return rfc3339(value) if value else None
     if value is None or isinstance(value, str | int | float | bool):

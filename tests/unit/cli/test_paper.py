@@ -198,3 +198,12 @@ def test_a_full_disk_keeps_the_agent_from_starting(call, monkeypatch):
     outcome = call(*RUN, "--bars", "5")
     assert outcome.code == 1
     assert "3 MiB left" in outcome.err
+
+
+def test_the_paper_agent_decides_as_the_backtest_over_the_same_bars(call):
+    assert call(*RUN, "--until", "2024-02-01").code == 0
+    paper = call("status", "--json").document["status"]
+    arguments = ("--data", "synthetic", "--strategy", "ma_crossover", "--to", "2024-02-01", "--json")
+    tested = call("backtest", *arguments).document
+    assert tested["digest"] == paper["digest"]
+    assert tested["equity_end"] == paper["equity"]
