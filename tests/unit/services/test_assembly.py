@@ -1,0 +1,49 @@
+"""One plan gives one engine, in every mode."""
+
+from decimal import Decimal
+
+import pytest
+
+from holdfast.core.errors import ConfigurationError
+from holdfast.domain.values import InstrumentId
+from holdfast.matching.config import MatchingConfig
+from holdfast.risk.config import RiskConfig
+from holdfast.services.assembly import AccountPlan, build_engine, build_gate
+from holdfast.testing.builders import make_instrument, make_plan
+from holdfast.testing.scripted import ScriptedStrategy
+
+BTC, ETH = make_instrument(), make_instrument("ETH/USDT.SIM")
+
+
+def test_every_instrument_gets_a_desk_in_the_order_of_names():
+    asked: list[InstrumentId] = []
+
+    def strategy(name: InstrumentId) -> ScriptedStrategy:
+        asked.append(name)
+        return ScriptedStrategy(name, {})
+
+    engine = build_engine(make_plan(ETH, BTC), strategy)
+    assert list(engine.desks) == asked == [BTC.id, ETH.id]
+    assert engine.account.portfolio.cash == 10_000
+
+
+def test_only_several_instruments_are_correlated():
+    def factory(name: InstrumentId) -> ScriptedStrategy:
+        return ScriptedStrategy(name, {})
+
+    assert build_engine(make_plan(BTC), factory).desks[BTC.id].closes is None
+    assert build_engine(make_plan(BTC, ETH), factory).desks[BTC.id].closes is not None
+
+
+def test_the_gate_reserves_what_the_market_can_cost_and_never_less_than_the_settings():
+    dear = MatchingConfig(spread_bps=Decimal(100), slippage_bps=Decimal(50), impact=Decimal(0))
+    assert build_gate(RiskConfig(), (BTC,), dear).reserve(BTC).slippage_exit == Decimal("0.01")
+    assert build_gate(RiskConfig(), (BTC,), MatchingConfig.ideal()).reserve(BTC).slippage_exit == Decimal("0.002")
+
+
+def test_a_plan_without_instruments_or_with_one_twice_is_refused():
+    plan = make_plan(BTC)
+    with pytest.raises(ConfigurationError, match="at least one"):
+        AccountPlan((), plan.timeframe, plan.engine, plan.risk, plan.exits, plan.matching)
+    with pytest.raises(ConfigurationError, match="twice"):
+        make_plan(BTC, BTC)
