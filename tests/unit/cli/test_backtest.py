@@ -167,6 +167,7 @@ def test_errors_are_json_where_json_was_asked_for(call, candles):
     assert "ma_crossover" in outcome.document["error"]["next"]
 
 
+@pytest.mark.slow
 def test_lookahead_is_checked_and_a_cheat_is_refused(call, candles, tmp_path):
     arguments = ("backtest", "--data", candles, "--timeframe", "1h", "--check-lookahead")
     honest = call(*arguments, "--strategy", "ma_crossover", "--json")

@@ -39,7 +39,8 @@ def test_with_json_the_error_is_json_on_standard_output_too(capsys):
     assert json.loads(capsys.readouterr().out) == {"error": {"message": "no", "next": "wait", "exit_code": 3}}
 
 
-def test_an_unexpected_error_shows_no_traceback_but_says_where_it_is(capsys):
+def test_an_unexpected_error_shows_no_traceback_but_says_where_it_is(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     assert exit_code_for(raising(ZeroDivisionError("oh")), []) == 1
     told = capsys.readouterr().err
     assert "ZeroDivisionError: oh" in told

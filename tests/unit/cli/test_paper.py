@@ -1,19 +1,37 @@
 """The paper agent from the command line: it trades, it explains, it survives, it can be stopped."""
 
 import json
+import os
+import shutil
 import stat
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+from tests.unit.cli.conftest import Outcome
+
+from holdfast.cli.main import root
 
 RUN = ("run", "--plain", "--pace", "100000", "--market", "synthetic", "--strategy", "ma_crossover")
 
 
+@pytest.fixture(scope="session")
+def traded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
+    """Give a home in which 600 hours of a synthetic market were traded, and what was said; traded once."""
+    path = tmp_path_factory.mktemp("traded") / "home"
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("HOLDFAST_")]:
+            patch.delenv(name)
+        result = CliRunner().invoke(root, [*RUN, "--bars", "600", "--home", str(path)])
+    assert result.exit_code == 0, result.stderr
+    return path, Outcome(result.exit_code, result.stdout, result.stderr)
+
+
 @pytest.fixture
-def ran(call):
-    """Give a home in which 600 hours of a synthetic market were traded."""
-    outcome = call(*RUN, "--bars", "600")
-    assert outcome.code == 0, outcome.err
-    return outcome
+def ran(traded: tuple[Path, Outcome], home: Path) -> Outcome:
+    """Put a copy of that home in the place of this test's."""
+    shutil.copytree(traded[0], home)
+    return traded[1]
 
 
 def test_it_says_what_it_does_line_by_line(ran):
