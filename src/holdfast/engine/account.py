@@ -101,17 +101,20 @@ class Account:
         reserved = ZERO
         for desk in self.desks.values():
             instrument, trade, entry = desk.instrument, desk.trade, desk.entry
+            pending = ZERO if entry is None else entry.quantity
             if trade is not None and trade.held:
+                if entry is not None and entry.proposal_id == trade.trade_id:
+                    pending -= trade.entry_quantity  # it fills in parts
                 price = instrument.price(desk.close_good)
                 signed = trade.held * trade.side.sign
                 # A trailed stop may lie beyond the entry: then nothing of the capital is at stake.
                 risk = max((trade.entry_price - trade.stop) * signed, ZERO)
                 found.append(Exposure(instrument.id, instrument.base, signed, price * trade.held, risk))
-            elif entry is not None:
-                notional = entry.entry * entry.quantity
+            if entry is not None and pending > 0:
+                notional = entry.entry * pending
                 reserved += notional
-                risk = abs(entry.entry - entry.stop) * entry.quantity
-                found.append(Exposure(instrument.id, instrument.base, entry.quantity * entry.side.sign, notional, risk))
+                risk = abs(entry.entry - entry.stop) * pending
+                found.append(Exposure(instrument.id, instrument.base, pending * entry.side.sign, notional, risk))
         return tuple(found), reserved
 
     def view(self, ts: int, pairs: tuple[Pair, ...] = ()) -> PortfolioView:

@@ -30,20 +30,20 @@ class Protection:
         self.gate, self.exits = gate, exits
         self._follows = exits.is_active
 
-    def open(self, entry: Proposal, order: Order, instrument: Instrument) -> OpenTrade:
-        """Return the trade that the first fill of an entry opens."""
+    def open(self, entry: Proposal, fill: OrderFilled, instrument: Instrument) -> OpenTrade:
+        """Return the trade that a fill of an entry opens: its first, or one that came after a stop had closed."""
         reserve, side = self.gate.reserve(instrument), entry.side
         stop, target = entry.stop, entry.target
         unit = loss_per_unit(side, entry.entry, stop, reserve)
         if entry.is_anchored_to_fill:
             unit = loss_per_unit(side, entry.entry, stop + entry.entry - entry.reference, reserve)
-            shift = order.price_average - entry.reference
+            shift = fill.price - entry.reference
             # After a far better fill than was asked for, the distance may reach below the lowest price there is.
             stop, target = (instrument.price(max(x + shift, instrument.tick)) for x in (stop, target))
-            stop = _affordable(stop, order.price_average, unit, side, instrument, reserve)
+            stop = _affordable(stop, fill.price, unit, side, instrument, reserve)
         reasons = [entry.reason]
         return OpenTrade(
-            trade_id=order.spec.order_id, instrument_id=instrument.id, side=side, strategy=entry.strategy,
+            trade_id=fill.order_id, instrument_id=instrument.id, side=side, strategy=entry.strategy,
             reasons=reasons, stop=stop, stop_level=float(stop), stop_first=stop, target=target,
             distance=abs(entry.reference - entry.stop), risk=Decimal(0), risk_unit=unit,
             rounding=instrument.tick * (1 + reserve.fee_taker),

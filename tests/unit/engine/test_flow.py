@@ -96,6 +96,20 @@ def test_each_part_of_an_entry_gets_a_bracket_of_its_own():
     assert rig.desk.entry is None
 
 
+def test_the_gate_is_shown_what_is_held_and_what_is_still_on_its_way():
+    rig = Rig()
+    rig.bar()
+    entry = rig.last(Role.ENTRY)
+    rig.fill(entry, "100", BTC.quantity(entry.quantity / 4))
+    exposures, reserved = rig.engine.account.exposures()
+    assert sum(exposure.quantity for exposure in exposures) == entry.quantity
+    assert reserved == (entry.quantity - rig.held) * Decimal(str(entry.limit_price))
+    rig.cancel(entry)
+    exposures, reserved = rig.engine.account.exposures()
+    assert [exposure.quantity for exposure in exposures] == [rig.held]
+    assert reserved == 0
+
+
 def test_an_entry_that_did_not_fill_leaves_nothing_behind():
     rig = Rig({0: LONG, 1: LONG})
     rig.bar()

@@ -11,6 +11,7 @@ from holdfast.domain.order import OrderAccepted, OrderTimedOut, OrderType, Role
 from holdfast.domain.values import Price, Quantity, Ratio
 from holdfast.engine.config import EngineConfig, OnSilence
 from holdfast.engine.engine import QUIET
+from holdfast.risk.config import RiskConfig
 from holdfast.risk.exits import ExitConfig, PartialTarget, Trailing
 from holdfast.testing.scripted import Line
 
@@ -39,6 +40,18 @@ def test_a_trail_beyond_the_close_is_left_alone():
     rig.entered()
     assert moved(rig, 101.0) is None
     assert rig.trade.stop == Decimal("98")
+
+
+def test_what_fills_after_a_stop_is_anchored_to_its_own_price():
+    script = {0: Line(Action.ENTER_LONG, 98.0, 106.0, is_anchored=True)}
+    rig = Rig(script, risk=RiskConfig(is_entry_market=True))
+    rig.bar()
+    entry = rig.last(Role.ENTRY)
+    half = BTC.quantity(entry.quantity / 2)
+    rig.fill(entry, "96", half)
+    rig.fill(rig.last(Role.STOP), "94")
+    rig.fill(entry, "100", Quantity(entry.quantity - half))
+    assert rig.trade.stop == Decimal(98)
 
 
 def test_a_trail_that_the_tick_would_put_on_the_wrong_side_is_left_alone():
