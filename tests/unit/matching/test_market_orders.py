@@ -60,6 +60,32 @@ def test_a_jump_of_the_price_leaves_part_of_a_purchase_unaffordable():
     assert room.balance() == dec("0.004")
 
 
+def test_a_jump_that_leaves_nothing_affordable_cancels_the_whole_purchase():
+    room = Room(balances={QUOTE: dec(6)})
+    room.play(10, 10, 10, 10)
+    room.buy("0.5")
+    assert brief(room.play(10_000, 10_000, 10_000, 10_000)) == ["o1 canceled balance"]
+    assert room.balance() == 6
+
+
+def test_a_purchase_that_turns_dearer_leaves_others_what_they_have_bound():
+    room = Room(balances={QUOTE: dec(1_000)})
+    room.play(10, 10, 10, 10)
+    room.limit_buy(10, 49)
+    room.buy(49)
+    # The limit order binds 490.98. What is left, 509.02, buys 25.399 at 20.04 each.
+    assert brief(room.play(20, 20, 20, 20)) == ["o2 filled 25.399 at 20", "o2 canceled balance"]
+    assert room.venue._account.held(QUOTE) == dec("490.98")
+
+
+def test_what_is_canceled_at_an_open_is_free_for_the_next_order_of_that_open():
+    room = Room(balances={QUOTE: dec(1_000)})
+    room.play(10, 10, 10, 10)
+    room.limit_buy(10, 40, time_in_force=FOK)
+    room.buy(55)
+    assert brief(room.play(12, 12, 12, 12)) == ["o1 canceled fok", "o2 filled 55 at 12"]
+
+
 def test_ioc_limit_fills_within_its_limit_and_its_rest_is_canceled(room: Room):
     room.limit_buy(100, 1, time_in_force=IOC)
     assert brief(room.play(100, 100, 100, 100)) == ["o1 filled 1 at 100"]
