@@ -85,7 +85,8 @@ def _event_lines(tick: Tick, order: Order | None) -> list[DecisionLine]:
 
 
 def _closed_line(trade: ClosedTrade) -> DecisionLine:
-    result = f"{trade.pnl:f} or {trade.r_multiple.quantize(_R_STEP)} R" if trade.risk else f"{trade.pnl:f}"
+    # For a person: cents are enough here, the exact amount stands in the trade itself.
+    result = f"{trade.pnl:+.2f}" + (f" or {trade.r_multiple.quantize(_R_STEP)} R" if trade.risk else "")
     what = _EXITS.get(trade.exit_reason, trade.exit_reason)
     reason = f"{trade.exit_reason.replace('_', ' ')} at {trade.exit_price:f}: {result}"
     return DecisionLine(trade.trade_id, trade.exit_ts, trade.instrument_id, what, reason)
