@@ -20,7 +20,7 @@ from holdfast.app.run_plan import run_of
 from holdfast.app.sections import SYNTHETIC
 from holdfast.app.session import Session
 from holdfast.app.settings import Settings, flag, load_settings
-from holdfast.cli.amounts import exact, minute, money
+from holdfast.cli.amounts import minute, money
 from holdfast.cli.given import Place, parameters, read
 from holdfast.cli.live.loop import show, tell
 from holdfast.cli.live.view import Frame
@@ -160,7 +160,7 @@ def _part(agent: RunningAgent, session: Session, *, is_kept: bool) -> None:
     status = agent.status()
     ended = "the market has ended" if session.has_ended else "stopped"
     click.echo(
-        f"{ended} at {minute(status.ts)} UTC: equity {exact(status.equity)} {status.quote}, {status.trades} trades,"
+        f"{ended} at {minute(status.ts)} UTC: equity {money(status.equity)} {status.quote}, {status.trades} trades,"
         f" {len(status.positions)} open positions"
     )
     if is_kept:
