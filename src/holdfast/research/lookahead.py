@@ -16,7 +16,7 @@ from itertools import pairwise
 from holdfast.core.errors import DataError
 from holdfast.core.record import Record, encode
 from holdfast.core.time import rfc3339
-from holdfast.domain.decision import Signal
+from holdfast.domain.decision import Action, Signal
 from holdfast.domain.market import BarClosed, BarSeries
 from holdfast.domain.values import InstrumentId
 from holdfast.ports.strategy import Strategy
@@ -41,6 +41,7 @@ BARS_FED_MAX = 400_000  # over all runs with another future: about a second for 
 CUTS_MAX = 120
 FUTURE_BARS = 50  # how much of another future lies ready for whoever would look
 SIGNALS_FEW = 5
+PASSED_MIN = 3
 TINY = 1.0 + 2.0**-14  # a change of price that decides nothing, and that no table of prices survives
 KEPT_LEAST = 0.5
 BLIND_SHARE = 0.9
@@ -134,6 +135,7 @@ class _Check:
     def report(self) -> LookaheadReport:
         found = list(self.audited)
         found += [Finding(FindingKind.EXPOSED, test, text) for test, text in self.whole.faults.items()]
+        found += self._passed_prices()
         found += self._repeated()
         found += self._in_company()
         found += self._other_futures()
@@ -162,6 +164,13 @@ class _Check:
         if any(encode(signal) != kept for signal, kept in given):
             run.faults["signals"] = "It changes a signal after it has given it."
         return run
+
+    def _passed_prices(self) -> Iterator[Finding]:
+        entries = [(said, bar) for said, bar in zip(self.base, self.bars, strict=False) if _is_entry(said)]
+        passed = sum(1 for said, bar in entries if said is not None and _has_passed(said, bar))
+        if passed >= PASSED_MIN and 2 * passed >= len(entries):
+            text = f"{passed} of {len(entries)} entries ask for the open or the best price of a bar that has closed"
+            yield _exposed("passed prices", f"{text}: nobody can trade there any more.")
 
     def _repeated(self) -> Iterator[Finding]:
         again = self.play(self.bars, len(self.bars))
@@ -200,7 +209,12 @@ class _Check:
     def _other_dates(self) -> Iterator[Finding]:
         run = self.play(redated(self.bars, CALENDAR_CYCLE), len(self.bars))
         if text := self._difference(run, "With the same bars dated 28 years later it says something else"):
-            yield _exposed("other dates", f"{text}: it looks up what happened on these dates.")
+            first = next((i for i, said in enumerate(self.base) if said is not None), len(self.base))
+            if first and run.said[first:] == self.base[first:]:
+                text = f"Before {rfc3339(self.bars[first].ts_event)} it says nothing, and does under later dates"
+                yield Finding(FindingKind.NOTED, "other dates", f"{text}: it waits for a date.")
+            else:
+                yield _exposed("other dates", f"{text}: it looks up what happened on these dates.")
             return
         run = self.play(redated(self.bars, SEASON_SHIFT), len(self.bars))
         if text := self._difference(run, "With the same bars dated 35 days later it says something else"):
@@ -298,6 +312,17 @@ def _first_difference(run: Sequence[Said | None], base: Sequence[Said | None]) -
         if at >= len(base) or (said != base[at] and repr(said) != repr(base[at])):
             return at
     return len(run)
+
+
+def _is_entry(said: Said | None) -> bool:
+    return said is not None and said[0] in (Action.ENTER_LONG, Action.ENTER_SHORT)
+
+
+def _has_passed(said: Said, bar: BarClosed) -> bool:
+    entry = said[2]
+    if said[0] == Action.ENTER_LONG:
+        return entry < bar.close and entry in (bar.open, bar.low)
+    return entry > bar.close and entry in (bar.open, bar.high)
 
 
 def _is_irregular(places: Sequence[int]) -> bool:

@@ -9,29 +9,30 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 
 from holdfast.core.record import Record
 from holdfast.research.finding import Finding, FindingKind
 
 HARMLESS_MODULES = frozenset(
-    "__future__ abc array bisect cmath collections copy dataclasses datetime decimal enum fractions functools heapq "
-    "itertools json math msgspec numba numbers numpy operator re statistics string talib textwrap typing "
-    "typing_extensions".split()
+    "__future__ abc array bisect calendar cmath collections contextlib copy dataclasses datetime decimal enum "
+    "fractions functools heapq itertools json logging math msgspec numba numbers numpy operator pprint re statistics "
+    "string struct talib textwrap typing typing_extensions warnings zoneinfo".split()
 )
 HARMLESS_ROOMS = frozenset({"core", "domain", "ports", "indicators", "strategies"})
 
 _WAYS = {
     "can read prices from files": "os io pathlib csv pickle shelve sqlite3 glob tempfile mmap fileinput shutil zipfile "
-    "gzip pandas pyarrow polars duckdb h5py dask xarray fastparquet sqlalchemy linecache",
+    "gzip codecs tokenize pandas pyarrow polars duckdb h5py dask xarray fastparquet sqlalchemy linecache",
     "reaches into the interpreter, and so into whoever feeds it": "sys inspect gc ctypes builtins importlib traceback "
-    "runpy code pkgutil tracemalloc weakref atexit dis _ctypes cffi imp",
+    "runpy code pkgutil tracemalloc weakref atexit dis types _ctypes cffi imp",
     "makes results depend on when or how often it runs": "time random secrets uuid",
     "can ask others for prices": "socket urllib requests http httpx aiohttp ftplib websockets ccxt yfinance",
     "runs beside the engine": "threading multiprocessing subprocess asyncio concurrent signal sched _thread",
 }
 _WAY_OF = {module: way for way, modules in _WAYS.items() for module in modules.split()}
 
-_FORBIDDEN_CALLS = {
+_FORBIDDEN_NAMES = {
     "open": "opens files",
     "eval": "runs code that cannot be read here",
     "exec": "runs code that cannot be read here",
@@ -44,17 +45,23 @@ _FORBIDDEN_CALLS = {
     "input": "waits for a person",
     "__builtins__": "reaches into the interpreter",
 }
+# Prices and settings are often called like this; then the name is no builtin, as long as nobody calls it.
+_NAMES_OF_VARIABLES = frozenset({"open", "input"})
 _INTERPRETER_NAMES = frozenset(
     "f_back f_globals f_locals f_code f_builtins gi_frame cr_frame ag_frame tb_frame tb_next with_traceback "
     "__traceback__ __globals__ __builtins__ __closure__ __code__ __subclasses__ __bases__ __mro__ __loader__ __spec__ "
-    "__getattribute__ __setattr__ __delattr__ __reduce__ __reduce_ex__ __self__ __func__ __wrapped__ "
-    "_getframe _current_frames modules sys _sys os _os gc inspect builtins ctypes ctypeslib importlib "
-    "force_setattr get_type_hints as_strided npyio DataSource memmap fromfile tofile loadtxt genfromtxt objmode carray "
-    "farray".split()
+    "__getattribute__ __setattr__ __delattr__ __reduce__ __reduce_ex__ __self__ __func__ __wrapped__ __import__ "
+    "_getframe _current_frames modules sys _sys os _os _io gc inspect builtins ctypes ctypeslib importlib codecs "
+    "linecache force_setattr get_type_hints as_strided npyio DataSource memmap fromfile tofile loadtxt genfromtxt "
+    "objmode carray farray".split()
 )
+_SECRET_NAMES = tuple(name for name in _INTERPRETER_NAMES if name.startswith("__"))
+_FRAME_NAMES = frozenset(name for name in _INTERPRETER_NAMES if name.startswith(("f_", "gi_", "cr_", "ag_", "tb_")))
 _NUMPY_NAMES = {"load": "reads files", "random": "brings in chance", "save": "writes files", "savez": "writes files"}
+_READERS = frozenset({"open", "read_text", "read_bytes", "read_csv", "read_parquet", "read_table", "urlopen"})
 _CLOCK_NAMES = frozenset({"now", "utcnow", "today"})
-_BY_NAME = frozenset({"getattr", "setattr", "delattr", "hasattr", "attrgetter", "methodcaller"})
+_BY_NAME = frozenset({"getattr", "hasattr", "setattr", "delattr", "attrgetter", "methodcaller"})
+_OWN = frozenset({"self", "bar"})
 
 # Hours, weekdays, months and lengths are small and few; what looks like dates, prices or places in a series is neither.
 TABLE_LARGE_MIN = 5
@@ -70,21 +77,37 @@ class SourceText(Record, frozen=True):
     text: str
 
 
+@dataclass(frozen=True)
+class _Names:
+    """Which names a file gives itself, imports and calls; `of_self` are the nodes of `vars` in `vars(self)`."""
+
+    stored: frozenset[str]
+    parameters: frozenset[str]
+    functions: frozenset[str]
+    imported: frozenset[str]
+    called: frozenset[str]
+    of_self: frozenset[int]
+
+
 def audit_source(source: SourceText, allowed: Collection[str] = ()) -> tuple[Finding, ...]:
     """Return what speaks against the source, by line; `allowed` names further modules that are trusted."""
     try:
         tree = ast.parse(source.text)
     except SyntaxError as error:
         return (_refused("syntax", f"{source.origin} is no Python: {error.msg}.", error.lineno or 0),)
-    docstrings = {id(text) for node in ast.walk(tree) if (text := _docstring(node)) is not None}
+    nodes = list(ast.walk(tree))
+    docstrings = {id(text) for node in nodes if (text := _docstring(node)) is not None}
+    names = _names_of(nodes)
     found: list[Finding] = []
-    for node in ast.walk(tree):
+    for node in nodes:
+        if id(node) in docstrings:
+            continue
         found += _imports(node, allowed)
-        found += _names(node)
-        found += _attributes(node)
-        found += _state(node)
-        if id(node) not in docstrings:
-            found += _tables(node)
+        found += _builtins(node, names)
+        found += _attributes(node, names)
+        found += _by_name(node, names)
+        found += _texts(node)
+        found += _tables(node)
     return tuple(sorted(set(found), key=lambda finding: (finding.line, finding.sentence)))
 
 
@@ -104,14 +127,26 @@ def _docstring(node: ast.AST) -> ast.AST | None:
     return first.value if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) else None
 
 
+def _names_of(nodes: list[ast.AST]) -> _Names:
+    imports = [node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
+    calls = [node for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
+    return _Names(
+        frozenset(node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)),
+        frozenset(node.arg for node in nodes if isinstance(node, ast.arg)),
+        frozenset(node.name for node in nodes if isinstance(node, ast.FunctionDef)),
+        frozenset((alias.asname or alias.name).split(".")[0] for node in imports for alias in node.names),
+        frozenset(ast.unparse(call.func) for call in calls),
+        frozenset(id(call.func) for call in calls if ast.unparse(call) == "vars(self)"),
+    )
+
+
 def _imports(node: ast.AST, allowed: Collection[str]) -> Iterator[Finding]:
     if isinstance(node, ast.Import):
         names = [alias.name for alias in node.names]
     elif isinstance(node, ast.ImportFrom):
-        names = [f"{node.module or '.'}.{alias.name}" if node.module == "holdfast" else node.module or "."
-                 for alias in node.names]  # fmt: skip
-        if node.level:
-            names = ["." * node.level + (node.module or "")]
+        module = "." * node.level + (node.module or "")
+        names = [f"holdfast.{alias.name}" for alias in node.names] if module == "holdfast" else [module]
+        yield from _imported_names(node, module)
     else:
         return
     for name in dict.fromkeys(names):
@@ -126,50 +161,72 @@ def _imports(node: ast.AST, allowed: Collection[str]) -> Iterator[Finding]:
         yield _refused("imports", f"It imports {name}, which {way}.", node.lineno)
 
 
-def _names(node: ast.AST) -> Iterator[Finding]:
-    if isinstance(node, ast.Name) and node.id in _FORBIDDEN_CALLS:
-        yield _refused("names", f"It uses {node.id}, which {_FORBIDDEN_CALLS[node.id]}.", node.lineno)
-    elif isinstance(node, ast.Name) and node.id in _INTERPRETER_NAMES:
-        yield _refused("names", f"It uses {node.id}, which reaches into the interpreter.", node.lineno)
-    elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in _INTERPRETER_NAMES:
-        if node.value.startswith("_") or node.value.startswith(("f_", "tb_", "gi_")):
-            yield _refused("names", f"It names {node.value!r}, which reaches into the interpreter.", node.lineno)
-    elif isinstance(node, ast.Call) and _called(node) in _BY_NAME:
-        names = node.args if _called(node) in ("attrgetter", "methodcaller") else node.args[1:2]
-        if not all(isinstance(name, ast.Constant) for name in names):
-            yield _refused("names", f"It calls {_called(node)} with a name that cannot be read here.", node.lineno)
+def _imported_names(node: ast.ImportFrom, module: str) -> Iterator[Finding]:
+    for alias in node.names:
+        if module.split(".")[0] == "numpy" and alias.name in _NUMPY_NAMES:
+            sentence = f"It imports {module}.{alias.name}, which {_NUMPY_NAMES[alias.name]}."
+            yield _refused("imports", sentence, node.lineno)
+        elif alias.name in _INTERPRETER_NAMES or (alias.name in _WAY_OF and module.split(".")[0] in HARMLESS_MODULES):
+            yield _refused("imports", f"It imports {alias.name} from {module}, which is no arithmetic.", node.lineno)
 
 
-def _called(node: ast.Call) -> str:
-    return node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+def _builtins(node: ast.AST, names: _Names) -> Iterator[Finding]:
+    if isinstance(node, ast.Global):
+        kept = ", ".join(node.names)
+        yield _refused("state", f"It keeps {kept} outside of its instance, where another run finds it.", node.lineno)
+    elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in _FORBIDDEN_NAMES:
+        is_variable = node.id in _NAMES_OF_VARIABLES and node.id in (names.stored | names.parameters) - names.called
+        if not is_variable and node.id not in names.functions and id(node) not in names.of_self:
+            yield _refused("names", f"It uses {node.id}, which {_FORBIDDEN_NAMES[node.id]}.", node.lineno)
 
 
-def _attributes(node: ast.AST) -> Iterator[Finding]:
-    if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "numpy":
-        for alias in node.names:
-            if alias.name in _NUMPY_NAMES:
-                sentence = f"It imports numpy.{alias.name}, which {_NUMPY_NAMES[alias.name]}."
-                yield _refused("attributes", sentence, node.lineno)
-    if isinstance(node, ast.ImportFrom):
-        for alias in node.names:
-            if alias.name in _INTERPRETER_NAMES:
-                yield _refused("attributes", f"It imports {alias.name}, which is no arithmetic.", node.lineno)
+def _attributes(node: ast.AST, names: _Names) -> Iterator[Finding]:
+    if isinstance(node, ast.MatchClass):
+        for name in set(node.kwd_attrs) & _INTERPRETER_NAMES:
+            yield _refused("attributes", f"It matches {name}, which reaches into the interpreter.", node.lineno)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _READERS:
+        if node.func.attr not in names.functions:
+            yield _refused("attributes", f"It calls {ast.unparse(node.func)}, which opens files.", node.lineno)
     if not isinstance(node, ast.Attribute):
         return
+    owner = ast.unparse(node.value)
+    last = owner.split(".")[-1]
     if node.attr in _INTERPRETER_NAMES:
         yield _refused("attributes", f"It uses .{node.attr}, which reaches beyond the bars it is given.", node.lineno)
-    elif isinstance(node.value, ast.Name) and node.value.id in ("np", "numpy") and node.attr in _NUMPY_NAMES:
-        yield _refused(
-            "attributes", f"It uses {node.value.id}.{node.attr}, which {_NUMPY_NAMES[node.attr]}.", node.lineno
-        )
-    elif node.attr in _CLOCK_NAMES and ast.unparse(node.value).split(".")[-1] in ("datetime", "date"):
-        yield _refused("attributes", f"It asks the clock ({ast.unparse(node)}); a bar's time is ts_event.", node.lineno)
+    elif last in ("np", "numpy") and node.attr in _NUMPY_NAMES:
+        yield _refused("attributes", f"It uses {owner}.{node.attr}, which {_NUMPY_NAMES[node.attr]}.", node.lineno)
+    elif owner in names.imported and owner not in names.stored and node.attr in _WAY_OF:
+        yield _refused("attributes", f"It takes {node.attr} out of {owner}, which {_WAY_OF[node.attr]}.", node.lineno)
+    elif node.attr in _CLOCK_NAMES and last in ("datetime", "date"):
+        yield _refused("attributes", f"It asks the clock ({owner}.{node.attr}); a bar's time is ts_event.", node.lineno)
 
 
-def _state(node: ast.AST) -> Iterator[Finding]:
-    if isinstance(node, ast.Global):
-        names = ", ".join(node.names)
-        yield _refused("state", f"It keeps {names} outside of its instance, where another run finds it.", node.lineno)
+def _by_name(node: ast.AST, names: _Names) -> Iterator[Finding]:
+    if not isinstance(node, ast.Call):
+        return
+    called = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+    if called not in _BY_NAME:
+        return
+    given = node.args if called in ("attrgetter", "methodcaller") else node.args[1:2]
+    owner = ast.unparse(node.args[0]) if node.args else ""
+    is_own = called not in ("attrgetter", "methodcaller") and owner in _OWN and owner not in names.stored
+    for name in given:
+        if not isinstance(name, ast.Constant):
+            if not is_own:
+                yield _refused("names", f"It calls {called} with a name that cannot be read here.", node.lineno)
+        elif name.value in _INTERPRETER_NAMES:
+            yield _refused("names", f"It asks for {name.value!r}, which reaches into the interpreter.", node.lineno)
+
+
+def _texts(node: ast.AST) -> Iterator[Finding]:
+    if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
+        return
+    for name in _SECRET_NAMES:
+        # Format strings reach attributes too.
+        if name in node.value:
+            yield _refused("names", f"It names {name!r}, which reaches into the interpreter.", node.lineno)
+    if node.value in _FRAME_NAMES:
+        yield _refused("names", f"It names {node.value!r}, which reaches into the interpreter.", node.lineno)
 
 
 def _tables(node: ast.AST) -> Iterator[Finding]:

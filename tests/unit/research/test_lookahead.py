@@ -27,8 +27,9 @@ SHORT = [name for name in BUILT_IN if not name.startswith("job_")]
 
 # What only the reading of the source can find, or only the running of the strategy.
 ONLY_REFUSED = {"file_of_the_house"}
-ONLY_EXPOSED = {"backdated", "late_signal"}
+ONLY_EXPOSED = {"backdated", "late_signal", "passed_low", "passed_open"}
 ONLY_EXPOSED |= {path.stem for path in CHEATS if path.stem.startswith(("memory_", "table_", "step_with_a_table"))}
+ONLY_EXPOSED -= {"memory_in_a_format"}
 SINGLE_CANDLE = {path.stem for path in CHEATS if path.stem.startswith(("frame_", "only_", "step_with_a_frame"))}
 
 Make = Callable[[InstrumentId], Strategy]
