@@ -73,8 +73,8 @@ def test_a_purchase_that_turns_dearer_leaves_others_what_they_have_bound():
     room.play(10, 10, 10, 10)
     room.limit_buy(10, 49)
     room.buy(49)
-    # The limit order binds 490.98. What is left, 509.02, buys 25.399 at 20.04 each.
-    assert brief(room.play(20, 20, 20, 20)) == ["o2 filled 25.399 at 20", "o2 canceled balance"]
+    # The limit order binds 490.98. What is left, 509.02, buys 25.400 at 20.04 each.
+    assert brief(room.play(20, 20, 20, 20)) == ["o2 filled 25.4 at 20", "o2 canceled balance"]
     assert room.venue._account.held(QUOTE) == dec("490.98")
 
 
