@@ -55,7 +55,8 @@ WARMUP = 6
 OWN_PARAMS = 7
 
 NOISE_ATR = 0.25  # how far beyond its level a stop lies
-STOP_ATR_MIN = 0.5  # a stop nearer than this is hit by noise alone
+# A nearer stop is hit by noise alone; and fees, which do not shrink with it, eat a larger share of what is at risk.
+STOP_ATR_MIN = 1.5
 
 Length = Annotated[int, Meta(ge=2, le=500)]
 AtrMultiple = Annotated[float, Meta(ge=0.0, le=50.0)]
@@ -67,8 +68,8 @@ class FrameParameters(Record, frozen=True):
     allow_short: bool = False
     atr_length: Length = 14
     swing_bars: Annotated[int, Meta(ge=1, le=SWING_K_MAX)] = 3
-    stop_atr: Annotated[float, Meta(ge=STOP_ATR_MIN, le=20.0)] = 2.5
-    trail_atr: AtrMultiple = 3.0
+    stop_atr: Annotated[float, Meta(ge=STOP_ATR_MIN, le=20.0)] = 3.0
+    trail_atr: AtrMultiple = 4.0
     reward_risk: Annotated[float, Meta(ge=1.3, le=20.0)] = 1.5
 
     def frame(self, warmup: int) -> tuple[float, ...]:

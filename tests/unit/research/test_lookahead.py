@@ -13,7 +13,7 @@ from holdfast.domain.values import InstrumentId
 from holdfast.ports.strategy import Strategy
 from holdfast.research.counterfactual import CALENDAR_CYCLE, FUTURES, bars_of, redated
 from holdfast.research.finding import FindingKind
-from holdfast.research.lookahead import LookaheadReport, check_lookahead
+from holdfast.research.lookahead import BARS_FED_MAX, LookaheadReport, check_lookahead
 from holdfast.research.source_audit import SourceText
 from holdfast.strategies.registry import BUILT_IN, create
 from holdfast.strategies.stepping import StepDefinition, StepStrategy
@@ -22,7 +22,7 @@ HERE = Path(__file__).parent
 CHEATS = sorted((HERE / "cheats").glob("*.py"))
 HONEST = sorted((HERE / "honest").glob("*.py"))
 EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "strategy_in_one_file.py"
-EFFORT = 40_000
+EFFORT = 12_000  # enough for each of these; the slow test below spends what a user's check does
 SHORT = [name for name in BUILT_IN if not name.startswith("job_")]
 
 # What only the reading of the source can find, or only the running of the strategy.
@@ -87,7 +87,7 @@ def test_single_candle_cheat_is_exposed_by_another_next_candle(name: str, record
 def test_honest_strategy_is_not_accused(path: Path, recorded: BarSeries):
     report = check_lookahead(load(path, "Honest"), recorded, source_of(path), effort=EFFORT)
     assert report.is_clean, faults(report)
-    assert report.signals >= 20 or path.stem == "silent"
+    assert report.signals >= 15 or path.stem == "silent"
 
 
 @pytest.mark.parametrize(
@@ -100,13 +100,20 @@ def test_built_in_is_clean_and_leaves_nothing_to_note(name: str, parameters: dic
     source = SourceText(name, inspect.getsource(module))
     report = check_lookahead(create(name, parameters), recorded, [source], effort=EFFORT)
     assert report.findings == (), faults(report)
-    assert report.signals >= 20
+    assert report.signals >= 15
 
 
 @pytest.mark.parametrize("name", ["Breakout", "PULLBACK"])
 def test_example_for_users_is_clean(name: str, recorded: BarSeries):
     report = check_lookahead(load(EXAMPLE, name), recorded, source_of(EXAMPLE), effort=EFFORT)
     assert report.findings == (), faults(report)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", HONEST, ids=lambda path: path.stem)
+def test_honest_strategy_is_not_accused_however_long_one_looks(path: Path, recorded: BarSeries):
+    report = check_lookahead(load(path, "Honest"), recorded, source_of(path), effort=BARS_FED_MAX, seed=2)
+    assert report.is_clean, faults(report)
 
 
 def test_compiled_strategy_is_judged_like_the_plain_one(recorded: BarSeries):

@@ -51,9 +51,9 @@ def test_stop_lies_beyond_the_nearest_level_and_target_at_the_first_that_pays():
 
 
 def test_hint_of_a_strategy_goes_before_the_nearest_level():
-    state = state_of(100.0, 2.0, [108.0, 0.0, 0.0, 0.0], [97.0, 0.0, 0.0, 0.0], hint=98.5)
+    state = state_of(100.0, 2.0, [108.0, 0.0, 0.0, 0.0], [97.0, 0.0, 0.0, 0.0], hint=95.5)
     bracket(state, list(FrameParameters().frame(0)), 1.0)
-    assert state[STOP] == 98.5 - NOISE_ATR * 2.0
+    assert state[STOP] == 95.5 - NOISE_ATR * 2.0
 
 
 def test_nothing_is_proposed_where_no_level_pays():
