@@ -2,13 +2,18 @@
 
 import importlib.util
 import inspect
+import os
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from holdfast.core.errors import DataError
-from holdfast.domain.market import BarSeries
+from holdfast.domain.market import BarSeries, Timeframe
 from holdfast.domain.values import InstrumentId
 from holdfast.ports.strategy import Strategy
 from holdfast.research.counterfactual import CALENDAR_CYCLE, FUTURES, bars_of, redated
@@ -19,6 +24,9 @@ from holdfast.strategies.registry import BUILT_IN, create
 from holdfast.strategies.stepping import StepDefinition, StepStrategy
 
 HERE = Path(__file__).parent
+DATA = Path(os.environ.get("HOLDFAST_DATA", HERE.parents[2] / "../shared/data"))
+MARKET = "binance-spot-BTC_USDT-1h-20230101-20231231.parquet"
+BARS = 1500
 CHEATS = sorted((HERE / "cheats").glob("*.py"))
 HONEST = sorted((HERE / "honest").glob("*.py"))
 EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "strategy_in_one_file.py"
@@ -33,6 +41,36 @@ ONLY_EXPOSED -= {"memory_in_a_format"}
 SINGLE_CANDLE = {path.stem for path in CHEATS if path.stem.startswith(("frame_", "only_", "step_with_a_frame"))}
 
 Make = Callable[[InstrumentId], Strategy]
+
+
+@pytest.fixture(scope="module")
+def recorded() -> BarSeries:
+    """Give real bars: the tables of some cheats are hindsight about just these."""
+    path = DATA / "market" / MARKET
+    if not path.is_file():
+        pytest.fail(f"{path} is missing: set HOLDFAST_DATA to the folder that holds market/{MARKET}")
+    table = pq.read_table(path).slice(0, BARS)
+    opened, high, low, close, volume = (
+        table.column(name).to_numpy().copy() for name in ("open", "high", "low", "close", "volume")
+    )
+    ts = table.column("ts").to_numpy() * 1_000_000
+    flags = np.zeros(BARS, dtype=np.uint8)
+    instrument_id = InstrumentId("BTC/USDT.BINANCE")
+    return BarSeries(instrument_id, Timeframe.H1, ts, (opened, high, low, close), volume, flags)
+
+
+@pytest.fixture(scope="module")
+def on_disk(recorded: BarSeries, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Give the path, without its suffix, of the market as text, Parquet, numpy array and database."""
+    path = str(tmp_path_factory.mktemp("recorded") / "market")
+    ts, close = recorded.ts_close.tolist(), recorded.close.tolist()
+    Path(path + ".csv").write_text("".join(f"{t},{c!r}\n" for t, c in zip(ts, close, strict=True)))
+    pq.write_table(pa.table({"ts": ts, "close": close}), path + ".parquet")
+    np.save(path + ".npy", np.array([ts, close], dtype=np.float64))
+    with sqlite3.connect(path + ".sqlite") as database:
+        database.execute("create table bars (ts integer, close real)")
+        database.executemany("insert into bars values (?, ?)", zip(ts, close, strict=True))
+    return path
 
 
 def load(path: Path, name: str, recorded_at: str = "") -> Make:
