@@ -191,7 +191,7 @@ class _Check:
         except Exception as error:
             run.said.append((f"raises {type(error).__name__}", 0.0, 0.0, 0.0, 0.0, 0.0))
         if text := self._difference(run, "Beside another instance it says something else"):
-            yield _exposed("shared state", f"{text}: instances share what each should keep for itself.")
+            yield _exposed("shared state", f"{text}: it sees more than the bars that it is given.")
 
     def _other_futures(self) -> Iterator[Finding]:
         shown: set[str] = set()
