@@ -133,13 +133,21 @@ def _names(home: Home, source: Path, settings: MarketSettings, length: Timeframe
     fitting = [name for name, lengths in there.items() if any(length.nanos % item.nanos == 0 for item in lengths)]
     spot = [name for name in fitting if market_name(name).market is Market.SPOT and "-MARK." not in name]
     liked = [name for pair in _FAVOURITES for name in spot if name.rpartition(".")[0] == pair]
-    chosen = (liked or spot or fitting)[:_FAVOURITES_MAX]
+    chosen = _one_per_base(liked or spot or fitting)[:_FAVOURITES_MAX]
     if not chosen:
         raise DataError(
             f"{source}: no {length.value} candles in this folder",
             hint="import some with `holdfast data import FILE`, or take --market synthetic",
         )
     return tuple(chosen)
+
+
+def _one_per_base(names: Sequence[str]) -> list[str]:
+    # One account holds one balance of an asset: the plan refuses two markets of it.
+    first: dict[str, str] = {}
+    for name in names:
+        first.setdefault(market_name(name).pair.partition("/")[0], name)
+    return list(first.values())
 
 
 def _stored(home: Home) -> dict[str, list[Timeframe]]:

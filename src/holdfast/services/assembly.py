@@ -41,6 +41,14 @@ class AccountPlan(Record, frozen=True):
         names = [instrument.id for instrument in self.instruments]
         if len(set(names)) != len(names):
             raise ConfigurationError(f"instruments are named twice: {', '.join(sorted(names))}")
+        for base in {instrument.base for instrument in self.instruments}:
+            same = sorted(instrument.id for instrument in self.instruments if instrument.base == base)
+            if len(same) > 1:
+                # A venue nets them in one balance: what was bought on the one could not be sold beside a short.
+                raise ConfigurationError(
+                    f"{' and '.join(same)} have the same base asset {base}: one account holds one balance of it",
+                    hint="name one of them, and run the other in an account of its own, with another --home",
+                )
 
 
 def build_engine(plan: AccountPlan, strategies: StrategyFactory) -> Engine:

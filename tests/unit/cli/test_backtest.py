@@ -167,6 +167,26 @@ def test_errors_are_json_where_json_was_asked_for(call, candles):
     assert "ma_crossover" in outcome.document["error"]["next"]
 
 
+def test_spot_and_perpetual_of_one_asset_are_refused_by_backtest_and_run(call, candles):
+    (candles.parent / "binance-perp-BTC_USDT-1h-20210101-20210325.parquet").write_bytes(candles.read_bytes())
+    both = ("--instrument", "BTC/USDT", "--instrument", "BTC/USDT-PERP", *BASE)
+    for outcome in (
+        call("backtest", "--data", candles.parent, *both),
+        call("run", "--plain", "--bars", "5", "--market", candles.parent, *both),
+    ):
+        assert outcome.code == 2, outcome.err
+        assert "same base asset BTC" in outcome.err
+        assert "next: name one of them" in outcome.err
+        assert "Traceback" not in outcome.err
+
+
+def test_of_a_folder_with_two_markets_of_one_asset_the_first_is_taken(call, candles):
+    (candles.parent / "gateio-spot-BTC_USDT-1h-20210101-20210325.parquet").write_bytes(candles.read_bytes())
+    outcome = call("backtest", "--data", candles.parent, *BASE, "--json")
+    assert outcome.code == 0, outcome.err
+    assert outcome.document["instruments"] == ["BTC/USDT.BINANCE"]
+
+
 @pytest.mark.slow
 def test_lookahead_is_checked_and_a_cheat_is_refused(call, candles, tmp_path):
     arguments = ("backtest", "--data", candles, "--timeframe", "1h", "--check-lookahead")

@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 
 from holdfast.core.errors import ConfigurationError
+from holdfast.domain.instrument import Market
 from holdfast.domain.values import InstrumentId
 from holdfast.matching.config import MatchingConfig
 from holdfast.risk.config import RiskConfig
@@ -47,3 +48,16 @@ def test_a_plan_without_instruments_or_with_one_twice_is_refused():
         AccountPlan((), plan.timeframe, plan.engine, plan.risk, plan.exits, plan.matching)
     with pytest.raises(ConfigurationError, match="twice"):
         make_plan(BTC, BTC)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [make_instrument("BTC/USDT:PERP.SIM", market=Market.PERPETUAL), make_instrument("BTC/USDT.OTHER")],
+    ids=["perpetual", "other venue"],
+)
+def test_two_markets_of_one_asset_are_refused_in_one_account(other):
+    with pytest.raises(ConfigurationError, match="same base asset BTC") as refused:
+        make_plan(BTC, ETH, other)
+    assert BTC.id in str(refused.value)
+    assert other.id in str(refused.value)
+    assert "account of its own" in refused.value.hint
