@@ -91,10 +91,23 @@ class Portfolio:
         return sum(held, self.cash)
 
 
+def trade_name(entry_id: OrderId, fill: int) -> OrderId:
+    """Return the id of the trade that an entry's fill number `fill` opens: the entry's own id for the first.
+
+    An entry opens another trade when it fills on after what it had bought was stopped out.
+    """
+    return entry_id if fill == 1 else OrderId(f"{entry_id}_{fill}")
+
+
+def entry_of(name: str) -> str:
+    """Return the id of the entry behind a trade, or behind a group of orders, which is `<trade id>.<number>`."""
+    return name.partition(".")[0].partition("_")[0]
+
+
 class ClosedTrade(Record, frozen=True):
     """One round trip, from flat to flat, in quote units and nanoseconds."""
 
-    trade_id: OrderId
+    trade_id: OrderId  # see `trade_name`
     instrument_id: InstrumentId
     side: Side
     quantity: Decimal  # the largest held
@@ -111,5 +124,5 @@ class ClosedTrade(Record, frozen=True):
     risk: Decimal  # what the gate allowed it to lose
     r_multiple: Decimal  # pnl / risk
     reasons: tuple[str, ...]
-    excess_cause: str = ""  # why it lost more than `risk`, where it did: gap, liquidity, sweep, rounding
+    excess_cause: str = ""  # why it lost more than `risk`, where it did: gap, liquidity, sweep
     strategy: str = ""

@@ -10,7 +10,7 @@ from holdfast.core.time import DAY, MINUTE, WEEK, day_of, week_of
 from holdfast.domain.decision import StopLevel
 from holdfast.domain.ledger import Account as LedgerAccount
 from holdfast.domain.ledger import Transfer
-from holdfast.domain.portfolio import Portfolio, Position
+from holdfast.domain.portfolio import Portfolio, Position, entry_of
 from holdfast.domain.values import ZERO, Asset, InstrumentId
 from holdfast.engine.desk import Desk
 from holdfast.risk.view import Exposure, PortfolioView
@@ -103,7 +103,7 @@ class Account:
             instrument, trade, entry = desk.instrument, desk.trade, desk.entry
             pending = ZERO if entry is None else entry.quantity
             if trade is not None and trade.held:
-                if entry is not None and entry.proposal_id == trade.trade_id:
+                if entry is not None and entry.proposal_id == entry_of(trade.trade_id):
                     pending -= trade.entry_quantity  # it fills in parts
                 price = instrument.price(desk.close_good)
                 signed = trade.held * trade.side.sign

@@ -254,7 +254,7 @@ class Engine:
             entry = desk.entry if order_id == desk.entry_id else desk.entry_last
             if entry is None or entry.proposal_id != order_id:
                 raise DomainError(f"entry {order_id} filled, but it was not proposed")
-            desk.trade = self.protection.open(entry, fill, desk.instrument)
+            desk.trade = self.protection.open(entry, order, fill, desk.instrument)
         trade = desk.trade
         commands = self.protection.protect(desk, trade, fill, self._next_id)
         if trade.is_exiting or self.account.stop_level is StopLevel.FLATTEN:

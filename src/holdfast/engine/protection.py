@@ -11,6 +11,7 @@ from holdfast.domain.decision import Approved, Proposal
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.market import BarClosed
 from holdfast.domain.order import Order, OrderFilled, OrderSpec, OrderType, Role, TimeInForce
+from holdfast.domain.portfolio import trade_name
 from holdfast.domain.values import OrderId, Price, Quantity, Side
 from holdfast.engine.desk import Desk
 from holdfast.engine.trade import Bracket, OpenTrade
@@ -30,8 +31,8 @@ class Protection:
         self.gate, self.exits = gate, exits
         self._follows = exits.is_active
 
-    def open(self, entry: Proposal, fill: OrderFilled, instrument: Instrument) -> OpenTrade:
-        """Return the trade that a fill of an entry opens: its first, or one that came after a stop had closed."""
+    def open(self, entry: Proposal, order: Order, fill: OrderFilled, instrument: Instrument) -> OpenTrade:
+        """Return the trade that the last fill of `order` opens: its first, or one that came after a stop had closed."""
         reserve, side = self.gate.reserve(instrument), entry.side
         stop, target = entry.stop, entry.target
         unit = loss_per_unit(side, entry.entry, stop, reserve)
@@ -40,13 +41,13 @@ class Protection:
             shift = fill.price - entry.reference
             # After a far better fill than was asked for, the distance may reach below the lowest price there is.
             stop, target = (instrument.price(max(x + shift, instrument.tick)) for x in (stop, target))
-            stop = _affordable(stop, fill.price, unit, side, instrument, reserve)
+            stop = _affordable(stop, fill.price, unit, side, instrument, reserve.entered())
         reasons = [entry.reason]
         return OpenTrade(
-            trade_id=fill.order_id, instrument_id=instrument.id, side=side, strategy=entry.strategy,
-            reasons=reasons, stop=stop, stop_level=float(stop), stop_first=stop, target=target,
+            trade_id=trade_name(fill.order_id, len(order.trade_ids)), instrument_id=instrument.id, side=side,
+            strategy=entry.strategy, reasons=reasons, stop=stop, stop_level=float(stop), stop_first=stop, target=target,
             distance=abs(entry.reference - entry.stop), risk=Decimal(0), risk_unit=unit,
-            rounding=instrument.tick * (1 + reserve.fee_taker),
+            rounding=instrument.tick,
             slippage_reserved=reserve.slippage_exit, brackets=[],
         )  # fmt: skip
 
@@ -83,9 +84,8 @@ class Protection:
 
     def _risk(self, trade: OpenTrade, fill: OrderFilled, reserve: CostReserve) -> Decimal:
         """Return what one unit of an entry fill may lose: what it does lose at its stop, within what was allowed."""
-        entered = CostReserve(reserve.fee_taker, reserve.slippage_exit)  # how far the entry slipped is known by now
-        loss = loss_per_unit(trade.side, fill.price, trade.stop, entered)
-        if loss > trade.risk_unit + trade.rounding:
+        loss = loss_per_unit(trade.side, fill.price, trade.stop, reserve.entered())
+        if loss > trade.risk_unit:
             # Only an entry without a limit: the market jumped between the decision and the fill.
             trade.has_jumped = True
         return loss if 0 < loss <= trade.risk_unit else trade.risk_unit
@@ -167,11 +167,11 @@ def _affordable(
     stop: Price, filled: Decimal, unit: Decimal, side: Side, instrument: Instrument, reserve: CostReserve
 ) -> Price:
     """Return the stop, nearer where costs grew with the price so that one unit would lose more than `unit`."""
-    fee, slippage = reserve.fee_taker, reserve.slippage_exit
-    if loss_per_unit(side, filled, stop, CostReserve(fee, slippage)) <= unit:
+    if loss_per_unit(side, filled, stop, reserve) <= unit:
         return stop
+    fee, slippage, left = reserve.fee_taker, reserve.slippage_exit, unit - reserve.rounding
     if side is Side.BUY:
-        nearer = instrument.price_up((filled * (1 + fee) - unit) / ((1 - slippage) * (1 - fee)))
+        nearer = instrument.price_up((filled * (1 + fee) - left) / ((1 - slippage) * (1 - fee)))
     else:
-        nearer = instrument.price_down((filled * (1 - fee) + unit) / ((1 + slippage) * (1 + fee)))
+        nearer = instrument.price_down((filled * (1 - fee) + left) / ((1 + slippage) * (1 + fee)))
     return nearer if (filled - nearer) * side.sign > 0 else stop

@@ -38,7 +38,7 @@ class OpenTrade(State):
     distance: Decimal  # entry to first stop, as proposed
     risk: Decimal  # the most it may lose by what the gate allowed
     risk_unit: Decimal  # the most that the gate let one unit lose, from the worst price that the entry may pay
-    rounding: Decimal  # what a unit may lose when one of its fills is rounded to the tick, fee included
+    rounding: Decimal  # one tick, by which a fill may be rounded against us; part of `risk`
     slippage_reserved: Decimal  # of the exit, as a share of the price; part of `risk`
     brackets: list[Bracket]
     entry_ts: int = 0
@@ -137,7 +137,4 @@ class OpenTrade(State):
             return "liquidity"
         if self.has_swept:
             return "sweep"
-        if self.has_jumped:
-            return "gap"
-        # Fills are rounded to the tick, against us, on the way in and on the way out.
-        return "rounding" if -pnl <= self.risk + 2 * self.rounding * self.entry_quantity else "unexplained"
+        return "gap" if self.has_jumped else "unexplained"

@@ -26,8 +26,9 @@ def slippage(config: MatchingConfig, share: Decimal) -> Decimal:
 def slippage_max(config: MatchingConfig) -> Decimal:
     """Return how much worse than its price in the bar a taker's fill can be, as a share of that price.
 
-    Half the spread plus the slippage at full participation. Beyond it go only what no model can promise: a gap, the
-    sweep of a stop in a falling bar, and the rounding to the next tick. Sizing reserves it on entry and on exit.
+    Half the spread plus the slippage at full participation. Beyond it go only what no model can promise, a gap and the
+    sweep of a stop in a falling bar, and the rounding to the next tick. Sizing reserves it on entry and on exit, and
+    a tick for each.
     """
     share = ONE if config.participation_max is None else config.participation_max
     return half_spread(config) + slippage(config, share)

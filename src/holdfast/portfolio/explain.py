@@ -12,8 +12,8 @@ from holdfast.core.record import Record
 from holdfast.core.time import rfc3339
 from holdfast.domain.decision import Check, Opinion, OpinionTimedOut, Proposal, Signal, StopLevel
 from holdfast.domain.order import OrderFilled, OrderSpec, OrderState, Role
-from holdfast.domain.portfolio import ClosedTrade
-from holdfast.domain.values import Side
+from holdfast.domain.portfolio import ClosedTrade, entry_of, trade_name
+from holdfast.domain.values import OrderId, Side
 from holdfast.portfolio.decision_line import WAYS_OUT
 from holdfast.portfolio.story import Decision, DecisionKind, DecisionState, OrderStory, RecentLine, Story, Table
 
@@ -46,7 +46,7 @@ class Explanation(Record, frozen=True):
     instrument_id: str
     title: str
     sections: tuple[Section, ...]
-    r_multiple: Decimal | None = None  # of the closed trade
+    r_multiple: Decimal | None = None  # of what has closed
 
     def lines(self) -> list[str]:
         """Return it as plain text: the title, then each section, its sentences indented."""
@@ -59,23 +59,28 @@ class Explanation(Record, frozen=True):
 def find_story(look_up: Callable[[str, str], bytes | None], any_id: str) -> Story | None:
     """Return the story that an id belongs to: of a proposal, order, trade or decision; None if there is none.
 
-    An id of an order or of an exit leads to the story of the entry behind it.
+    An id of an order, of an exit or of a trade leads to the story of the entry behind it.
     """
     decision = _row(look_up, Table.DECISION, any_id, Decision)
     if decision is None:
         order = _row(look_up, Table.ORDER, any_id, OrderStory)
-        if order is not None:
-            decision = _row(look_up, Table.DECISION, order.decision_id, Decision)
+        entry_id = entry_of(any_id) if order is None else order.decision_id
+        decision = _row(look_up, Table.DECISION, entry_id, Decision)
     elif decision.trade_id:
         decision = _row(look_up, Table.DECISION, decision.trade_id, Decision) or decision
     if decision is None:
         return None
     orders = (_row(look_up, Table.ORDER, order_id, OrderStory) for order_id in decision.order_ids)
     exits = (_row(look_up, Table.DECISION, exit_id, Decision) for exit_id in decision.exit_ids)
+    entry = _row(look_up, Table.ORDER, decision.decision_id, OrderStory)
+    fills = len(entry.fills) if entry is not None else 0
+    names = (trade_name(OrderId(decision.decision_id), fill) for fill in range(2, fills + 1))
+    again = (_row(look_up, Table.TRADE, name, ClosedTrade) for name in names)
     return Story(
         decision, tuple(order for order in orders if order is not None),
         tuple(found for found in exits if found is not None),
         _row(look_up, Table.TRADE, decision.decision_id, ClosedTrade),
+        tuple(trade for trade in again if trade is not None),
     )  # fmt: skip
 
 
@@ -96,8 +101,9 @@ def explain(story: Story) -> Explanation:
         Section("Result", _result_sentences(story, quote)),
     ]
     told = tuple(section for section in sections if section.sentences)
-    trade = story.trade
-    r_multiple = trade.r_multiple if trade is not None and trade.risk else None
+    trades = _trades(story)
+    risk = sum(trade.risk for trade in trades)
+    r_multiple = sum((trade.pnl for trade in trades), Decimal(0)) / risk if risk else None
     return Explanation(decision.decision_id, decision.instrument_id, _title(decision), told, r_multiple)
 
 
@@ -314,19 +320,27 @@ def _exit_sentences(story: Story) -> tuple[str, ...]:
     for decision in story.exits:
         told = " ".join(_told(decision.signal)) if decision.signal is not None else WAYS_OUT[Role(decision.rule)]
         sentences.append(f"{rfc3339(decision.ts)} {decision.decision_id}: {told}")
-    trade = story.trade
-    if trade is not None:
-        sentences.append(
-            f"{rfc3339(trade.exit_ts)} closed by {trade.exit_reason.replace('_', ' ')} at {_plain(trade.exit_price)};"
-            f" the stop then stood at {_plain(trade.stop_price)}, the target at {_plain(trade.target_price)}."
-        )
+    sentences.extend(
+        f"{rfc3339(trade.exit_ts)} closed by {trade.exit_reason.replace('_', ' ')} at {_plain(trade.exit_price)};"
+        f" the stop then stood at {_plain(trade.stop_price)}, the target at {_plain(trade.target_price)}."
+        for trade in _trades(story)
+    )
     return tuple(sentences)
 
 
 def _result_sentences(story: Story, quote: str) -> tuple[str, ...]:
-    trade = story.trade
-    if trade is None:
-        return ("It is still open.",) if story.decision.state is DecisionState.OPEN else ()
+    trades = _trades(story)
+    sentences = [sentence for trade in trades for sentence in _trade_sentences(trade, quote)]
+    if story.decision.state is DecisionState.OPEN:
+        sentences.append("It filled again and is open." if trades else "It is still open.")
+    return tuple(sentences)
+
+
+def _trades(story: Story) -> tuple[ClosedTrade, ...]:
+    return (story.trade, *story.again) if story.trade is not None else story.again
+
+
+def _trade_sentences(trade: ClosedTrade, quote: str) -> list[str]:
     verb = "lost" if trade.pnl < 0 else "gained"
     multiple = f", {trade.r_multiple:+.2f} R" if trade.risk else ""
     sentences = [
@@ -335,7 +349,7 @@ def _result_sentences(story: Story, quote: str) -> tuple[str, ...]:
     ]
     if trade.excess_cause:
         sentences.append(f"It lost more than was allowed; the cause is {trade.excess_cause}.")
-    return tuple(sentences)
+    return sentences
 
 
 # -- words and figures ---------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ from holdfast.domain.order import (
     OrderSubmitted,
     Role,
 )  # fmt: skip
-from holdfast.domain.portfolio import Portfolio
+from holdfast.domain.portfolio import Portfolio, entry_of, trade_name
 from holdfast.domain.tick import Tick
 from holdfast.domain.values import ZERO, InstrumentId, OrderId, Price
 from holdfast.portfolio.decision_line import MOVED_STOP, is_way_out, lines_of, note_id
@@ -141,7 +141,7 @@ class Projector:
                 self._amend(command.amend, tick.event.ts_event)
         if tick.closed is not None:
             self._rows.put(Table.TRADE, tick.closed.trade_id, tick.closed)
-            self._advance(tick.closed.trade_id, DecisionState.CLOSED)
+            self._advance(entry_of(tick.closed.trade_id), DecisionState.CLOSED)
             account = self._account
             self._set(
                 trades=account.trades + 1, wins=account.wins + (tick.closed.pnl > 0),
@@ -195,8 +195,12 @@ class Projector:
 
     def _book(self, order: Order, fill: OrderFilled, decision_id: str) -> None:
         spec = order.spec
+        before = self._rows.find(Table.POSITION, spec.instrument_id, PositionStory)
         position = self._portfolio.apply(order, fill)
-        trade_id = decision_id if position.quantity else ""
+        trade_id = ""
+        if position.quantity:
+            trade_id = before.trade_id if before is not None else ""
+            trade_id = trade_id or trade_name(spec.order_id, len(order.trade_ids))
         self._rows.put(Table.POSITION, spec.instrument_id, PositionStory(position, trade_id))
         self._set(cash=self._portfolio.cash, balances=self._balances(), fees=self._account.fees + fill.fee.amount)
         if spec.role is Role.ENTRY:
@@ -349,11 +353,6 @@ class Projector:
 def recent_key(instrument_id: str, count: int) -> str:
     """Return the place in the ring of an instrument's recent lines where the line with number `count` stands."""
     return f"{instrument_id}/{count % RECENT_KEPT:03d}"
-
-
-def entry_of(group: str) -> str:
-    """Return the id of the entry whose fills an order of `group` protects: a group is `<entry id>.<number>`."""
-    return group.rpartition(".")[0]
 
 
 def cleared(store: ProjectionStore) -> list[Change]:

@@ -22,7 +22,7 @@ class Table(StrEnum):
     ACCOUNT = "account"  # "current"
     ORDER = "order"  # order id
     POSITION = "position"  # instrument id
-    TRADE = "trade"  # trade id, which is the id of its first entry order
+    TRADE = "trade"  # trade id: see `domain.portfolio.trade_name`
     DECISION = "decision"  # proposal id, order id of an exit, or the id of a note
     RECENT = "recent"  # instrument id and a place in a ring
 
@@ -136,3 +136,4 @@ class Story(Record, frozen=True):
     orders: tuple[OrderStory, ...] = ()
     exits: tuple[Decision, ...] = ()
     trade: ClosedTrade | None = None
+    again: tuple[ClosedTrade, ...] = ()  # those that later fills of the entry opened after the first had closed

@@ -11,14 +11,15 @@ from holdfast.domain.values import ONE, ZERO, Ratio, Side
 
 
 class CostReserve(Record, frozen=True):
-    """Shares of the price that are set aside. The entry is a limit, so by default only the exit may slip.
+    """What is set aside: shares of the price, in [0, 1), and an amount for rounding, of 0 or more.
 
-    A rate is in [0, 1).
+    The entry is a limit, so by default only the exit may slip.
     """
 
     fee_taker: Ratio  # on each leg
     slippage_exit: Ratio
     slippage_entry: Ratio = Ratio(ZERO)  # only where the entry is a market order
+    rounding: Decimal = ZERO  # quote units a unit: prices live on ticks, and fills are rounded to them against us
 
     def __post_init__(self) -> None:
         for rate in (self.fee_taker, self.slippage_exit, self.slippage_entry):
@@ -26,28 +27,36 @@ class CostReserve(Record, frozen=True):
                 raise ConfigurationError(
                     f"cost reserve {rate} must be a share of the price, 0 <= x < 1", hint="write 0.1 % as 0.001"
                 )
+        if not self.rounding.is_finite() or self.rounding < 0:
+            raise ConfigurationError(f"cost reserve for rounding {self.rounding} must be an amount of 0 or more")
+
+    def entered(self) -> CostReserve:
+        """Return what is still to be reserved once the entry has filled: the exit's half, the other is known by now."""
+        return CostReserve(self.fee_taker, self.slippage_exit, rounding=self.rounding / 2)
 
 
 def cost_reserve(
     instrument: Instrument, slippage_max: Ratio, *, is_entry_market: bool = False, volume_30d: Decimal = ZERO
 ) -> CostReserve:
-    """Return what to reserve on `instrument`: its taker fee on both legs, and slippage on each leg that can slip."""
-    entry = slippage_max if is_entry_market else Ratio(ZERO)
-    return CostReserve(Ratio(instrument.fees(volume_30d).taker), slippage_max, entry)
+    """Return what to reserve on `instrument`: taker fee and a tick on both legs, slippage on each that can slip."""
+    entry, fee = slippage_max if is_entry_market else Ratio(ZERO), instrument.fees(volume_30d).taker
+    return CostReserve(Ratio(fee), slippage_max, entry, 2 * instrument.tick * (1 + fee))
 
 
 def loss_per_unit(side: Side, entry: Decimal, stop: Decimal, reserve: CostReserve) -> Decimal:
     """Return what one base unit loses (quote units) when it is entered at `entry` and stopped out at `stop`.
 
-    BUY:  entry x (1 + slippage_entry) x (1 + fee) - stop x (1 - slippage_exit) x (1 - fee)
-    SELL: stop x (1 + slippage_exit) x (1 + fee) - entry x (1 - slippage_entry) x (1 - fee)
+    BUY:  entry x (1 + slippage_entry) x (1 + fee) - stop x (1 - slippage_exit) x (1 - fee) + rounding
+    SELL: stop x (1 + slippage_exit) x (1 + fee) - entry x (1 - slippage_entry) x (1 - fee) + rounding
 
     The same with the target in place of the stop is minus the net gain.
     """
     fee = reserve.fee_taker
     if side is Side.BUY:
-        return entry * (1 + reserve.slippage_entry) * (1 + fee) - stop * (1 - reserve.slippage_exit) * (1 - fee)
-    return stop * (1 + reserve.slippage_exit) * (1 + fee) - entry * (1 - reserve.slippage_entry) * (1 - fee)
+        paid, got = entry * (1 + reserve.slippage_entry), stop * (1 - reserve.slippage_exit)
+    else:
+        paid, got = stop * (1 + reserve.slippage_exit), entry * (1 - reserve.slippage_entry)
+    return paid * (1 + fee) - got * (1 - fee) + reserve.rounding
 
 
 def cash_per_unit(entry: Decimal, reserve: CostReserve) -> Decimal:

@@ -60,10 +60,11 @@ def position_size(
 ) -> Sized:  # fmt: skip
     """Return the largest quantity on the lot, rounded down, whose worst case stays within every limit on amounts.
 
-    With `loss` what one unit loses between the entry limit and the stop, less the slippage reserve, fees on both legs::
+    With `loss` what one unit loses between the entry limit and the stop, less the slippage reserve, fees on both legs,
+    and both fills rounded to the tick against us (`rounding` = 2 x tick x (1 + fee))::
 
-        BUY   loss = entry x (1 + fee) - stop x (1 - slippage) x (1 - fee)
-        SELL  loss = stop x (1 + slippage) x (1 + fee) - entry x (1 - fee)
+        BUY   loss = entry x (1 + fee) - stop x (1 - slippage) x (1 - fee) + rounding
+        SELL  loss = stop x (1 + slippage) x (1 + fee) - entry x (1 - fee) + rounding
 
         quantity = min( budget x equity / loss                          RISK_PER_TRADE
                         (risk_open_total_max x equity - open) / loss    RISK_OPEN_TOTAL

@@ -97,7 +97,8 @@ class Watch:
         self.orders: dict[OrderId, Sent] = {}
         self.rounds: dict[InstrumentId, Round] = {}
         self.grants: dict[OrderId, Grant] = {}
-        self.trade_ids: set[str] = set()
+        self.trade_ids: set[str] = set()  # of fills, as the venue names them
+        self.closed_ids: set[str] = set()  # of round trips
         self.level = StopLevel.NONE
         self.bars: dict[InstrumentId, BarClosed] = {}
         self.ts = 0
@@ -240,13 +241,15 @@ class Watch:
         trade.best_stop = trigger
 
     def _loss_per_unit(self, instrument: Instrument, side: Side, entry: Decimal, stop: Decimal) -> Decimal:
-        """Return what one unit loses between entry and stop: taker fees on both legs, and the slippage to reserve."""
+        """Return what one unit loses from entry to stop: taker fee and a tick on both legs, slippage where reserved."""
         fee = min(tier.taker for tier in instrument.fee_tiers)
         slip = max(self.plan.risk.slippage_max, slippage_of(self.plan.matching))
         entry_slip = slip if self.plan.risk.is_entry_market else ZERO
+        # Prices live on ticks, and fills are rounded against us, on the way in and on the way out.
+        ticks = 2 * instrument.tick * (1 + fee)
         if side is Side.BUY:
-            return entry * (1 + entry_slip) * (1 + fee) - stop * (1 - slip) * (1 - fee)
-        return stop * (1 + slip) * (1 + fee) - entry * (1 - entry_slip) * (1 - fee)
+            return entry * (1 + entry_slip) * (1 + fee) - stop * (1 - slip) * (1 - fee) + ticks
+        return stop * (1 + slip) * (1 + fee) - entry * (1 - entry_slip) * (1 - fee) + ticks
 
     # -- fills -------------------------------------------------------------------------------------
     def _on_fill(self, fill: OrderFilled, closed: ClosedTrade | None) -> None:
@@ -355,14 +358,13 @@ class Watch:
         if closed is None:
             raise InvariantError("a trade closes when it is flat", fill.order_id)
         self.trades += 1
+        _require(closed.trade_id not in self.closed_ids, "trade ids are unique", closed.trade_id)
+        self.closed_ids.add(closed.trade_id)
         dust = DUST * self.plan.engine.capital
         _require(abs(closed.pnl - trade.flow) <= dust, "pnl is what came in", f"{closed.pnl}, fills {trade.flow}")
         _require(closed.quantity == trade.quantity, "a trade counts its fills", f"{closed.quantity}, {trade.quantity}")
         is_bounded = 0 < closed.risk <= trade.allowed + dust
         _require(is_bounded, "risk is what was allowed", f"{closed.trade_id}: {closed.risk}, allowed {trade.allowed}")
-        # Prices live on ticks, and fills are rounded against us, on the way in and on the way out.
-        instrument = self.instruments[closed.instrument_id]
-        rounding = 2 * instrument.tick * (1 + instrument.fee_tiers[0].taker) * closed.quantity
         cause = closed.excess_cause
         if -trade.flow > closed.risk:
             _require(bool(cause), "losses beyond the risk are named", f"{closed.trade_id}: {trade.flow}, {closed.risk}")
@@ -373,7 +375,6 @@ class Watch:
             "gap": trade.has_gap,
             "liquidity": trade.exits > 1 or len(trade.exit_bars) > 1,
             "sweep": trade.has_sweep,
-            "rounding": -trade.flow <= closed.risk + rounding,
         }.get(cause, False)
         found = f"{closed.trade_id}: {cause!r} for {closed.pnl} of {closed.risk}, exit by {closed.exit_reason}"
         _require(is_true, "causes are true", found)

@@ -224,4 +224,5 @@ def test_the_paper_agent_decides_as_the_backtest_over_the_same_bars(call):
     arguments = ("--data", "synthetic", "--strategy", "ma_crossover", "--to", "2024-02-01", "--json")
     tested = call("backtest", *arguments).document
     assert tested["digest"] == paper["digest"]
-    assert tested["equity_end"] == paper["equity"]
+    # The backtest's curve is a sum of floats, the agent's equity is exact: they may part in the last digits of a float.
+    assert float(tested["equity_end"]) == pytest.approx(float(paper["equity"]), rel=1e-14)

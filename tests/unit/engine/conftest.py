@@ -73,13 +73,17 @@ class Rig:
         self._bars += 1
         return self.process(make_bar(self.instrument, self._bars - 1, row))
 
-    def fill(self, spec: OrderSpec, price: str, quantity: Decimal | None = None, trade_id: str = "") -> Tick:
-        """Fill an order, wholly unless said otherwise."""
+    def fill(
+        self, spec: OrderSpec, price: str, quantity: Decimal | None = None, trade_id: str = "", reference: str = "",
+    ) -> Tick:  # fmt: skip
+        """Fill an order, wholly and at its reference price unless said otherwise."""
         self._trades += 1
         size, at = spec.quantity if quantity is None else Quantity(quantity), Price(Decimal(price))
         fee = Money(at * size / 1000, BTC.quote)
         name = trade_id or f"T{self._trades}"
-        event = OrderFilled(spec.order_id, self.engine.ts + 1, name, at, size, fee, Liquidity.TAKER, at)
+        event = OrderFilled(
+            spec.order_id, self.engine.ts + 1, name, at, size, fee, Liquidity.TAKER, Price(Decimal(reference or price))
+        )
         return self.process(event)
 
     def cancel(self, spec: OrderSpec, reason: str = "ioc") -> Tick:

@@ -1,17 +1,18 @@
 """From a signal to a closed trade, with every turn that an order's life can take."""
 
 import math
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 import msgspec
 import pytest
-from tests.unit.engine.conftest import BTC, LEAVE, LONG, Rig
+from tests.unit.engine.conftest import BTC, LEAVE, LONG, PERP, Rig
 
 from holdfast.core.errors import DomainError, InvalidTransitionError
 from holdfast.core.record import encode
 from holdfast.domain.command import CancelOrder
 from holdfast.domain.decision import Action
 from holdfast.domain.order import OrderFilled, OrderState, OrderTimedOut, OrderType, Role, TimeInForce
+from holdfast.domain.portfolio import entry_of
 from holdfast.domain.tick import Tick
 from holdfast.domain.values import Side
 from holdfast.engine.engine import QUIET
@@ -286,14 +287,56 @@ def test_an_anchored_stop_never_falls_below_the_lowest_price():
     assert rig.trade.target == Decimal(220)
 
 
-def test_a_loss_by_rounding_to_the_tick_is_called_that():
+@pytest.mark.parametrize("is_market", [False, True], ids=["limit", "market"])
+@pytest.mark.parametrize("sign", [1, -1], ids=["long", "short"])
+def test_fills_that_are_rounded_to_the_tick_lose_no_more_than_was_allowed(sign, is_market):
+    # All slippage that is reserved is used, and each price that falls between two ticks goes to the worse one.
+    line = LONG if sign > 0 else Line(Action.ENTER_SHORT, 102.05, 94.0)
+    risk = RiskConfig(is_entry_market=is_market, quantity_fixed=Decimal("0.1"))
+    rig = Rig({0: line}, risk=risk, instrument=BTC if sign > 0 else PERP)
+    tick = rig.bar(100.03)
+    assert tick.proposal is not None
+    allowed = next(check.value for check in _checks(tick) if check.rule == "RISK_PER_TRADE")
+    entry = rig.last(Role.ENTRY)
+    rig.fill(entry, str(_worse(tick.proposal.entry, sign) if is_market else tick.proposal.entry))
+    stop = rig.last(Role.STOP)
+    assert stop.trigger_price is not None
+    closed = rig.fill(stop, str(_worse(stop.trigger_price, -sign)), reference=str(stop.trigger_price)).closed
+    assert closed is not None
+    assert -closed.pnl <= closed.risk <= allowed
+    assert closed.excess_cause == ""
+
+
+def test_a_loss_beyond_the_risk_without_a_cause_is_unexplained():
     rig = Rig()
     rig.entered()
-    excess = rig.trade.risk
     trade = rig.trade
-    assert trade._excess_cause(-excess) == ""
-    assert trade._excess_cause(-excess - 2 * BTC.tick * trade.entry_quantity) == "rounding"
-    assert trade._excess_cause(-excess - 3 * BTC.tick * trade.entry_quantity) == "unexplained"
+    assert trade._excess_cause(-trade.risk) == ""
+    assert trade._excess_cause(-trade.risk - Decimal("1e-9")) == "unexplained"
+
+
+def _worse(price: Decimal, sign: int) -> Decimal:
+    """Return the price that slippage of 0.2 % makes of `price`, for a buyer (1) or a seller (-1), on a tick of 0.01."""
+    return (price * (1 + sign * Decimal("0.002"))).quantize(Decimal("0.01"), ROUND_CEILING if sign > 0 else ROUND_FLOOR)
+
+
+def test_an_entry_that_fills_on_after_its_stop_makes_a_trade_with_an_id_of_its_own():
+    rig = Rig({0: LONG}, risk=RiskConfig(is_entry_market=True))
+    rig.bar()
+    entry = rig.last(Role.ENTRY)
+    part = BTC.quantity(entry.quantity / 4)
+    rig.fill(entry, "100", part)
+    rig.fill(entry, "100", part)
+    first = [rig.fill(stop, "98").closed for stop in rig.all(Role.STOP)][-1]
+    rig.fill(entry, "100", part)  # on its way before the cancel arrived
+    second = rig.fill(rig.last(Role.STOP), "98").closed
+    assert first is not None
+    assert second is not None
+    assert (first.trade_id, second.trade_id) == (entry.order_id, f"{entry.order_id}_3")
+    assert entry_of(first.trade_id) == entry_of(second.trade_id) == entry.order_id
+    groups = [stop.group for stop in rig.all(Role.STOP)]
+    assert len(set(groups)) == 3
+    assert {entry_of(group) for group in groups} == {entry.order_id}
 
 
 def _checks(tick: Tick):

@@ -109,7 +109,9 @@ class Room:
         fee, slip_in, slip_out = exact(r.fee_taker, r.slippage_entry, r.slippage_exit)
         sign = p.side.sign
         paid, got = entry * (1 + sign * slip_in), stop * (1 - sign * slip_out)
-        return quantity * ((paid - got) * sign + fee * (paid + got))
+        # Both fills may be rounded to the tick against us, with the fee on top.
+        ticks = 2 * Fraction(self.instrument.tick) * (1 + fee)
+        return quantity * ((paid - got) * sign + fee * (paid + got) + ticks)
 
     def total(self, name: str) -> Fraction:
         return sum((Fraction(getattr(e, name)) for e in self.view.exposures), Fraction(0))

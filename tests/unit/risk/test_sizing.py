@@ -28,12 +28,13 @@ def size(room, **changes):
 
 
 def test_size_is_the_budget_over_the_worst_loss_of_one_unit(room):
-    # 200 / 2.393804 = 83.549 would be 8,355 USDT of one asset: with room for that, the budget decides.
+    # 100 x 1.001 - 98 x 0.998 x 0.999 and two ticks of 0.01 x 1.001 are 2.413824 a unit.
+    # 200 / 2.413824 = 82.856 would be 8,286 USDT of one asset: with room for that, the budget decides.
     open_limits = {"exposure_asset_max": "1", "correlation_exposure_max": "1"}
     sized = size(room, **open_limits)
-    assert sized.quantity == Decimal("83.549")
+    assert sized.quantity == Decimal("82.856")
     assert sized.limited_by == "RISK_PER_TRADE"
-    assert sized.loss == Decimal("83.549") * Decimal("2.393804")
+    assert sized.loss == Decimal("82.856") * Decimal("2.413824")
 
 
 @pytest.mark.parametrize(
@@ -42,8 +43,8 @@ def test_size_is_the_budget_over_the_worst_loss_of_one_unit(room):
         ({}, "40", "EXPOSURE_ASSET"),
         ({"cash": "1001"}, "10", "CASH"),
         ({"volume_average": 200.0}, "10", "VOLUME_SHARE"),
-        ({"equity": "9510"}, "4.177", "LOSS_DAY"),
-        ({"equity": "9010", "equity_day_start": "9010"}, "4.177", "LOSS_WEEK"),
+        ({"equity": "9510"}, "4.142", "LOSS_DAY"),
+        ({"equity": "9010", "equity_day_start": "9010"}, "4.142", "LOSS_WEEK"),
     ],
 )
 def test_each_limit_can_be_the_one_that_decides(room, changes, quantity, limited_by):
@@ -100,8 +101,8 @@ def test_stop_without_distance_has_no_size(room):
 
 def test_worst_case_is_symmetric_for_a_short(room):
     short = size(room.short(), exposure_asset_max="1", correlation_exposure_max="1")
-    # 102 x 1.002 x 1.001 - 100 x 0.999 = 2.406204 a unit
-    assert short.quantity == Decimal("83.118")
+    # 102 x 1.002 x 1.001 - 100 x 0.999 + 0.02 x 1.001 = 2.426224 a unit
+    assert short.quantity == Decimal("82.432")
 
 
 @given(data=st.data())
@@ -156,6 +157,19 @@ def test_entry_limit_of_a_hopeless_signal_is_its_reference(room):
 def test_cost_reserve_must_be_a_share(rate):
     with pytest.raises(ConfigurationError, match="cost reserve"):
         CostReserve(Ratio(Decimal(0)), Ratio(Decimal(rate)))
+
+
+@pytest.mark.parametrize("amount", ["-0.01", "NaN", "Infinity"])
+def test_reserve_for_rounding_must_be_an_amount(amount):
+    with pytest.raises(ConfigurationError, match="rounding"):
+        CostReserve(Ratio(Decimal(0)), Ratio(Decimal(0)), rounding=Decimal(amount))
+
+
+def test_a_tick_with_its_fee_is_reserved_on_each_leg_and_after_the_entry_on_the_exit_alone(room):
+    reserve = cost_reserve(room.instrument, Ratio(Decimal("0.002")), is_entry_market=True)
+    assert reserve.rounding == Decimal("0.02002")
+    left = CostReserve(reserve.fee_taker, reserve.slippage_exit, Ratio(Decimal(0)), Decimal("0.01001"))
+    assert reserve.entered() == left
 
 
 def test_market_entries_reserve_slippage_on_both_legs(room):
