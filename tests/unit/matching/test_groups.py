@@ -1,6 +1,6 @@
 """Orders of one group share one position's quantity."""
 
-from tests.unit.matching.conftest import BASE, Room, brief, dec
+from tests.unit.matching.conftest import BASE, QUOTE, Room, brief, dec
 
 from holdfast.domain.order import OrderAmended, OrderType, Role, TimeInForce
 from holdfast.domain.values import OrderId, Quantity, Side
@@ -115,6 +115,15 @@ def test_of_two_entries_of_one_group_only_one_is_made(room: Room):
     room.limit_buy(90, 2, group="g")
     assert room.venue._account.held("USDT") == dec(220) * dec("1.002"), "bound once, at the dearer of both"
     assert brief(room.play(100, 111, 89, 100)) == ["o1 filled 2 at 110", "o2 canceled group"]
+
+
+def test_an_entry_may_use_what_its_group_has_bound_and_nothing_that_others_have():
+    room = Room(balances={QUOTE: dec(1_000)})
+    room.send(OrderType.STOP_MARKET, Side.BUY, 4, trigger=110, group="g")
+    room.limit_buy(90, 4, group="g")
+    room.limit_buy(50, 10)
+    # 1,000 less the 501 of the third order buys 3.830 at 130.26 each.
+    assert brief(room.play(130, 130, 130, 130)) == ["o1 filled 3.83 at 130", "o2 amended", "o1 canceled balance"]
 
 
 def test_a_fok_of_a_group_that_does_not_fill_leaves_the_others_alone(room: Room):

@@ -159,6 +159,19 @@ def test_a_target_waits_even_where_the_stop_limit_has_only_triggered(room: Room)
     assert brief(room.play(100, 120, 100, 115)) == ["o1 filled 1 at 95", "o2 canceled group"]
 
 
+def test_a_target_that_has_waited_works_again_in_the_next_bar(room: Room):
+    room.send(OrderType.STOP_LIMIT, SELL, 1, trigger=90, limit=130, role=Role.STOP, group="g")
+    room.target(110, group="g")
+    assert brief(room.play(100, 120, 90, 115)) == ["o1 triggered"]
+    assert brief(room.play(100, 111, 100, 105)) == ["o2 filled 1 at 110", "o1 canceled group"]
+
+
+def test_a_suspect_spike_fills_what_open_and_close_reach_and_no_more(room: Room):
+    room.target(104)
+    room.target(110)
+    assert brief(room.play(100, 1_000, 99, 105, flags=8)) == ["o1 filled 1 at 104"]
+
+
 def test_a_take_profit_that_the_volume_cannot_fill_goes_on_at_the_next_open():
     config = MatchingConfig(
         spread_bps=dec(0), slippage_bps=dec(0), impact=dec(0), participation_max=dec("0.1"), latency_ms=0

@@ -12,6 +12,8 @@ from holdfast.domain.market import BarClosed
 from holdfast.domain.order import OrderAccepted, OrderRejected, OrderSpec, OrderType, Role
 from holdfast.domain.values import Asset, InstrumentId, OrderId, Side
 from holdfast.matching.checks import Rejection
+from holdfast.matching.config import MatchingConfig
+from holdfast.matching.costs import slippage_max
 from holdfast.matching.venue import Venue
 
 LIMIT, STOP, MARKET = OrderType.LIMIT, OrderType.STOP_MARKET, OrderType.MARKET
@@ -114,6 +116,19 @@ def test_a_market_purchase_binds_the_last_price_and_what_slippage_may_take(room:
     room.play(100, 100, 100, 100)
     room.buy(50)
     assert room.venue._account.held(QUOTE) == 5_000 * (1 + TAKER)
+
+
+def test_what_is_bound_for_a_market_purchase_includes_the_slippage():
+    room = Room(MatchingConfig())
+    room.play(100, 100, 100, 100)
+    room.buy(10)
+    assert room.venue._account.held(QUOTE) == 1_000 * (1 + slippage_max(MatchingConfig())) * (1 + TAKER)
+
+
+def test_the_last_coin_can_be_bound():
+    room = Room(balances={QUOTE: 90 * (1 + TAKER)})
+    room.limit_buy(90)
+    assert room.venue._account.available(QUOTE) == 0
 
 
 def test_an_empty_account_buys_nothing_even_before_a_price_is_known():
