@@ -43,7 +43,7 @@ class MarketSettings(Record, frozen=True):
 
     source: str = AUTO  # auto, synthetic, or the path of a file or folder
     instruments: tuple[str, ...] = ()  # none: a few that the source has
-    timeframe: str = "1h"
+    timeframe: str = "4h"
     start: str = ""  # where the recorded market begins; empty: chosen by the source
     until: str = ""  # where it ends
     seed: int = 7  # of the synthetic market
