@@ -33,9 +33,9 @@ class Transfer(Record, frozen=True):
     ref: str
 
     def __post_init__(self) -> None:
-        if self.amount <= 0:
+        if self.amount <= ZERO:
             raise DomainError(f"transfer {self.ref}: amount {self.amount} {self.asset} must be positive")
-        if self.debit == self.credit:
+        if self.debit is self.credit:
             raise DomainError(f"transfer {self.ref}: debit and credit are both {self.debit}")
 
 
@@ -51,10 +51,10 @@ class Ledger:
 
     def post(self, transfer: Transfer) -> None:
         """Move the amount; the sum over all accounts of an asset stays zero."""
-        debit, credit = (transfer.debit, transfer.asset), (transfer.credit, transfer.asset)
-        balances = self._balances
-        balances[debit] = balances.get(debit, ZERO) - transfer.amount
-        balances[credit] = balances.get(credit, ZERO) + transfer.amount
+        asset, amount, balances = transfer.asset, transfer.amount, self._balances
+        debit, credit = (transfer.debit, asset), (transfer.credit, asset)
+        balances[debit] = balances.get(debit, ZERO) - amount
+        balances[credit] = balances.get(credit, ZERO) + amount
 
     def balance(self, account: Account, asset: Asset) -> Decimal:
         """Return what the account holds of the asset."""

@@ -7,8 +7,6 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
-import msgspec
-
 from holdfast.core.errors import DomainError, InvalidTransitionError
 from holdfast.core.record import Record
 from holdfast.domain.values import ZERO, InstrumentId, Money, OrderId, Price, Quantity, Side
@@ -65,13 +63,14 @@ class OrderSpec(Record, frozen=True):
 
     def __post_init__(self) -> None:
         kind = self.type
-        if self.quantity <= 0:
+        if self.quantity <= ZERO:
             raise DomainError(f"{self.order_id}: quantity {self.quantity} must be positive")
-        if (kind in _NEEDS_LIMIT) != (self.limit_price is not None):
-            raise DomainError(f"{self.order_id}: a {kind} order {_must(kind in _NEEDS_LIMIT)} a limit price")
-        if (kind in _NEEDS_TRIGGER) != (self.trigger_price is not None):
-            raise DomainError(f"{self.order_id}: a {kind} order {_must(kind in _NEEDS_TRIGGER)} a trigger price")
-        if (kind is OrderType.TRAILING_STOP) != (self.trail_offset is not None):
+        needs_limit, needs_trigger, needs_offset = _NEEDS[kind]
+        if (self.limit_price is None) is needs_limit:
+            raise DomainError(f"{self.order_id}: a {kind} order {_must(needs_limit)} a limit price")
+        if (self.trigger_price is None) is needs_trigger:
+            raise DomainError(f"{self.order_id}: a {kind} order {_must(needs_trigger)} a trigger price")
+        if (self.trail_offset is None) is needs_offset:
             raise DomainError(f"{self.order_id}: a trail offset belongs to a trailing stop and to nothing else")
         if self.is_post_only and (kind is not OrderType.LIMIT or self.time_in_force is not TimeInForce.GTC):
             raise DomainError(f"{self.order_id}: only a GTC limit order can be post-only")
@@ -84,10 +83,15 @@ class OrderSpec(Record, frozen=True):
         return self.role is not Role.ENTRY
 
 
-_NEEDS_LIMIT: Final = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT})
-_NEEDS_TRIGGER: Final = frozenset(
-    {OrderType.STOP_MARKET, OrderType.STOP_LIMIT, OrderType.TAKE_PROFIT, OrderType.TRAILING_STOP}
-)
+# Which of limit, trigger and trail offset each type needs; the others it cannot have.
+_NEEDS: Final[Mapping[OrderType, tuple[bool, bool, bool]]] = {
+    OrderType.MARKET: (False, False, False),
+    OrderType.LIMIT: (True, False, False),
+    OrderType.STOP_MARKET: (False, True, False),
+    OrderType.STOP_LIMIT: (True, True, False),
+    OrderType.TAKE_PROFIT: (False, True, False),
+    OrderType.TRAILING_STOP: (False, True, True),
+}
 
 
 def _must(is_needed: bool) -> str:
@@ -195,10 +199,11 @@ class OrderState(StrEnum):
     @property
     def is_final(self) -> bool:
         """Tell whether nothing but a late fill can still happen to it."""
-        return self in _FINAL
+        return self in FINAL
 
 
-_FINAL: Final = frozenset({OrderState.FILLED, OrderState.CANCELED, OrderState.REJECTED})
+FINAL: Final = frozenset({OrderState.FILLED, OrderState.CANCELED, OrderState.REJECTED})
+"""The states after which nothing but a late fill can happen."""
 
 _S = OrderState
 _FROM_SENT: Final = (
@@ -251,6 +256,11 @@ class Order(Record, frozen=True):
         """Return the order at the start of its life."""
         return cls(spec, spec.quantity, spec.trigger_price, spec.limit_price)
 
+    @classmethod
+    def sent(cls, spec: OrderSpec) -> Order:
+        """Return the order as it leaves the house: what `of` and then OrderSubmitted come to."""
+        return cls(spec, spec.quantity, spec.trigger_price, spec.limit_price, OrderState.SUBMITTED)
+
     @property
     def left(self) -> Decimal:
         """Return what is not yet filled (base units)."""
@@ -278,33 +288,33 @@ class Order(Record, frozen=True):
                 f"{kind.__name__} cannot happen to order {event.order_id} in state {self.state}",
                 hint="the venue and the journal disagree: run `holdfast doctor` before trading on",
             )
-        match event:
-            case OrderFilled():
-                return self._filled(event, state)
-            case OrderAmended():
-                return self._amended(event, state)
-            case OrderAccepted():
-                venue_order_id = event.venue_order_id or self.venue_order_id
-                return Order(
-                    self.spec, self.quantity, self.trigger_price, self.limit_price, state, self.filled, self.notional,
-                    self.trade_ids, venue_order_id, self.reason,
-                )  # fmt: skip
-            case OrderCanceled() | OrderRejected():
-                return msgspec.structs.replace(self, state=state, reason=event.reason)
-            case _:
-                return msgspec.structs.replace(self, state=state)
+        # By identity: class patterns cost each kind of event the look at those before it.
+        if kind is OrderAmended:
+            return self._amended(event, state)  # type: ignore[arg-type]  # kind is checked
+        if kind is OrderFilled:
+            return self._filled(event, state)  # type: ignore[arg-type]  # kind is checked
+        venue_order_id, reason = self.venue_order_id, self.reason
+        if isinstance(event, OrderAccepted):
+            venue_order_id = event.venue_order_id or venue_order_id
+        elif isinstance(event, OrderCanceled | OrderRejected):
+            reason = event.reason
+        return Order(
+            self.spec, self.quantity, self.trigger_price, self.limit_price, state, self.filled, self.notional,
+            self.trade_ids, venue_order_id, reason,
+        )  # fmt: skip
 
     def _filled(self, fill: OrderFilled, state: OrderState) -> Order:
-        if fill.quantity <= 0 or fill.price <= 0:
+        if fill.quantity <= ZERO or fill.price <= ZERO:
             raise InvalidTransitionError(f"{fill.order_id}: fill of {fill.quantity} at {fill.price} is impossible")
         filled = Quantity(self.filled + fill.quantity)
         if filled > self.quantity:
             raise InvalidTransitionError(f"{fill.order_id}: filled {filled} of {self.quantity}")
         if filled < self.quantity:
             state = OrderState.CANCELED if self.state is OrderState.CANCELED else OrderState.PARTIALLY_FILLED
-        return msgspec.structs.replace(
-            self, state=state, filled=filled, notional=self.notional + fill.price * fill.quantity,
-            trade_ids=(*self.trade_ids, fill.trade_id),
+        return Order(
+            self.spec, self.quantity, self.trigger_price, self.limit_price, state, filled,
+            self.notional + fill.price * fill.quantity, (*self.trade_ids, fill.trade_id), self.venue_order_id,
+            self.reason,
         )  # fmt: skip
 
     def amended(self, trigger_price: Price | None, quantity: Quantity | None) -> Order:

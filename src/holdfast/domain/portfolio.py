@@ -23,13 +23,13 @@ class Position(Record, frozen=True):
 
     def apply(self, side: Side, price: Decimal, quantity: Decimal, fee: Decimal) -> Position:
         """Return the position after a fill; one that crosses zero closes first and opens the rest."""
-        signed = quantity * side.sign
-        held, total = self.quantity, self.quantity + signed
-        if held * signed >= 0:
-            entry = (self.entry_price * abs(held) + price * quantity) / abs(total)
+        held = self.quantity
+        total = held + quantity if side is Side.BUY else held - quantity
+        if held >= ZERO if side is Side.BUY else held <= ZERO:
+            entry = (self.entry_price * abs(held) + price * quantity) / abs(total) if held else price
             return Position(self.instrument_id, total, entry, self.realized, self.fees + fee)
         closed = min(abs(held), quantity)
-        gain = (price - self.entry_price) * closed * (1 if held > 0 else -1)
+        gain = (price - self.entry_price) * closed * (1 if held > ZERO else -1)
         entry = self.entry_price if abs(held) > quantity else price if total else ZERO
         return Position(self.instrument_id, total, entry, self.realized + gain, self.fees + fee)
 
@@ -71,17 +71,20 @@ class Portfolio:
         instrument = self._instruments[spec.instrument_id]
         if fill.fee.asset != self.quote:
             raise CurrencyMismatchError(f"fee of {fill.trade_id} is in {fill.fee.asset}, expected {self.quote}")
-        value = fill.price * fill.quantity
-        paid, got = (self.quote, instrument.base) if spec.side is Side.BUY else (instrument.base, self.quote)
-        out, into = (value, fill.quantity) if spec.side is Side.BUY else (fill.quantity, value)
-        post, ref = self.ledger.post, fill.trade_id
-        post(Transfer(Account.AVAILABLE, Account.TRADING, paid, out, ref))
-        post(Transfer(Account.TRADING, Account.AVAILABLE, got, into, ref))
-        if fill.fee.amount > 0:
-            post(Transfer(Account.AVAILABLE, Account.FEES, self.quote, fill.fee.amount, ref))
-        elif fill.fee.amount < 0:  # a maker rebate
-            post(Transfer(Account.FEES, Account.AVAILABLE, self.quote, -fill.fee.amount, ref))
-        position = self.positions[spec.instrument_id].apply(spec.side, fill.price, fill.quantity, fill.fee.amount)
+        quote, base, ref = self.quote, instrument.base, fill.trade_id
+        price, quantity, fee = fill.price, fill.quantity, fill.fee.amount
+        value, post = price * quantity, self.ledger.post
+        if spec.side is Side.BUY:
+            post(Transfer(Account.AVAILABLE, Account.TRADING, quote, value, ref))
+            post(Transfer(Account.TRADING, Account.AVAILABLE, base, quantity, ref))
+        else:
+            post(Transfer(Account.AVAILABLE, Account.TRADING, base, quantity, ref))
+            post(Transfer(Account.TRADING, Account.AVAILABLE, quote, value, ref))
+        if fee > ZERO:
+            post(Transfer(Account.AVAILABLE, Account.FEES, quote, fee, ref))
+        elif fee < ZERO:  # a maker rebate
+            post(Transfer(Account.FEES, Account.AVAILABLE, quote, -fee, ref))
+        position = self.positions[spec.instrument_id].apply(spec.side, price, quantity, fee)
         self.positions[spec.instrument_id] = position
         return position
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from decimal import Decimal
+from functools import lru_cache
 
 from holdfast.core.record import State
 from holdfast.core.time import DAY, MINUTE, WEEK, day_of, week_of
@@ -72,6 +73,8 @@ class Account:
         if ts > self.ts_week_end:
             self.ts_week_end = (week_of(ts - 1) + 1) * WEEK + _MONDAY
             self.week_start = self.equity
+        for desk in self.desks.values():
+            desk.catch_up()  # so that what no proposal asks for does not pile up
 
     def settle(self) -> None:
         """Set the float equity right after a fill: from exact cash and exact positions."""
@@ -105,7 +108,7 @@ class Account:
             if trade is not None and trade.held:
                 if entry is not None and entry.proposal_id == entry_of(trade.trade_id):
                     pending -= trade.entry_quantity  # it fills in parts
-                price = instrument.price(desk.close_good)
+                price = instrument.price(desk.tape.close_good)
                 signed = trade.held * trade.side.sign
                 # A trailed stop may lie beyond the entry: then nothing of the capital is at stake.
                 risk = max((trade.entry_price - trade.stop) * signed, ZERO)
@@ -119,20 +122,21 @@ class Account:
 
     def view(self, ts: int, pairs: tuple[Pair, ...] = ()) -> PortfolioView:
         """Return what the gate is shown of the account at `ts`."""
-        while self.order_times and self.order_times[0] <= ts - MINUTE:
-            self.order_times.popleft()
+        order_times = self.order_times
+        while order_times and order_times[0] <= ts - MINUTE:
+            order_times.popleft()
         exposures, reserved = self.exposures()
         portfolio = self.portfolio
-        equity = portfolio.cash
+        cash = equity = portfolio.cash
         for instrument_id, position in portfolio.positions.items():
             if position.quantity:
                 desk = self.desks[instrument_id]
-                equity += position.quantity * desk.instrument.price(desk.close_good)
-        peak = max(_exact(self.peak), equity)
+                equity += position.quantity * desk.instrument.price(desk.tape.close_good)
+        peak = _exact(self.peak)
         return PortfolioView(
-            ts, equity, peak, _exact(self.day_start), _exact(self.week_start), portfolio.cash - reserved, exposures,
-            len(self.order_times), tuple(self.results), self.stop_level,
-            self.ts_result_last, pairs,
+            ts, equity, equity if equity > peak else peak, _exact(self.day_start), _exact(self.week_start),
+            cash - reserved, exposures, len(order_times), tuple(self.results), self.stop_level, self.ts_result_last,
+            pairs,
         )  # fmt: skip
 
     def snapshot(self) -> AccountState:
@@ -171,5 +175,6 @@ def _opening(balance: Balance, quote: Asset) -> tuple[Transfer, ...]:
     return (Transfer(account, LedgerAccount.EXTERNAL, balance.asset, amount, ref),)
 
 
+@lru_cache(maxsize=16)  # a day's and a week's first equity are asked for with every proposal
 def _exact(value: float) -> Decimal:
     return Decimal(repr(value))

@@ -8,9 +8,10 @@ events and who carries out its commands (see `holdfast.engine.driver`).
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Final, assert_never
+from typing import Final, assert_never, get_args
 
 from holdfast.core.errors import DomainError
 from holdfast.core.time import MILLISECOND
@@ -28,6 +29,7 @@ from holdfast.domain.decision import (
 from holdfast.domain.event import EmergencyStopped, Event, TradingResumed
 from holdfast.domain.market import BarClosed
 from holdfast.domain.order import (
+    FINAL,
     Order,
     OrderAccepted,
     OrderAmended,
@@ -58,6 +60,7 @@ QUIET: Final = Tick(0, EmergencyStopped(0, StopLevel.NONE, "", ""))
 CLOSED_ORDERS_KEPT = 1_000
 """Finished orders that stay known, for fills that overtake a cancel."""
 
+_ORDER_EVENTS: Final = frozenset(get_args(OrderEvent))
 _ENTER = {Action.ENTER_LONG: Side.BUY, Action.ENTER_SHORT: Side.SELL}
 
 
@@ -71,7 +74,8 @@ class Engine:
         portfolio = Portfolio(config.quote, config.capital, tuple(desk.instrument for desk in desks))
         self.account = Account(portfolio, self.desks)
         self.orders: dict[OrderId, Order] = {}
-        self.finished: dict[OrderId, Order] = {}  # insertion-ordered; the oldest is dropped first
+        # The oldest is dropped first; a plain dict would look for it past all that were dropped before.
+        self.finished: OrderedDict[OrderId, Order] = OrderedDict()
         self.proposals: dict[OrderId, Proposal] = {}  # waiting for an opinion
         self.sequence = 0
         self.orders_made = 0
@@ -88,15 +92,19 @@ class Engine:
         DomainError
             The event contradicts what the engine knows (unknown order, impossible transition). The account must stop.
         """
-        if type(event) is BarClosed:  # nearly all events are bars, and a match would cost each of them its name
-            return self._on_bar(event)
+        # By type, the most common first: a match would ask of each event whether it is one of those before it.
+        kind = type(event)
+        if kind is BarClosed:
+            return self.on_bar(event)  # type: ignore[arg-type]  # kind is checked
+        if kind in _ORDER_EVENTS:
+            return self._on_order(event)  # type: ignore[arg-type]  # kind is checked
         match event:
             case Opinion() | OpinionTimedOut():
                 return self._on_opinion(event)
             case EmergencyStopped() | TradingResumed():
                 return self._on_operator(event)
             case BarClosed():
-                return self._on_bar(event)
+                return self.on_bar(event)
             case _:
                 return self._on_order(event)
 
@@ -109,9 +117,10 @@ class Engine:
         )
 
     # -- bars --------------------------------------------------------------------------------------
-    def _on_bar(self, bar: BarClosed) -> Tick:
+    def on_bar(self, bar: BarClosed) -> Tick:
+        """Process a bar, as `process` does with it; for a driver, whose events are nearly all bars."""
         desk = self.desks[bar.instrument_id]
-        account, ts = self.account, bar.ts_event
+        account, ts, close = self.account, bar.ts_event, bar.close
         if ts != self.ts_bar:
             if ts < self.ts_bar:
                 raise DomainError(f"{bar.instrument_id}: bar of {ts} came after one of {self.ts_bar}")
@@ -121,9 +130,10 @@ class Engine:
             if ts > account.ts_day_end:
                 account.roll(ts)
         if desk.held:
-            account.equity += desk.held * (bar.close - desk.close)
-        desk.observe(bar)
-        signal = desk.strategy.on_bar(bar)
+            account.equity += desk.held * (close - desk.close)
+        desk.close = close
+        desk.unread.append(bar)
+        signal = desk.on_bar(bar)
         trade = desk.trade
         if signal is not None:
             signal = recordable(signal)
@@ -209,25 +219,25 @@ class Engine:
         match event:
             case OrderFilled():
                 return self._on_fill(event, after)
-            case OrderCanceled() | OrderRejected():
-                return self._on_end(event, after)
             case OrderAccepted():
                 self.protection.on_accepted(after, self.desks[after.spec.instrument_id].trade)
                 return self._tick(event)
+            case OrderCanceled() | OrderRejected():
+                return self._on_end(event, after)
             case OrderSubmitted() | OrderTimedOut() | OrderTriggered() | OrderAmended():
                 return self._tick(event)
             case _:
                 assert_never(event)
 
     def _keep(self, order: Order) -> None:
-        order_id = order.spec.order_id
-        if not order.state.is_final:
+        order_id, finished = order.spec.order_id, self.finished
+        if order.state not in FINAL:
             self.orders[order_id] = order
             return
         self.orders.pop(order_id, None)
-        self.finished[order_id] = order
-        if len(self.finished) > CLOSED_ORDERS_KEPT:
-            del self.finished[next(iter(self.finished))]
+        finished[order_id] = order
+        if len(finished) > CLOSED_ORDERS_KEPT:
+            finished.popitem(last=False)
 
     def _on_fill(self, fill: OrderFilled, order: Order) -> Tick:
         desk = self.desks[order.spec.instrument_id]
@@ -235,7 +245,7 @@ class Engine:
         self.held += bool(position.quantity) - bool(desk.held)
         desk.held = float(position.quantity)
         if not desk.close:
-            desk.close = desk.close_good = float(fill.price)
+            desk.begin(float(fill.price))
         self.account.settle()
         if order.spec.role is Role.ENTRY:
             return self._on_entered(fill, order, desk)
@@ -316,19 +326,20 @@ class Engine:
 
     # -- parts -------------------------------------------------------------------------------------
     def _sent(self, commands: tuple[Command, ...]) -> tuple[Command, ...]:
+        orders = self.orders
         for command in commands:
-            if isinstance(command, SubmitOrder):
-                self._submit(command)
-            elif isinstance(command, AmendOrder):
+            if isinstance(command, AmendOrder):
                 # What was asked counts at once: the confirmation then changes nothing, and needs no record of its own.
                 amend = command.amend
-                order = self.orders[amend.order_id]
-                self.orders[amend.order_id] = order.amended(amend.trigger_price, amend.quantity)
+                order_id = amend.order_id
+                orders[order_id] = orders[order_id].amended(amend.trigger_price, amend.quantity)
+            elif isinstance(command, SubmitOrder):
+                self._submit(command)
         return commands
 
     def _submit(self, command: SubmitOrder) -> SubmitOrder:
         spec = command.approved.order
-        self.orders[spec.order_id] = Order.of(spec).apply(OrderSubmitted(spec.order_id, self.ts))
+        self.orders[spec.order_id] = Order.sent(spec)
         self.account.count_order(self.ts)
         return command
 

@@ -10,7 +10,7 @@ import msgspec
 from holdfast.core.errors import DomainError
 from holdfast.domain.decision import Action, Proposal, Refused, Signal
 from holdfast.domain.instrument import Instrument, Market
-from holdfast.domain.values import InstrumentId, OrderId, Side
+from holdfast.domain.values import ZERO, InstrumentId, OrderId, Side
 from holdfast.engine.account import Pair
 from holdfast.engine.desk import Desk
 from holdfast.risk.budget import risk_budget
@@ -39,19 +39,20 @@ class Planner:
         if side is Side.SELL and instrument.market is Market.SPOT:
             return f"{instrument.id} is a spot market: what is not held cannot be sold short"
         try:
-            reference, stop, target = (instrument.price(x) for x in (signal.entry, signal.stop, signal.target))
+            price = instrument.price
+            reference, stop, target = price(signal.entry), price(signal.stop), price(signal.target)
         except DomainError as error:
             return f"{signal.strategy} gave levels that are no prices: {error}"
         config = self.gate.config
         entry = reference if config.is_entry_market else entry_limit(side, reference, stop, target, instrument, config)
-        if (entry - stop) * side.sign <= 0:
+        if entry <= stop if side is Side.BUY else entry >= stop:
             return f"stop {stop} of {signal.strategy} lies on the wrong side of entry {entry} for a {side}"
         sized = self.gate.size(Levels(side, entry, stop), view, market, instrument)
         proposal = Proposal(
             proposal_id, instrument.id, signal.ts_event, side, sized.quantity, entry, stop, target, signal.strategy,
             signal.reason, signal.strength, signal.is_anchored_to_fill, reference, sized.limited_by,
         )  # fmt: skip
-        return proposal if sized.quantity > 0 else self._unsized(proposal, view, market)
+        return proposal if sized.quantity > ZERO else self._unsized(proposal, view, market)
 
     def _unsized(self, proposal: Proposal, view: PortfolioView, market: MarketView) -> Refused:
         """Say why nothing is left to enter with: a refusal like any other, so that it is seen and counted."""
@@ -79,8 +80,10 @@ class Planner:
 
 def recordable(signal: Signal) -> Signal:
     """Return the signal with 0 for what is no number: JSON has no NaN, and no level of 0 is ever traded on."""
-    figures = (signal.entry, signal.stop, signal.target, signal.strength, *(value for _, value in signal.evidence))
-    if math.isfinite(sum(figures)):
+    total = signal.entry + signal.stop + signal.target + signal.strength
+    for _, value in signal.evidence:
+        total += value
+    if math.isfinite(total):
         return signal
     return msgspec.structs.replace(
         signal, entry=_finite(signal.entry), stop=_finite(signal.stop), target=_finite(signal.target),
@@ -93,7 +96,7 @@ def _finite(value: float) -> float:
 
 
 def _correlated(one: Desk, two: Desk) -> float:
-    closes, others = one.closes, two.closes
+    closes, others = one.tape.closes, two.tape.closes
     if closes is None or others is None or not closes or not others:
         return 1.0  # unknown counts as the same thing held twice
     if [ts for ts, _ in closes] == [ts for ts, _ in others]:

@@ -12,7 +12,7 @@ from holdfast.domain.instrument import Instrument
 from holdfast.domain.market import BarClosed
 from holdfast.domain.order import Order, OrderFilled, OrderSpec, OrderType, Role, TimeInForce
 from holdfast.domain.portfolio import trade_name
-from holdfast.domain.values import OrderId, Price, Quantity, Side
+from holdfast.domain.values import ZERO, OrderId, Price, Quantity, Side
 from holdfast.engine.desk import Desk
 from holdfast.engine.trade import Bracket, OpenTrade
 from holdfast.risk.costs import CostReserve, loss_per_unit
@@ -40,13 +40,14 @@ class Protection:
             unit = loss_per_unit(side, entry.entry, stop + entry.entry - entry.reference, reserve)
             shift = fill.price - entry.reference
             # After a far better fill than was asked for, the distance may reach below the lowest price there is.
-            stop, target = (instrument.price(max(x + shift, instrument.tick)) for x in (stop, target))
+            price, tick = instrument.price, instrument.tick
+            stop, target = price(max(stop + shift, tick)), price(max(target + shift, tick))
             stop = _affordable(stop, fill.price, unit, side, instrument, reserve.entered())
         reasons = [entry.reason]
         return OpenTrade(
             trade_id=trade_name(fill.order_id, len(order.trade_ids)), instrument_id=instrument.id, side=side,
             strategy=entry.strategy, reasons=reasons, stop=stop, stop_level=float(stop), stop_first=stop, target=target,
-            distance=abs(entry.reference - entry.stop), risk=Decimal(0), risk_unit=unit,
+            distance=abs(entry.reference - entry.stop), risk=ZERO, risk_unit=unit,
             rounding=instrument.tick,
             slippage_reserved=reserve.slippage_exit, brackets=[],
         )  # fmt: skip
@@ -56,31 +57,23 @@ class Protection:
         instrument, side = desk.instrument, trade.side.opposite
         trade.enter(fill)
         trade.risk += self._risk(trade, fill, self.gate.reserve(instrument)) * fill.quantity
-        group = f"{trade.trade_id}.{len(trade.brackets)}"
-        specs = [
-            OrderSpec(
-                next_id("s"), instrument.id, side, OrderType.STOP_MARKET, fill.quantity, Role.STOP,
-                trigger_price=trade.stop, group=group,
-            )
-        ]  # fmt: skip
+        instrument_id, group = instrument.id, f"{trade.trade_id}.{len(trade.brackets)}"
+        stop = OrderSpec(
+            next_id("s"), instrument_id, side, OrderType.STOP_MARKET, fill.quantity, Role.STOP, None, trade.stop,
+            group=group,
+        )  # fmt: skip
+        specs = [stop]
         targets = partial_targets(fill.price, trade.stop, trade.target, fill.quantity, instrument, self.exits)
-        specs.extend(
-            OrderSpec(
-                next_id("t"),
-                instrument.id,
-                side,
-                OrderType.LIMIT,
-                quantity,
-                Role.TARGET,
-                limit_price=price,
-                group=group,
+        for price, quantity in targets:
+            target = OrderSpec(
+                next_id("t"), instrument_id, side, OrderType.LIMIT, quantity, Role.TARGET, price, group=group
             )
-            for price, quantity in targets
-        )
-        bracket = Bracket(group, fill.quantity, specs[0].order_id, [spec.order_id for spec in specs[1:]])
+            specs.append(target)
+        bracket = Bracket(group, fill.quantity, stop.order_id, [spec.order_id for spec in specs[1:]])
         trade.brackets.append(bracket)
         trade.is_unprotected = True  # until the venue has confirmed the stop
-        return tuple(self._approve(spec, trade) for spec in specs)
+        held = trade.held if trade.side is Side.BUY else -trade.held
+        return tuple([self._approve(spec, held) for spec in specs])
 
     def _risk(self, trade: OpenTrade, fill: OrderFilled, reserve: CostReserve) -> Decimal:
         """Return what one unit of an entry fill may lose: what it does lose at its stop, within what was allowed."""
@@ -88,7 +81,7 @@ class Protection:
         if loss > trade.risk_unit:
             # Only an entry without a limit: the market jumped between the decision and the fill.
             trade.has_jumped = True
-        return loss if 0 < loss <= trade.risk_unit else trade.risk_unit
+        return loss if ZERO < loss <= trade.risk_unit else trade.risk_unit
 
     def follow(
         self, orders: dict[OrderId, Order], desk: Desk, trade: OpenTrade, bar: BarClosed, next_id: NextId
@@ -101,7 +94,7 @@ class Protection:
             return self.leave(desk, trade, Role.STOP, next_id)
         level = desk.strategy.trail
         if self._follows:
-            level = next_stop(self.exits, trade, bar, level, desk.range_fast * close)
+            level = next_stop(self.exits, trade, bar, level, desk.tape.range_fast * close)
             trade.best = best_price(trade, bar)
         # A stop on the wrong side of the market would trade at once: venues refuse it, and so do we.
         if not level or (not trade.stop_level < level < close if is_long else not trade.stop_level > level > close):
@@ -129,14 +122,14 @@ class Protection:
     def _leave_again(self, desk: Desk, trade: OpenTrade, next_id: NextId) -> tuple[Command, ...]:
         commands: list[Command] = []
         for bracket in trade.brackets:
-            if bracket.quantity > 0 and not bracket.exit_id:
+            if bracket.quantity > ZERO and not bracket.exit_id:
                 bracket.exit_id = next_id("x")
                 spec = OrderSpec(
                     bracket.exit_id, desk.instrument.id, trade.side.opposite, OrderType.MARKET,
                     Quantity(bracket.quantity), Role(trade.leave_role), time_in_force=TimeInForce.IOC,
                     group=bracket.group,
                 )  # fmt: skip
-                commands.append(self._approve(spec, trade))
+                commands.append(self._approve(spec, trade.held * trade.side.sign))
         return tuple(commands)
 
     def on_accepted(self, order: Order, trade: OpenTrade | None) -> None:
@@ -145,7 +138,7 @@ class Protection:
             for bracket in trade.brackets:
                 if bracket.stop_id == order.spec.order_id:
                     bracket.is_stop_resting = True
-            trade.is_unprotected = any(b.quantity > 0 and not b.is_stop_resting for b in trade.brackets)
+            trade.is_unprotected = any(b.quantity > ZERO and not b.is_stop_resting for b in trade.brackets)
 
     def on_ended(self, order: Order, trade: OpenTrade) -> None:
         """Note that a protecting order is gone; a stop that could not be placed leaves the software stop in charge."""
@@ -156,8 +149,8 @@ class Protection:
                 bracket.is_stop_resting = False
                 trade.is_unprotected = True
 
-    def _approve(self, spec: OrderSpec, trade: OpenTrade) -> SubmitOrder:
-        verdict = self.gate.protect(spec, trade.held * trade.side.sign)
+    def _approve(self, spec: OrderSpec, held: Decimal) -> SubmitOrder:
+        verdict = self.gate.protect(spec, held)
         if not isinstance(verdict, Approved):
             raise DomainError(f"the gate refused protection {spec.order_id}: {verdict}")
         return SubmitOrder(verdict)

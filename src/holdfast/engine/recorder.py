@@ -53,10 +53,11 @@ class Recorder:
         if self.expected:
             self._repeat(tick, body)
             return
-        self._ticks.append(body)
+        ticks = self._ticks
+        ticks.append(body)
         if self.is_durable_first and tick.commands:
             self.sync()
-        elif len(self._ticks) >= self.batch:
+        elif len(ticks) >= self.batch:
             self.flush()
 
     def _repeat(self, tick: Tick, body: bytes) -> None:
@@ -103,7 +104,7 @@ class Recorder:
         # One update for many ticks: a hash of more than 2 KiB lets other threads run, and waiting for them costs more.
         if self._ticks:
             self._hash.update(b"".join(self._ticks))
-            self._entries.extend(Entry(TICK, body) for body in self._ticks)
+            self._entries += [Entry(TICK, body) for body in self._ticks]
             self._ticks = []
 
     @property

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 from holdfast.core.errors import ConfigurationError
 from holdfast.core.record import State
 from holdfast.domain.decision import Proposal
@@ -50,7 +52,7 @@ def restore(engine: Engine, state: EngineState) -> None:
     engine.sequence, engine.orders_made = state.sequence, state.orders_made
     engine.ts, engine.ts_bar = state.ts, state.ts_bar
     engine.orders = {order.spec.order_id: order for order in state.orders}
-    engine.finished = {order.spec.order_id: order for order in state.finished}
+    engine.finished = OrderedDict((order.spec.order_id, order) for order in state.finished)
     engine.proposals = {proposal.proposal_id: proposal for proposal in state.proposals}
     for name, desk in engine.desks.items():
         desk.restore(state.desks[name])

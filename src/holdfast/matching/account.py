@@ -13,7 +13,7 @@ from holdfast.domain.values import ONE, ZERO, Asset, InstrumentId, Side
 Holds = tuple[Decimal, Decimal]
 """What the open orders of one instrument bind: base units, quote units."""
 
-_NO_HOLDS: Holds = (ZERO, ZERO)
+NO_HOLDS: Holds = (ZERO, ZERO)
 
 # A short of one unit binds the proceeds of its sale and as much again: leverage is one.
 _SHORT_COVER = 2
@@ -47,31 +47,38 @@ class Account:
 
     def closable(self, instrument: Instrument, side: Side) -> Decimal:
         """Return the base units that an order of `side` can still give back: a long's for SELL, a short's for BUY."""
-        owned = self.balance(instrument.base)
-        return (owned if side is Side.SELL else -owned) - self.held(instrument.base)
+        base = instrument.base
+        owned = self.balances.get(base, ZERO)
+        return (owned if side is Side.SELL else -owned) - self._held.get(base, ZERO)
 
     def hold(self, instrument: Instrument, holds: Holds) -> None:
         """Bind exactly `holds` for the open orders of the instrument, in place of what was bound for it before."""
-        before = self._holds.get(instrument.id, _NO_HOLDS)
+        before = self._holds.get(instrument.id, NO_HOLDS)
         if before == holds:
             return
         self._holds[instrument.id] = holds
-        self._bind(instrument.base, holds[0] - before[0])
-        self._bind(instrument.quote, holds[1] - before[1])
+        (base, quote), (base_before, quote_before) = holds, before
+        if base != base_before:
+            self._bind(instrument.base, base - base_before)
+        if quote != quote_before:
+            self._bind(instrument.quote, quote - quote_before)
 
     def held_for(self, instrument: Instrument) -> Holds:
         """Return what is bound for the open orders of the instrument."""
-        return self._holds.get(instrument.id, _NO_HOLDS)
+        return self._holds.get(instrument.id, NO_HOLDS)
 
     def settle(self, instrument: Instrument, side: Side, fill: OrderFilled) -> None:
         """Book a fill: base against quote, and the fee in quote."""
-        base, quote = instrument.base, instrument.quote
-        before = self.balance(base)
-        signed, value = fill.quantity * side.sign, fill.price * fill.quantity
-        self.balances[base] = before + signed
-        self.balances[quote] = self.balance(quote) - value * side.sign - fill.fee.amount
+        base, quote, balances = instrument.base, instrument.quote, self.balances
+        before, cash = balances.get(base, ZERO), balances.get(quote, ZERO)
+        quantity, value = fill.quantity, fill.price * fill.quantity
+        if side is Side.BUY:
+            after, cash = before + quantity, cash - value
+        else:
+            after, cash = before - quantity, cash + value
+        balances[base], balances[quote] = after, cash - fill.fee.amount
         if instrument.market is Market.PERPETUAL:
-            self._cover(instrument, before, before + signed, fill.price)
+            self._cover(instrument, before, after, fill.price)
 
     def restore(self, balances: Mapping[Asset, Decimal], proceeds: Mapping[InstrumentId, Decimal]) -> None:
         """Take up recorded balances; holds are computed anew by whoever has the orders."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from decimal import Decimal
 from enum import IntEnum
 
@@ -13,9 +13,9 @@ from holdfast.core.record import Record
 from holdfast.core.time import MILLISECOND
 from holdfast.domain.instrument import Instrument, Market
 from holdfast.domain.market import BarClosed, BarFlag
-from holdfast.domain.order import OrderEvent
+from holdfast.domain.order import OrderEvent, Role
 from holdfast.domain.values import ZERO, OrderId, Price, Quantity, Side
-from holdfast.matching.account import Holds, margin
+from holdfast.matching.account import NO_HOLDS, Holds, margin
 from holdfast.matching.config import MatchingConfig
 from holdfast.matching.costs import fee_rate_max
 from holdfast.matching.working import WorkingOrder
@@ -23,6 +23,7 @@ from holdfast.matching.working import WorkingOrder
 Events = tuple[OrderEvent, ...]
 NOTHING: Events = ()
 
+_NOTHING_BOUND = (ZERO, ZERO, False)
 _GAP_FLAGS = int(BarFlag.GAP_BEFORE | BarFlag.AFTER_NO_TRADE)
 _NO_TRADE = int(BarFlag.NO_TRADE)
 _SUSPECT = int(BarFlag.SUSPECT)
@@ -91,13 +92,16 @@ class Book:
     """The working orders of one instrument. A bar strictly between `below` and `above` concerns none of them."""
 
     __slots__ = (
-        "above", "below", "fee_rate_max", "instrument", "last", "nanos", "orders", "phase", "requests", "shared",
-        "stopped", "tick", "ts_phase", "ts_used", "used",
+        "_bar", "_traded", "above", "below", "fee_rate_max", "instrument", "is_spot", "last", "nanos", "orders",
+        "phase", "requests", "shared", "stopped", "tick", "ts_phase", "ts_used", "used",
     )  # fmt: skip
 
     def __init__(self, instrument: Instrument, nanos: int, config: MatchingConfig) -> None:
         self.instrument, self.nanos, self.tick = instrument, nanos, instrument.tick
+        self.is_spot = instrument.market is Market.SPOT
         self.fee_rate_max = fee_rate_max(config, instrument)
+        self._bar: BarClosed | None = None
+        self._traded: TradedBar | None = None  # of that bar: its phases share it
         self.orders: dict[OrderId, WorkingOrder] = {}
         self.below, self.above = -math.inf, math.inf
         self.last = 0.0  # the last price known; 0.0 before the first bar
@@ -106,6 +110,22 @@ class Book:
         self.stopped: set[str] = set()  # groups whose stop was touched in the bar that closes at ts_used
         self.shared: dict[str, Decimal] = {}  # what the orders of a group can still fill, all together
         self.requests: list[Request] = []
+
+    def meet(self, bar: BarClosed, config: MatchingConfig) -> TradedBar:
+        """Return the bar as the orders meet it."""
+        traded = self._traded
+        if traded is None or self._bar is not bar:
+            self._bar = bar
+            traded = self._traded = TradedBar(bar, self.nanos, config)
+        return traded
+
+    def heed(self, order: WorkingOrder) -> None:
+        """Widen the levels for an order that has just been added; what `refresh` would come to."""
+        low, high = order.levels()
+        if low > self.below:
+            self.below = low
+        if high < self.above:
+            self.above = high
 
     def refresh(self) -> None:
         """Compute the levels anew after orders have changed."""
@@ -148,13 +168,12 @@ class Book:
             return None
         return max(self.instrument.quantity(bar.volume_exact * config.participation_max) - self.used, ZERO)
 
-    def members(self, order: WorkingOrder) -> Iterator[WorkingOrder]:
-        """Give the other orders of its group."""
+    def members(self, order: WorkingOrder) -> list[WorkingOrder]:
+        """Return the other orders of its group."""
         group = order.spec.group
-        if group:
-            for other in self.orders.values():
-                if other.spec.group == group and other is not order:
-                    yield other
+        if not group:
+            return []
+        return [other for other in self.orders.values() if other.spec.group == group and other is not order]
 
     def add(self, order: WorkingOrder) -> None:
         """Work on the order; a group shares what its largest order asks for."""
@@ -179,7 +198,10 @@ class Book:
         """Forget the order; with its last order a group is gone."""
         del self.orders[order.spec.order_id]
         group = order.spec.group
-        if group and not any(True for _ in self.members(order)):
+        if group:
+            for other in self.orders.values():
+                if other.spec.group == group:
+                    return
             del self.shared[group]
 
     def holds(self, without: WorkingOrder | None = None) -> Holds:
@@ -187,22 +209,28 @@ class Book:
 
         `without` leaves out an order and its whole group: what they share is free for each of them.
         """
+        if not self.orders:
+            return NO_HOLDS
         base = quote = ZERO
         groups: dict[str, tuple[Decimal, Decimal, bool]] = {}
         own = without.spec.group if without is not None else ""
         for order in self.orders.values():
-            is_closing, group = self.is_closing(order), order.spec.group
+            group = order.spec.group
             if order is without or (own and group == own):
                 continue
+            left = order.quantity - order.filled
             if group:
-                quantity, price, _ = groups.get(group, (ZERO, ZERO, False))
-                groups[group] = quantity + order.left, max(price, order.hold_price), is_closing
-            elif is_closing:
-                base += order.left
+                quantity, price, _ = groups.get(group, _NOTHING_BOUND)
+                dearest = order.hold_price
+                groups[group] = quantity + left, price if price > dearest else dearest, self.is_closing(order)
+            elif self.is_closing(order):
+                base += left
             else:
-                quote += margin(order.hold_price, order.left, self.fee_rate_max)
+                quote += margin(order.hold_price, left, self.fee_rate_max)
         for group, (quantity, price, is_closing) in groups.items():
-            quantity = min(quantity, self.shared[group])
+            shared = self.shared[group]
+            if shared < quantity:
+                quantity = shared
             if is_closing:
                 base += quantity
             else:
@@ -211,9 +239,8 @@ class Book:
 
     def is_closing(self, order: WorkingOrder) -> bool:
         """Tell whether it gives back base units: every sale on spot; on a perpetual whatever is no entry."""
-        if self.instrument.market is Market.SPOT:
-            return order.spec.side is Side.SELL
-        return not order.is_entry
+        spec = order.spec
+        return spec.side is Side.SELL if self.is_spot else spec.role is not Role.ENTRY
 
     def state(self) -> BookState:
         """Return what is to be kept besides the orders."""

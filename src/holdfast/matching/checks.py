@@ -5,12 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 from enum import StrEnum
 
-from holdfast.domain.order import OrderSpec
-from holdfast.domain.values import ONE, ZERO
+from holdfast.domain.order import OrderSpec, Role
+from holdfast.domain.values import ZERO
 from holdfast.matching.account import Account, Holds
 from holdfast.matching.book import Book
-from holdfast.matching.config import MatchingConfig
-from holdfast.matching.costs import slippage_max
 from holdfast.matching.working import WorkingOrder
 
 
@@ -26,35 +24,34 @@ class Rejection(StrEnum):
     GROUP = "GROUP"  # orders of one group must trade one way
 
 
-def hold_price(spec: OrderSpec, last: float, config: MatchingConfig) -> Decimal:
+def hold_price(spec: OrderSpec, last: float, worse: Decimal) -> Decimal:
     """Return what a unit of the order is valued at until it fills (quote units); zero before any price is known.
 
-    Its limit; else its trigger or the last price, made worse by the most that spread and slippage can take. A market
-    that jumps further finds less of the order affordable: the rest is canceled then, for "balance".
+    Its limit; else its trigger or the last price, made worse by the most that spread and slippage can take: by the
+    factor `worse`. A market that jumps further finds less of the order affordable: the rest is canceled then, for
+    "balance".
     """
     if spec.limit_price is not None:
         return spec.limit_price
     price = Decimal(repr(last)) if spec.trigger_price is None else spec.trigger_price
-    return price * (ONE + slippage_max(config))
+    return price * worse
 
 
 def refusal(book: Book, order: WorkingOrder) -> Rejection | None:
     """Return why the venue does not take the order whatever the account holds, or None if it does."""
-    instrument, spec = book.instrument, order.spec
-    tick = instrument.tick
-    if (
-        _is_off(spec.limit_price, tick)
-        or _is_off(spec.trigger_price, tick)
-        or _is_off(spec.trail_offset, tick)
-    ):  # fmt: skip
-        return Rejection.OFF_TICK
+    instrument, spec, tick = book.instrument, order.spec, book.tick
+    for price in (spec.limit_price, spec.trigger_price, spec.trail_offset):
+        if price is not None and (price < tick or price % tick):
+            return Rejection.OFF_TICK
     if spec.quantity % instrument.lot:
         return Rejection.OFF_LOT
     # Only entries: what is left of a position must stay closable, however little it is.
-    if order.is_entry and 0 < order.hold_price * spec.quantity < instrument.notional_min:
+    if spec.role is Role.ENTRY and ZERO < order.hold_price * spec.quantity < instrument.notional_min:
         return Rejection.BELOW_MINIMUM
-    if spec.group and any(other.spec.side is not spec.side for other in book.members(order)):
-        return Rejection.GROUP
+    if spec.group:
+        for other in book.orders.values():
+            if other.spec.group == spec.group and other.spec.side is not spec.side:
+                return Rejection.GROUP
     return None
 
 
@@ -69,7 +66,3 @@ def shortage(book: Book, account: Account, order: WorkingOrder, needed: Holds) -
         # Before any price is known an order cannot be valued; it must at least not come from an empty account.
         is_short = needed[1] - before[1] > max(available, ZERO) or (not order.hold_price and available <= 0)
     return Rejection.BALANCE if is_short else None
-
-
-def _is_off(price: Decimal | None, tick: Decimal) -> bool:
-    return price is not None and (price < tick or bool(price % tick))

@@ -36,6 +36,8 @@ def slippage_max(config: MatchingConfig) -> Decimal:
 
 def taker_price(base: Decimal, side: Side, adverse: Decimal, instrument: Instrument) -> Price:
     """Return `base` made worse by the share `adverse`, rounded to the tick against us; at least one tick."""
+    if not adverse:  # only the rounding is left, if even that
+        return instrument.price_up(base) if side is Side.BUY else instrument.price_down(max(base, instrument.tick))
     if side is Side.BUY:
         return instrument.price_up(base * (ONE + adverse))
     return instrument.price_down(max(base * (ONE - adverse), instrument.tick))

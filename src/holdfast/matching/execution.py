@@ -30,11 +30,14 @@ class Terms(Record, frozen=True):
 class Executor:
     """Carries fills out: events, balances, holds and groups. One per venue; it counts the trades."""
 
-    __slots__ = ("_is_stale", "account", "config", "sequence")
+    __slots__ = ("_adverse", "_is_stale", "account", "config", "sequence")
 
     def __init__(self, config: MatchingConfig, account: Account) -> None:
         self.config, self.account = config, account
         self.sequence = 0
+        # What a taker pays whatever its share of the bar, where the share is of no account.
+        is_fixed = not config.impact and not config.sweep
+        self._adverse = half_spread(config) + slippage(config, ZERO) if is_fixed else None
         self._is_stale = False  # orders have changed since what they bind was last computed
 
     def number(self) -> int:
@@ -56,22 +59,22 @@ class Executor:
 
     def fill(self, book: Book, order: WorkingOrder, bar: TradedBar, terms: Terms) -> list[OrderEvent]:
         """Fill what volume, limit and balance allow; end what may not rest. The caller settles when all is done."""
-        spec = order.spec
+        spec, left = order.spec, order.left
         events: list[OrderEvent] = []
         budget = book.budget(bar, self.config)
-        quantity = order.left if budget is None else min(order.left, budget)
+        quantity = left if budget is None or left <= budget else budget
+        is_fok = spec.time_in_force is TimeInForce.FOK
         is_at_once = order.is_at_once and order.limit_price is not None
-        if spec.time_in_force is TimeInForce.FOK and order.is_at_once and quantity < order.left:
+        if is_fok and quantity < left and order.is_at_once:
             return [self.cancel(book, order, terms.ts, "fok")]
-        if quantity > 0:
+        if quantity > ZERO:
             price = self._price(book, order, bar, terms, quantity)
             if price is None:
-                reason = "fok" if spec.time_in_force is TimeInForce.FOK else "ioc"
-                return [self.cancel(book, order, terms.ts, reason)]
+                return [self.cancel(book, order, terms.ts, "fok" if is_fok else "ioc")]
             paid = self._affordable(book, order, price, quantity)
-            if paid < quantity and spec.time_in_force is TimeInForce.FOK and order.is_at_once:
+            if is_fok and paid < quantity and order.is_at_once:
                 return [self.cancel(book, order, terms.ts, "fok")]
-            if paid > 0:
+            if paid > ZERO:
                 events += self._trade(book, order, terms, price, Quantity(paid))
             if paid < quantity and spec.order_id in book.orders:
                 events.append(self.cancel(book, order, terms.ts, "balance"))
@@ -82,12 +85,13 @@ class Executor:
     def _price(self, book: Book, order: WorkingOrder, bar: TradedBar, terms: Terms, quantity: Decimal) -> Price | None:
         if terms.liquidity is Liquidity.MAKER:
             return order.need_limit()
-        config = self.config
-        volume = bar.volume_exact
-        share = min(quantity / volume, ONE) if volume > 0 else ONE
-        adverse = half_spread(config) + slippage(config, share)
-        if terms.depth > 0 and config.sweep:
-            adverse += config.sweep * share * terms.depth / terms.base
+        config, adverse = self.config, self._adverse
+        if adverse is None:
+            volume = bar.volume_exact
+            share = min(quantity / volume, ONE) if volume > 0 else ONE
+            adverse = half_spread(config) + slippage(config, share)
+            if terms.depth > 0 and config.sweep:
+                adverse += config.sweep * share * terms.depth / terms.base
         price = taker_price(terms.base, order.spec.side, adverse, book.instrument)
         worst = terms.price_worst
         if worst is not None and (price > worst if order.is_buy else price < worst):
@@ -134,8 +138,8 @@ class Executor:
         """Take what was filled from what the group shares; nobody in it may ask for more than is left."""
         left = book.shared[order.spec.group] = book.shared[order.spec.group] - quantity
         events: list[OrderEvent] = []
-        for other in tuple(book.members(order)):
-            if left <= 0:
+        for other in book.members(order):
+            if left <= ZERO:
                 events.append(self.cancel(book, other, ts, "group"))
             elif other.left > left:
                 other.quantity = other.filled + left

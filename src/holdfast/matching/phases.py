@@ -26,7 +26,9 @@ class Matcher:
         """Fill at the open: what was sent for it, and what it has jumped past. What reduces goes before what enters."""
         events: list[OrderEvent] = []
         book.begin(bar)
-        orders = sorted(book.orders.values(), key=_urgency)
+        orders = list(book.orders.values())
+        if len(orders) > 1:
+            orders.sort(key=_urgency)
         for order in orders:
             if order.ts_active <= bar.ts_due and order.spec.order_id in book.orders:
                 events += self._open_one(book, order, bar)
@@ -46,7 +48,7 @@ class Matcher:
             return [self._executor.cancel(book, order, bar.ts_open, "gap")]
         base = _exact(bar.open)
         limit = order.limit_price if order.spec.type is OrderType.LIMIT else None
-        terms = Terms(bar.ts_open, base, book.instrument.price(base), price_worst=limit)
+        terms = Terms(bar.ts_open, base, book.instrument.price(bar.open), price_worst=limit)
         return self._executor.fill(book, order, bar, terms)
 
     def _open_stop(self, book: Book, order: WorkingOrder, bar: TradedBar) -> list[OrderEvent]:
@@ -160,7 +162,7 @@ class Matcher:
         if order.spec.is_post_only:
             return [self._executor.cancel(book, order, ts, "post_only")]
         base = _exact(bar.open)
-        terms = Terms(ts, base, book.instrument.price(base), price_worst=order.need_limit(), is_capped=True)
+        terms = Terms(ts, base, book.instrument.price(bar.open), price_worst=order.need_limit(), is_capped=True)
         return self._executor.fill(book, order, bar, terms)
 
     def _rest(self, book: Book, order: WorkingOrder, bar: TradedBar, extreme: float, ts: int) -> list[OrderEvent]:

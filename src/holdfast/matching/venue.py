@@ -21,11 +21,12 @@ from holdfast.domain.order import (
     OrderSpec,
     OrderType,
 )
-from holdfast.domain.values import Asset, InstrumentId, OrderId, Price, Quantity
+from holdfast.domain.values import ONE, Asset, InstrumentId, OrderId, Price, Quantity
 from holdfast.matching.account import Account
 from holdfast.matching.book import NOTHING, Book, BookState, Events, Phase, Request, TradedBar
 from holdfast.matching.checks import Rejection, hold_price, refusal, shortage
 from holdfast.matching.config import MatchingConfig
+from holdfast.matching.costs import slippage_max
 from holdfast.matching.execution import Executor
 from holdfast.matching.phases import Matcher
 from holdfast.matching.working import WorkingOrder
@@ -48,7 +49,7 @@ class VenueState(Record, frozen=True):
 class Venue:
     """Takes orders and fills them from bars, on the pessimistic side. A bar is two phases, the second until empty."""
 
-    __slots__ = ("_account", "_books", "_config", "_executor", "_latency", "_matcher", "_owner")
+    __slots__ = ("_account", "_books", "_config", "_executor", "_latency", "_matcher", "_owner", "_worse")
 
     def __init__(
         self,
@@ -62,6 +63,7 @@ class Venue:
         self._executor = Executor(config, self._account)
         self._matcher = Matcher(self._executor)
         self._latency = config.latency_ms * MILLISECOND
+        self._worse = ONE + slippage_max(config)
         self._books: dict[InstrumentId, Book] = {}
         for instrument in instruments:
             nanos = bar_nanos if isinstance(bar_nanos, int) else bar_nanos.get(instrument.id, 0)
@@ -86,7 +88,7 @@ class Venue:
         if reason is not None:
             return (OrderRejected(order_id, ts, reason),)
         self._owner[order_id] = book
-        book.refresh()
+        book.heed(order)
         return (OrderAccepted(order_id, ts, f"V{self._executor.number()}"),)
 
     def change(
@@ -136,7 +138,11 @@ class Venue:
         """Return what the account holds, bound or not."""
         return dict(self._account.balances)
 
-    # -- bars: called for every bar, mostly for nothing --------------------------------------------------------------
+    # -- bars: for nearly every bar nothing ---------------------------------------------------------------------------
+
+    def levels(self, instrument_id: InstrumentId) -> Book:
+        """Return what says whether a bar concerns any order at all; see `ports.exchange.Levels`."""
+        return self._books[instrument_id]
 
     def open_phase(self, bar: BarClosed) -> Events:
         """Fill at the bar's open what waits for it, and stops that the open has jumped past."""
@@ -154,9 +160,13 @@ class Venue:
         return self._range(book, bar)
 
     def _open(self, book: Book, bar: BarClosed) -> Events:
-        traded = TradedBar(bar, book.nanos, self._config)
+        traded = book.meet(bar, self._config)
         book.phase = Phase.CLOSED
-        events = [*self._receive(book, traded), *self._matcher.open(book, traded)] if traded.has_traded else []
+        events: list[OrderEvent] = []
+        if traded.has_traded:
+            if book.requests:
+                events += self._receive(book, traded)
+            events += self._matcher.open(book, traded)
         if events:
             book.enter(Phase.OPEN, traded.ts_open, bar.open)
             self._executor.settle(book)
@@ -164,10 +174,10 @@ class Venue:
         return tuple(events)
 
     def _range(self, book: Book, bar: BarClosed) -> Events:
-        traded = TradedBar(bar, book.nanos, self._config)
-        events = self._matcher.range(book, traded) if traded.has_traded else []
+        traded = book.meet(bar, self._config)
+        events = self._matcher.range(book, traded) if traded.has_traded and book.orders else []
         if events:
-            fills = [event.price for event in events if isinstance(event, OrderFilled)]
+            fills = [event.price for event in events if type(event) is OrderFilled]
             book.enter(Phase.RANGE, traded.ts_range, float(fills[-1]) if fills else book.last)
             self._executor.settle(book)
         else:
@@ -213,21 +223,22 @@ class Venue:
     # -- steps ------------------------------------------------------------------------------------------------------
 
     def _working(self, book: Book, spec: OrderSpec, ts: int) -> WorkingOrder:
-        order = WorkingOrder(
-            spec, spec.quantity, self._active_from(book, ts), hold_price(spec, book.last, self._config)
-        )
+        order = WorkingOrder(spec, spec.quantity, self._active_from(book, ts), hold_price(spec, book.last, self._worse))
         order.reprice(spec.trigger_price, spec.limit_price)
-        order.follow()
-        if book.phase is not Phase.CLOSED and not self._config.latency_bars:
+        if spec.trail_offset is not None:
+            order.follow()
+        if book.phase and not self._config.latency_bars:
             order.seen = book.last
         return order
 
     def _active_from(self, book: Book, ts: int) -> int:
-        bars = self._config.latency_bars * book.nanos
-        if book.phase is Phase.OPEN:
+        bars, phase = self._config.latency_bars * book.nanos, book.phase
+        if not phase:  # a close: IntEnum's 0, tested first and quickly, for most orders are sent then
+            return ts + self._latency + bars
+        if phase is Phase.OPEN:
             return min(ts, book.ts_phase) + self._latency + bars
         # When within the bar is unknown, so is what is left of it: stops count at once, everything else waits.
-        return book.ts_phase + bars if book.phase is Phase.RANGE else ts + self._latency + bars
+        return book.ts_phase + bars
 
     def _send(self, book: Book, request: Request) -> Events:
         book.requests.append(request)
@@ -268,7 +279,8 @@ class Venue:
 
     def _bind(self, book: Book, order: WorkingOrder) -> Rejection | None:
         """Add the order to the book if the account can bind what the book then needs."""
-        shared = dict(book.shared)
+        group = order.spec.group
+        shared = book.shared.get(group)
         book.add(order)
         needed = book.holds()
         reason = shortage(book, self._account, order, needed)
@@ -276,7 +288,8 @@ class Venue:
             self._account.hold(book.instrument, needed)
         else:
             book.remove(order)
-            book.shared = shared
+            if shared is not None:
+                book.shared[group] = shared
         return reason
 
     def _resizable(self, book: Book, order: WorkingOrder, quantity: Quantity) -> Rejection | None:

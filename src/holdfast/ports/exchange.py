@@ -9,7 +9,7 @@ from typing import Protocol
 from holdfast.domain.decision import Approved, ApprovedAmend
 from holdfast.domain.market import BarClosed
 from holdfast.domain.order import OrderEvent
-from holdfast.domain.values import Asset, OrderId
+from holdfast.domain.values import Asset, InstrumentId, OrderId
 
 
 class Exchange(Protocol):
@@ -36,6 +36,18 @@ class Exchange(Protocol):
         ...
 
 
+class Levels(Protocol):
+    """Where the orders of one instrument wake up, kept up to date by the venue.
+
+    A bar strictly between `below` and `above`, open and all, does nothing there: in place of both phases a driver may
+    set `last` to its close, and save two calls for nearly every bar.
+    """
+
+    below: float
+    above: float
+    last: float
+
+
 class SimulatedExchange(Exchange, Protocol):
     """A venue that fills from bars. For each bar: `open_phase` once, then `range_phase` until it gives nothing more.
 
@@ -48,6 +60,10 @@ class SimulatedExchange(Exchange, Protocol):
 
     def range_phase(self, bar: BarClosed) -> Sequence[OrderEvent]:
         """Fill what the bar's range touches, stops before targets; nothing twice."""
+        ...
+
+    def levels(self, instrument_id: InstrumentId) -> Levels:
+        """Return the levels of an instrument that the venue trades; the same object for good."""
         ...
 
     def snapshot(self) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import lru_cache
 
 from holdfast.domain.decision import Proposal
 from holdfast.domain.instrument import Instrument
@@ -13,6 +14,13 @@ from holdfast.risk.costs import CostReserve, cash_per_unit, loss_per_unit
 from holdfast.risk.view import MarketView, PortfolioView
 
 MAGNITUDE_MAX = Decimal("1e21")
+_VOLUME_MAX = float(MAGNITUDE_MAX)
+
+
+@lru_cache(maxsize=256)  # a few ages and counts come again and again
+def whole(number: int) -> Decimal:
+    """Return the number as a Decimal, for a Check."""
+    return Decimal(number)
 
 
 class Case:
@@ -75,20 +83,25 @@ def flaw(proposal: Proposal, view: PortfolioView, market: MarketView, instrument
     total += view.equity_week_start + view.cash + market.price_last + proposal.reference
     for exposure in view.exposures:
         total += exposure.notional + exposure.risk_open + exposure.quantity
-        if exposure.notional < 0 or exposure.risk_open < 0:
+        if exposure.notional < ZERO or exposure.risk_open < ZERO:
             return f"exposure of {exposure.instrument_id} is negative"
     # One infinite or undefined summand makes the sum so.
     if not total.is_finite() or total > MAGNITUDE_MAX:
         return f"a price, quantity or amount is not finite, or beyond {MAGNITUDE_MAX}"
-    if quantity <= 0 or entry <= 0 or stop <= 0 or target <= 0:
+    if quantity <= ZERO or entry <= ZERO or stop <= ZERO or target <= ZERO:
         return f"quantity {quantity}, entry {entry}, stop {stop} and target {target} must be positive"
-    if proposal.reference < 0:
+    if proposal.reference < ZERO:
         return f"reference {proposal.reference} is negative"
-    if view.equity <= 0 or view.equity_peak <= 0 or view.equity_day_start <= 0 or view.equity_week_start <= 0:
+    if (
+        view.equity <= ZERO
+        or view.equity_peak <= ZERO
+        or view.equity_day_start <= ZERO
+        or view.equity_week_start <= ZERO
+    ):
         return f"equity {view.equity}, its peak and its starts of day and week must be positive"
-    if market.price_last <= 0 or market.bar_nanos <= 0 or view.orders_last_minute < 0:
+    if market.price_last <= ZERO or market.bar_nanos <= 0 or view.orders_last_minute < 0:
         return "last price, length of a bar and number of orders must be positive"
-    if not 0.0 <= market.volume_average < float(MAGNITUDE_MAX):
+    if not 0.0 <= market.volume_average < _VOLUME_MAX:
         return f"average volume {market.volume_average} is no volume"
     if not proposal.instrument_id == instrument.id == market.instrument_id:
         return f"proposal for {proposal.instrument_id}, instrument {instrument.id}, market {market.instrument_id}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import cached_property
 
 from holdfast.core.errors import ConfigurationError
 from holdfast.core.record import Record
@@ -10,7 +11,7 @@ from holdfast.domain.instrument import Instrument
 from holdfast.domain.values import ONE, ZERO, Ratio, Side
 
 
-class CostReserve(Record, frozen=True):
+class CostReserve(Record, frozen=True, dict=True, gc=True):
     """What is set aside: shares of the price, in [0, 1), and an amount for rounding, of 0 or more.
 
     The entry is a limit, so by default only the exit may slip.
@@ -32,7 +33,17 @@ class CostReserve(Record, frozen=True):
 
     def entered(self) -> CostReserve:
         """Return what is still to be reserved once the entry has filled: the exit's half, the other is known by now."""
+        return self._entered
+
+    @cached_property
+    def _entered(self) -> CostReserve:
         return CostReserve(self.fee_taker, self.slippage_exit, rounding=self.rounding / 2)
+
+    @cached_property
+    def factors(self) -> tuple[Decimal, Decimal, Decimal, Decimal]:
+        """Return what a unit's price is multiplied by: bought in, sold out, sold in, bought out; costs included."""
+        fee, entry, out = self.fee_taker, self.slippage_entry, self.slippage_exit
+        return (1 + entry) * (1 + fee), (1 - out) * (1 - fee), (1 - entry) * (1 - fee), (1 + out) * (1 + fee)
 
 
 def cost_reserve(
@@ -51,14 +62,12 @@ def loss_per_unit(side: Side, entry: Decimal, stop: Decimal, reserve: CostReserv
 
     The same with the target in place of the stop is minus the net gain.
     """
-    fee = reserve.fee_taker
+    bought_in, sold_out, sold_in, bought_out = reserve.factors
     if side is Side.BUY:
-        paid, got = entry * (1 + reserve.slippage_entry), stop * (1 - reserve.slippage_exit)
-    else:
-        paid, got = stop * (1 + reserve.slippage_exit), entry * (1 - reserve.slippage_entry)
-    return paid * (1 + fee) - got * (1 - fee) + reserve.rounding
+        return entry * bought_in - stop * sold_out + reserve.rounding
+    return stop * bought_out - entry * sold_in + reserve.rounding
 
 
 def cash_per_unit(entry: Decimal, reserve: CostReserve) -> Decimal:
     """Return the quote units that one base unit ties up, fee included; a short is held to the same: no leverage."""
-    return entry * (1 + reserve.slippage_entry) * (1 + reserve.fee_taker)
+    return entry * reserve.factors[0]

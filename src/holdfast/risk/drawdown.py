@@ -20,7 +20,7 @@ def drawdown_of(equity: Decimal, peak: Decimal) -> Ratio:
 
 def governor_factor(equity: Decimal, peak: Decimal, steps: tuple[DrawdownStep, ...]) -> Ratio:
     """Return the factor of the deepest step reached; 1 above all of them. A step is reached at its very drawdown."""
-    if equity >= peak > 0:
+    if equity >= peak > ZERO:
         return Ratio(ONE)
     lost, factor = peak - equity, Ratio(ONE)
     for step in steps:

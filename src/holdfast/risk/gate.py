@@ -138,7 +138,7 @@ class RiskGate:
             return RefusedOrder(spec, "REDUCES", f"{spec.order_id} is an entry: propose it to `review`")
         if not (held.is_finite() and quantity.is_finite()):
             return RefusedOrder(spec, "REDUCES", f"quantity {quantity} of {held} held is not finite")
-        if held == 0 or (held > 0) is (spec.side is Side.BUY):
+        if not held or (held > ZERO) is (spec.side is Side.BUY):
             return RefusedOrder(spec, "REDUCES", f"a {spec.side} does not reduce a position of {held}")
         size = abs(held)
         if quantity > size:
@@ -150,7 +150,7 @@ class RiskGate:
         now = order.trigger_price
         if now is None or order.state in _DONE or order.spec.role is not Role.STOP or not trigger.is_finite():
             return None
-        if (trigger > now) if order.spec.side is Side.SELL else (0 < trigger < now):
+        if (trigger > now) if order.spec.side is Side.SELL else (ZERO < trigger < now):
             return ApprovedAmend(order.spec.order_id, trigger)
         return None
 

@@ -84,7 +84,7 @@ def position_size(
         The stop does not lie on the losing side of the entry: the distance, and so the size, is undefined.
     """
     side, entry, stop = levels.side, levels.entry, levels.stop
-    if (entry - stop) * side.sign <= 0 or not stop > 0:
+    if not (entry > stop if side is Side.BUY else entry < stop) or not stop > ZERO:
         raise DomainError(f"stop {stop} must lie on the losing side of entry {entry} for a {side}")
     unit = loss_per_unit(side, entry, stop, reserve)
     if config.quantity_fixed is not None:

@@ -106,7 +106,7 @@ def _position(desk: Desk) -> list[PositionLine]:
     trade, instrument = desk.trade, desk.instrument
     if trade is None or not trade.held:
         return []
-    price = instrument.price(desk.close_good) if desk.close_good else trade.entry_price
+    price = instrument.price(close) if (close := desk.tape.close_good) else trade.entry_price
     signed = trade.held * trade.side.sign
     return [
         PositionLine(

@@ -156,21 +156,14 @@ class StepStrategy:
         action = _ACTIONS.get(code)
         if action is None:
             raise DomainError(f"{self.name}: a step returns 0 to 4, found {code}")
-        view = self._view
-        evidence = tuple((name, view[slot]) for name, slot in self.definition.evidence)
+        view, definition, close = self._view, self.definition, bar.close
+        evidence = tuple([(name, view[slot]) for name, slot in definition.evidence])
         is_entry = code in (ENTER_LONG, ENTER_SHORT)
         stop, target = (view[STOP], view[TARGET]) if is_entry else (0.0, 0.0)
-        figures = dict(evidence, entry=bar.close, stop=stop, target=target, strength=view[STRENGTH])
+        strength = view[STRENGTH]
+        figures = dict(evidence, entry=close, stop=stop, target=target, strength=strength)
+        reason = definition.reasons[int(view[REASON])].format_map(figures)
         return Signal(
-            instrument_id=self.instrument_id,
-            ts_event=bar.ts_event,
-            strategy=self.name,
-            action=action,
-            strength=view[STRENGTH],
-            entry=bar.close,
-            stop=stop,
-            target=target,
-            reason=self.definition.reasons[int(view[REASON])].format(**figures),
-            evidence=evidence,
-            is_anchored_to_fill=self.definition.is_anchored_to_fill,
-        )
+            self.instrument_id, bar.ts_event, self.name, action, strength, close, stop, target,
+            reason, evidence, definition.is_anchored_to_fill,
+        )  # fmt: skip

@@ -182,7 +182,7 @@ def restore_forgets_the_stop(patch: Patch) -> None:
 def restore_forgets_the_range(patch: Patch) -> None:
     def restore(original, self, state):
         original(self, state)
-        self.range_fast = self.range_slow
+        self.tape.range_fast = self.tape.range_slow
 
     wrap(patch, Desk, "restore", restore)
 

@@ -32,8 +32,8 @@ def test_only_several_instruments_are_correlated():
     def factory(name: InstrumentId) -> ScriptedStrategy:
         return ScriptedStrategy(name, {})
 
-    assert build_engine(make_plan(BTC), factory).desks[BTC.id].closes is None
-    assert build_engine(make_plan(BTC, ETH), factory).desks[BTC.id].closes is not None
+    assert build_engine(make_plan(BTC), factory).desks[BTC.id].tape.closes is None
+    assert build_engine(make_plan(BTC, ETH), factory).desks[BTC.id].tape.closes is not None
 
 
 def test_the_gate_reserves_what_the_market_can_cost_and_never_less_than_the_settings():

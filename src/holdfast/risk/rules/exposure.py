@@ -6,7 +6,7 @@ import math
 from decimal import Decimal
 
 from holdfast.domain.decision import Check
-from holdfast.risk.case import Case
+from holdfast.risk.case import Case, whole
 from holdfast.risk.correlation import correlated_terms
 
 
@@ -14,7 +14,7 @@ def positions_max(case: Case) -> Check:
     """Refuse one more instrument than `positions_max`; adding to one that is held opens none."""
     value, limit = case.positions + (not case.is_held), case.config.positions_max
     if value <= limit:
-        return Check("POSITIONS_MAX", Decimal(value), Decimal(limit), True)
+        return Check("POSITIONS_MAX", whole(value), whole(limit), True)
     return Check("POSITIONS_MAX", Decimal(value), Decimal(limit), False, f"it would be position {value} of {limit}")
 
 

@@ -11,6 +11,9 @@ from holdfast.domain.values import ONE, ZERO
 from holdfast.risk.case import Case
 
 _FOUR_DECIMALS: Final = Decimal("0.0001")
+# Records are immutable, and these say the same each time.
+_BUY_ALLOWED: Final = Check("SIDE_ALLOWED", ONE, ZERO, True)
+_SELL_ALLOWED: Final = Check("SIDE_ALLOWED", -ONE, ZERO, True)
 
 
 def side_allowed(case: Case) -> Check:
@@ -22,13 +25,13 @@ def side_allowed(case: Case) -> Check:
     if case.is_opposed:
         sign = ONE if case.is_buy else -ONE
         return Check("SIDE_ALLOWED", sign, -sign, False, f"{case.instrument.id} is held the other way: close it first")
-    return Check("SIDE_ALLOWED", ONE if case.is_buy else -ONE, ZERO, True)
+    return _BUY_ALLOWED if case.is_buy else _SELL_ALLOWED
 
 
 def stop_side(case: Case) -> Check:
     """Refuse a stop that does not lie on the losing side of the entry."""
     proposal, stop = case.proposal, case.stop
-    if case.risk > 0 and stop > 0:
+    if case.risk > ZERO and stop > ZERO:
         return Check("STOP_SIDE", stop, proposal.entry, True)
     must = "below" if case.is_buy else "above"
     return Check(
@@ -40,7 +43,7 @@ def stop_side(case: Case) -> Check:
 def target_side(case: Case) -> Check:
     """Refuse a target that does not lie on the winning side of the entry."""
     proposal, target = case.proposal, case.target
-    if case.reward > 0 and target > 0:
+    if case.reward > ZERO and target > ZERO:
         return Check("TARGET_SIDE", target, proposal.entry, True)
     must = "above" if case.is_buy else "below"
     return Check(
@@ -55,7 +58,7 @@ def reward_to_risk(case: Case) -> Check:
     Levels that are anchored to the fill keep their distances; else a better fill only makes it better.
     """
     limit, reward, risk = case.config.reward_to_risk_min, case.reward, case.risk
-    if risk <= 0 or reward <= 0:
+    if risk <= ZERO or reward <= ZERO:
         return Check("REWARD_TO_RISK", ZERO, limit, False, "stop and target do not lie on two sides of the entry")
     # Cut, not rounded, so that the record never shows a ratio that was not reached.
     ratio = (reward / risk).quantize(_FOUR_DECIMALS, ROUND_DOWN)
@@ -66,7 +69,7 @@ def reward_to_risk(case: Case) -> Check:
 
 def reward_net(case: Case) -> Check:
     """Refuse a trade whose target does not even pay for its fees and slippage."""
-    if case.gain_net > 0:
+    if case.gain_net > ZERO:
         return Check("REWARD_NET", case.gain_net, ZERO, True)
     return Check(
         "REWARD_NET", case.gain_net, ZERO, False,

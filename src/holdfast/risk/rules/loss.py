@@ -7,7 +7,7 @@ from decimal import Decimal
 from holdfast.domain.decision import Check
 from holdfast.domain.values import ZERO
 from holdfast.risk.budget import losses_in_row
-from holdfast.risk.case import Case
+from holdfast.risk.case import Case, whole
 from holdfast.risk.drawdown import lock_drawdown
 
 
@@ -54,14 +54,14 @@ def cooldown(case: Case) -> Check:
     """Refuse for `cooldown_bars` after the last of `cooldown_losses` losses in a row."""
     config, view = case.config, case.view
     streak = losses_in_row(view.results)
-    limit = Decimal(config.cooldown_losses)
+    count, limit = whole(streak), whole(config.cooldown_losses)
     if streak < config.cooldown_losses or not config.cooldown_bars or not view.ts_result_last:
-        return Check("COOLDOWN", Decimal(streak), limit, True)
+        return Check("COOLDOWN", count, limit, True)
     rest = view.ts_result_last + config.cooldown_bars * case.market.bar_nanos - view.ts
     if rest <= 0:
-        return Check("COOLDOWN", Decimal(streak), limit, True)
+        return Check("COOLDOWN", count, limit, True)
     bars = -(-rest // case.market.bar_nanos)
-    return Check("COOLDOWN", Decimal(streak), limit, False, f"{streak} losses in a row: pause for {bars} more bars")
+    return Check("COOLDOWN", count, limit, False, f"{streak} losses in a row: pause for {bars} more bars")
 
 
 def _period(rule: str, name: str, start: Decimal, limit: Decimal, case: Case) -> Check:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Final
 
 from holdfast.domain.decision import Check, StopLevel
 from holdfast.domain.values import ONE, ZERO
-from holdfast.risk.case import Case
+from holdfast.risk.case import Case, whole
+
+# Records are immutable, and these say the same each time.
+_NO_BRAKE: Final = Check("EMERGENCY_STOP", ZERO, ZERO, True)
+_NOT_SUSPECT: Final = Check("DATA_SUSPECT", ZERO, ZERO, True)
+_ON_GRID: Final = Check("GRID", ZERO, ZERO, True)
 
 
 def emergency_stop(case: Case) -> Check:
     """Refuse every entry while the emergency stop stands at any level."""
     level = case.view.stop_level
     if level is StopLevel.NONE:
-        return Check("EMERGENCY_STOP", ZERO, ZERO, True)
+        return _NO_BRAKE
     return Check("EMERGENCY_STOP", Decimal(level.severity), ZERO, False, f"the emergency stop stands at {level.value}")
 
 
@@ -21,14 +27,14 @@ def data_age(case: Case) -> Check:
     """Refuse if the last bar is older than `data_age_bars_max` bars, or as far ahead of our clock."""
     value, limit = case.view.ts - case.market.ts_last, case.config.data_age_bars_max * case.market.bar_nanos
     if -limit <= value <= limit:
-        return Check("DATA_AGE", Decimal(value), Decimal(limit), True)
+        return Check("DATA_AGE", whole(value), whole(limit), True)
     return Check("DATA_AGE", Decimal(value), Decimal(limit), False, f"the last bar closed {value / 1e9:.0f} s ago")
 
 
 def data_suspect(case: Case) -> Check:
     """Refuse on a false print: neither stop nor size may rest on it."""
     if not case.market.is_suspect:
-        return Check("DATA_SUSPECT", ZERO, ZERO, True)
+        return _NOT_SUSPECT
     return Check("DATA_SUSPECT", ONE, ZERO, False, "the last bar carries a price that no market has had")
 
 
@@ -52,7 +58,7 @@ def price_collar(case: Case) -> Check:
 
 def order_rate(case: Case) -> Check:
     """Refuse the order that would be one too many in this minute."""
-    value, limit = Decimal(case.view.orders_last_minute + 1), Decimal(case.config.orders_per_minute_max)
+    value, limit = whole(case.view.orders_last_minute + 1), whole(case.config.orders_per_minute_max)
     if value <= limit:
         return Check("ORDER_RATE", value, limit, True)
     return Check("ORDER_RATE", value, limit, False, f"{value} orders within a minute, at most {limit}")
@@ -64,7 +70,7 @@ def grid(case: Case) -> Check:
     tick = instrument.tick
     rest = proposal.entry % tick + proposal.stop % tick + proposal.target % tick + proposal.quantity % instrument.lot
     if not rest:
-        return Check("GRID", ZERO, ZERO, True)
+        return _ON_GRID
     return Check(
         "GRID",
         rest,
