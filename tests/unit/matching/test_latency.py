@@ -64,6 +64,45 @@ def test_with_bars_of_latency_what_answers_a_fill_waits_as_well():
     assert brief(room.play(95, 95, 85, 95)) == ["o2 filled 1 at 90"]
 
 
+@pytest.mark.parametrize("settings", [{"latency_bars": 1}, {"latency_ms": 60_000}])
+def test_a_stop_that_answers_an_entry_at_the_open_waits_too(settings: dict[str, int]):
+    room = delayed(**settings)
+    room.buy(1)
+    room.play(100, 100, 100, 100)
+
+    def protect(event: OrderEvent) -> None:
+        if event.order_id == "o1":
+            room.stop(90)
+
+    assert brief(room.play(100, 100, 80, 95, react=protect)) == ["o1 filled 1 at 100"]
+    assert brief(room.play(95, 95, 90, 95)) == ["o2 filled 1 at 90"]
+
+
+def test_what_is_sent_after_a_bar_no_longer_answers_it():
+    room = delayed()
+    room.buy(1)
+    room.play(100, 100, 100, 100)
+    room.sell(1, ts=room.now + 30 * SECOND)
+    assert brief(room.play(101, 101, 101, 101)) == []
+    assert brief(room.play(102, 102, 102, 102)) == ["o2 filled 1 at 102"]
+
+
+def test_the_close_before_a_stop_was_sent_is_no_price_that_it_has_met():
+    room = delayed()
+    room.play(95, 95, 95, 95)
+    room.stop(100)
+    assert brief(room.play(105, 105, 99, 101)) == ["o1 filled 1 at 100"]
+
+
+def test_a_request_that_arrives_at_the_very_open_is_in_time():
+    room = delayed(latency_bars=1, latency_ms=0, open_window_ms=0)
+    stop = room.stop(90)
+    room.play(100, 100, 100, 100)
+    room.amend(stop, 95)
+    assert brief(room.play(100, 100, 100, 100)) == []
+    assert brief(room.play(100, 100, 100, 100)) == ["o1 amended"]
+
+
 def test_amends_and_cancels_take_as_long_as_orders():
     room = delayed(latency_bars=1)
     stop, other = room.stop(90), room.stop(70)

@@ -24,6 +24,14 @@ def test_a_short_is_a_negative_balance_whose_proceeds_are_bound():
     assert room.venue._account.available(QUOTE) == 1_000 - 400 - 400 * TAKER, "proceeds, and as much again"
 
 
+def test_a_short_that_grows_binds_each_part_at_its_own_price():
+    room = short_room(2)
+    room.sell(1, role=Role.ENTRY)
+    room.play(110, 110, 110, 110)
+    assert room.balance(BASE) == -3
+    assert room.venue._account.held(QUOTE) == 2 * (200 + 110)
+
+
 def test_closing_a_short_frees_its_cover_in_proportion():
     room = short_room()
     room.buy(1, role=Role.EXIT)

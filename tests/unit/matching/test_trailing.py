@@ -1,6 +1,7 @@
 """Trailing stops that the venue drags."""
 
-from tests.unit.matching.conftest import Room, brief, fills
+import pytest
+from tests.unit.matching.conftest import THIN, Room, brief, fills
 
 from holdfast.domain.order import OrderEvent, OrderType, Role
 from holdfast.domain.values import OrderId, Side
@@ -67,10 +68,15 @@ def test_sent_after_a_fill_within_the_bar_it_is_not_dragged_by_a_high_that_may_b
 
 def test_an_amend_starts_it_anew_from_its_new_level(room: Room):
     order_id = trail(room, 90, 10)
-    room.amend(order_id, 95)
-    assert brief(room.play(100, 105, 96, 104)) == [], "105 is the best price that a stop at 95 implies"
-    assert brief(room.play(104, 106, 100, 105)) == []
-    assert brief(room.play(105, 105, 96, 100)) == ["o1 filled 1 at 96"]
+    room.amend(order_id, 97)
+    assert brief(room.play(100, 106, 98, 104)) == [], "107 is the best price that a stop at 97 implies"
+    assert brief(room.play(104, 104, 97, 100)) == ["o1 filled 1 at 97"]
+
+
+def test_an_amend_works_in_a_bar_that_was_quiet_before(room: Room):
+    order_id = trail(room, 90, 10)
+    room.amend(order_id, 97)
+    assert brief(room.play(98, 99, 96, 98)) == ["o1 filled 1 at 97"]
 
 
 def test_a_worse_price_never_loosens_it_whatever_else_wakes_the_book(room: Room):
@@ -79,3 +85,13 @@ def test_a_worse_price_never_loosens_it_whatever_else_wakes_the_book(room: Room)
     room.stop(102, 1)  # touched below, so that the bar is looked at although it leaves the trailing stop alone
     assert brief(room.play(108, 108, 102, 105)) == ["o2 filled 1 at 102"]
     assert room.venue._books[room.instrument.id].orders[OrderId("o1")].trigger == 100
+
+
+@pytest.mark.parametrize(("opened", "worse"), [(108, 100), (95, 95)])
+def test_what_it_has_left_fills_at_the_worse_of_its_level_and_the_open(opened: float, worse: float):
+    room = Room(THIN)
+    room.send(OrderType.TRAILING_STOP, Side.SELL, 5, trigger=90, offset=10, role=Role.STOP)
+    room.play(100, 110, 100, 109)
+    assert brief(room.play(109, 109, 99, 100, volume=20)) == ["o1 filled 2 at 100"]
+    (fill,) = fills(room.play(opened, 130, 94, 130))
+    assert (fill.quantity, fill.price, fill.reference) == (3, worse, worse)
