@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import getpass
-import sys
 from collections.abc import Mapping
 
 import click
 
 from holdfast.app.standing import Standing
 from holdfast.cli.amounts import money
+from holdfast.cli.confirmation import ask_for
 from holdfast.cli.given import Place, read
 from holdfast.cli.output import print_json
-from holdfast.core.errors import ConfigurationError, RefusedError
+from holdfast.core.errors import ConfigurationError
 from holdfast.domain.decision import StopLevel
 from holdfast.interfaces.control.messages import Request, Wish
 from holdfast.portfolio.status import Status
@@ -46,7 +46,7 @@ def stop(options: Mapping[str, object]) -> int:
     if given.is_dry_run:
         return _show_plan(given, before, level)
     if level is StopLevel.FLATTEN and not given.is_confirmed:
-        _ask_for(_FLATTEN_WORD, f"This closes {len(before.positions)} positions at the market and locks the account.")
+        ask_for(_FLATTEN_WORD, f"This closes {len(before.positions)} positions at the market and locks the account.")
     request = Request(
         Wish.STOP, level, _actor(), given.reason or "stopped from the command line", given.wait
     )  # fmt: skip
@@ -62,21 +62,12 @@ def resume(options: Mapping[str, object]) -> int:
     if given.is_dry_run:
         return _show_plan(given, before, StopLevel.NONE)
     if StopLevel(before.stop_level) is StopLevel.FLATTEN and not given.is_confirmed:
-        _ask_for(_RESUME_WORD, "The account was flattened and locked. Entries will be possible again.")
+        ask_for(_RESUME_WORD, "The account was flattened and locked. Entries will be possible again.")
     request = Request(
         Wish.RESUME, StopLevel.NONE, _actor(), given.reason or "resumed from the command line", given.wait
     )  # fmt: skip
     proof, is_running = standing.stop(request)
     return _show(given, proof, is_running=is_running)
-
-
-def _ask_for(word: str, consequence: str) -> None:
-    if not sys.stdin.isatty():
-        raise RefusedError(f"{consequence} It asks for the typed word {word}", hint="add --yes in a script")
-    click.echo(consequence, err=True)
-    typed = click.prompt(f"Type {word} to go on", err=True, default="", show_default=False)
-    if typed.strip().upper() != word:
-        raise RefusedError("that was not the word; nothing was done", hint=f"type {word}, or add --yes")
 
 
 def _show_plan(given: StopOptions, before: Status, level: StopLevel) -> int:

@@ -12,11 +12,14 @@ import click
 import msgspec
 
 from holdfast.adapters.storage.sqlite.export import export as export_records
+from holdfast.adapters.storage.sqlite.verify import VerifyReport
+from holdfast.adapters.storage.sqlite.verify import accept as accept_records
 from holdfast.adapters.storage.sqlite.verify import verify as verify_records
 from holdfast.app.home import Home
 from holdfast.app.replay import replay_journal
 from holdfast.app.standing import open_reader
 from holdfast.cli.amounts import exact
+from holdfast.cli.confirmation import ask_for
 from holdfast.cli.given import Place, read
 from holdfast.cli.output import print_json, print_pairs
 from holdfast.core.errors import ConfigurationError
@@ -25,6 +28,7 @@ from holdfast.ports.journal import JournalRecord
 
 _POLL_S = 0.5
 _BODY_SHOWN = 160
+_ACCEPT_WORD = "ACCEPT"
 
 
 class TailOptions(Place, frozen=True):
@@ -39,6 +43,8 @@ class VerifyOptions(Place, frozen=True):
     """What `journal verify` takes."""
 
     is_quick: bool = False
+    is_accepted: bool = False
+    is_confirmed: bool = False
 
 
 class ExportOptions(Place, frozen=True):
@@ -73,6 +79,8 @@ def verify(options: Mapping[str, object]) -> int:
     """Check the chain."""
     given = read(options, VerifyOptions)
     home = given.folder
+    if given.is_quick and given.is_accepted:
+        raise ConfigurationError("--quick and --accept contradict each other", hint="accept checks each record first")
     if given.is_quick:
         head = open_reader(home).head
         if given.is_json:
@@ -81,7 +89,7 @@ def verify(options: Mapping[str, object]) -> int:
             click.echo(f"the segments fit together; {head[0]} records, head {head[1].hex()[:16]} (hashes not checked)")
         return 0
     _require(home)
-    report = verify_records(home.journal)
+    report = _accepted(home, given) if given.is_accepted else verify_records(home.journal)
     if given.is_json:
         print_json({"is_whole": report.is_whole, **msgspec.structs.asdict(report)})
         return 0 if report.is_whole else 1
@@ -96,6 +104,12 @@ def verify(options: Mapping[str, object]) -> int:
         f" checked in {report.seconds:.2f} s ({rate:,.0f} records/s)"
     )
     return 0
+
+
+def _accepted(home: Home, given: VerifyOptions) -> VerifyReport:
+    if not given.is_confirmed:
+        ask_for(_ACCEPT_WORD, "Records that were cut off the end of this journal will not be missed any more.")
+    return accept_records(home.journal)
 
 
 def export(options: Mapping[str, object]) -> int:

@@ -37,6 +37,10 @@ def tail(**options: object) -> int:
 
 @click.command()
 @click.option("--quick", "is_quick", is_flag=True, help="Only the joints of the segments, not each record.")
+@click.option(
+    "--accept", "is_accepted", is_flag=True, help="Take a whole journal whose note of its head is lost as it is."
+)
+@click.option("--yes", "is_confirmed", is_flag=True, help="Accept without the typed word.")
 @reading
 def verify(**options: object) -> int:
     """Check the hash chain: a changed byte, a cut tail or a missing segment is found and named."""
