@@ -169,7 +169,7 @@ class GuardedStrategy:
 
     def on_bar(self, bar: BarClosed) -> Signal | None:
         try:
-            return self._inner.on_bar(bar)
+            said: object = self._inner.on_bar(bar)
         except HoldfastError:
             raise
         # top of task: the user's code runs here; the run ends, and the error says where it happened.
@@ -179,6 +179,12 @@ class GuardedStrategy:
                 f" at the bar of {bar.instrument_id} that closed at {rfc3339(bar.ts_event)}",
                 hint="repair its file; --debug shows the traceback",
             ) from error
+        if said is None or isinstance(said, Signal):
+            return said
+        raise ConfigurationError(
+            f"on_bar of {self.name} returned {type(said).__name__}; return a signal (enter_long(...)) or None",
+            hint="return self.enter_long(bar, stop, target, reason), self.exit_long(bar, reason) or None",
+        )
 
     def situation(self) -> Sequence[str]:
         return self._inner.situation()

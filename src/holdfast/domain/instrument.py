@@ -40,12 +40,18 @@ class Instrument(Record, frozen=True, dict=True, gc=True):
     market: Market = Market.SPOT
 
     def __post_init__(self) -> None:
+        if not all(value.is_finite() for value in (self.tick, self.lot, self.notional_min)):
+            raise ConfigurationError(
+                f"{self.id}: tick, lot and notional_min must be finite numbers,"
+                f" found {self.tick}, {self.lot} and {self.notional_min}"
+            )
         if self.tick <= 0 or self.lot <= 0 or self.notional_min < 0:
             raise ConfigurationError(f"{self.id}: tick and lot must be positive, notional_min not negative")
         if not self.fee_tiers:
             raise ConfigurationError(f"{self.id}: at least one fee tier is needed")
         for tier in self.fee_tiers:
-            if not (ZERO <= tier.taker < 1) or not (-1 < tier.maker < 1):
+            is_finite = tier.taker.is_finite() and tier.maker.is_finite()
+            if not (is_finite and ZERO <= tier.taker < 1 and -1 < tier.maker < 1):
                 raise ConfigurationError(
                     f"{self.id}: fee rates must be shares of the notional, taker in [0, 1), maker in (-1, 1);"
                     f" found maker {tier.maker}, taker {tier.taker}",

@@ -30,8 +30,12 @@ class EngineConfig(Record, frozen=True):
     on_silence: OnSilence = OnSilence.VETO
 
     def __post_init__(self) -> None:
-        if not 0 < self.capital <= _CAPITAL_MAX:
-            raise ConfigurationError(f"capital {self.capital} must lie above 0 and at most {_CAPITAL_MAX}")
+        # NaN cannot even be compared, so it is refused first.
+        if not (self.capital.is_finite() and 0 < self.capital <= _CAPITAL_MAX):
+            raise ConfigurationError(
+                f"capital {self.capital} is not valid: above 0 and at most {_CAPITAL_MAX:f}",
+                hint="an amount of the quote asset, such as 10000",
+            )
         if not 0 <= self.opinion_timeout_ms <= _OPINION_TIMEOUT_MAX_MS:
             raise ConfigurationError(
                 f"opinion_timeout_ms {self.opinion_timeout_ms} must lie in 0 to {_OPINION_TIMEOUT_MAX_MS}"

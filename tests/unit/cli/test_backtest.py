@@ -90,6 +90,8 @@ def test_its_journal_can_be_kept_verified_and_is_never_written_over(call, candle
         (("--set", "fast"), 2, "is no key=value"),
         (("--capital", "-5"), 2, "--capital"),
         (("--capital", "lots"), 2, "--capital"),
+        (("--capital", "nan"), 2, "above 0 and at most 1000000000000"),
+        (("--capital", "inf"), 2, "above 0 and at most 1000000000000"),
         (("--from", "yesterday"), 2, "--from"),
         (("--from", "2030-01-01"), 2, "no bars in the asked time"),
         (("--trades", "nowhere/trades.jsonl"), 2, "--trades"),
@@ -109,6 +111,23 @@ def test_without_data_the_next_step_is_told(call):
     assert outcome.code == 2
     assert "there is no market data" in outcome.err
     assert "HOLDFAST_DATA" in outcome.err
+
+
+@pytest.mark.parametrize("inside", ["market", ""])
+def test_the_variable_names_the_folder_around_market_or_the_candles_themselves(
+    call, candles, tmp_path, monkeypatch, inside
+):
+    folder = tmp_path / "data" / inside
+    folder.mkdir(parents=True)
+    candles.rename(folder / candles.name)
+    monkeypatch.setenv("HOLDFAST_DATA", str(tmp_path / "data"))
+    outcome = call("backtest", "--strategy", "ma_crossover", "--timeframe", "1h", "--json")
+    assert outcome.code == 0, outcome.err
+    assert outcome.document["instruments"] == ["BTC/USDT.BINANCE"]
+    assert call("doctor", "--json").document["is_healthy"]
+    run = call("run", "--plain", "--strategy", "ma_crossover", "--timeframe", "1h", "--bars", "3", "--pace", "10000")
+    assert run.code == 0, run.err
+    assert str(folder) in run.out
 
 
 def swapped(columns):
@@ -213,3 +232,16 @@ def test_a_strategy_that_raises_is_named_and_is_no_fault_of_ours(call, candles, 
     assert outcome.code == 1
     assert "the strategy Broken raised ZeroDivisionError" in outcome.err
     assert "2021-01-01T01:00:00Z" in outcome.err
+
+
+@pytest.mark.parametrize(("what", "kind"), [("'buy'", "str"), ("True", "bool"), ("(1, 2)", "tuple")])
+def test_a_strategy_that_returns_no_signal_is_told_what_to_return(call, candles, tmp_path, what, kind):
+    path = tmp_path / "wrong.py"
+    path.write_text(
+        "from holdfast.strategies.free import FreeStrategy\n"
+        f"class Wrong(FreeStrategy):\n    def on_bar(self, bar):\n        return {what}\n"
+    )
+    outcome = call("backtest", "--data", candles, "--timeframe", "1h", "--strategy", f"{path}:Wrong")
+    assert outcome.code == 2
+    assert f"on_bar of Wrong returned {kind}; return a signal (enter_long(...)) or None" in outcome.err
+    assert "fault of holdfast" not in outcome.err

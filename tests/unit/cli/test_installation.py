@@ -86,3 +86,13 @@ def test_a_strategy_of_the_users_own_is_loaded_from_its_file(call, candles, tmp_
     broken = call(*arguments)
     assert broken.code == 2
     assert "ZeroDivisionError" in broken.err
+
+
+def test_a_capital_that_is_no_number_is_a_setting_to_repair(call, monkeypatch):
+    monkeypatch.setenv("HOLDFAST_ENGINE__CAPITAL", "nan")
+    settings = next(check for check in call("doctor", "--json").document["checks"] if check["name"] == "settings")
+    assert settings["state"] == "fail"
+    assert "above 0 and at most 1000000000000" in settings["message"]
+    started = call("run", "--plain", "--bars", "1", "--market", "synthetic")
+    assert started.code == 2
+    assert "HOLDFAST_ENGINE__CAPITAL" in started.err
