@@ -46,6 +46,8 @@ class Matcher:
     def _open_at_once(self, book: Book, order: WorkingOrder, bar: TradedBar) -> list[OrderEvent]:
         if bar.is_gap and order.is_entry:
             return [self._executor.cancel(book, order, bar.ts_open, "gap")]
+        if order.is_triggered:
+            return self._executor.fill(book, order, bar, _left_over(book, order, bar))
         base = _exact(bar.open)
         limit = order.limit_price if order.spec.type is OrderType.LIMIT else None
         terms = Terms(bar.ts_open, base, book.instrument.price(bar.open), price_worst=limit)
@@ -173,6 +175,18 @@ class Matcher:
         order.ts_done = bar.ts_close
         limit = order.need_limit()
         return self._executor.fill(book, order, bar, Terms(ts, Decimal(limit), limit, Liquidity.MAKER))
+
+
+def _left_over(book: Book, order: WorkingOrder, bar: TradedBar) -> Terms:
+    """Return on what terms the rest of a triggered order trades: the worse of its trigger and this bar's open.
+
+    The bar that triggered it was too thin for all of it. A bounce since then is nobody's gain.
+    """
+    is_open_worse = bar.open > order.trigger if order.is_buy else bar.open < order.trigger
+    if is_open_worse:
+        return Terms(bar.ts_open, _exact(bar.open), book.instrument.price(bar.open))
+    trigger = order.need_trigger()
+    return Terms(bar.ts_open, Decimal(trigger), trigger)
 
 
 def _urgency(order: WorkingOrder) -> int:

@@ -57,6 +57,7 @@ class Sent:
     trigger: Decimal | None
     state: OrderState = OrderState.SUBMITTED
     filled: Decimal = ZERO
+    is_touched: bool = False  # a stop that a bar has reached: what it has left fills in the bars after it
 
 
 @dataclass
@@ -323,13 +324,14 @@ class Watch:
             raise InvariantError("fills come from bars", fill.order_id)
         _require(not bar.flags & BarFlag.NO_TRADE, "nothing fills in a bar without trade", fill.order_id)
         tick = self.instruments[spec.instrument_id].tick
-        low, high = (Decimal(repr(price)) for price in (bar.low, bar.high))
-        if bar.flags & BarFlag.SUSPECT:
-            body = [Decimal(repr(price)) for price in (bar.open, bar.close)]
-            low, high = min(body), max(body)
+        low, high = _trusted(bar)
         slip = slippage_of(self.plan.matching)
         # Slippage is a share of the price before the sweep, which is at most the high.
         low, high = low - high * slip - tick, high + high * slip + tick
+        if sent.is_touched and spec.trigger_price is not None:
+            # A bounce is nobody's gain: what a stop has left fills at its price where a bar opens on the better side.
+            loosest = spec.trigger_price * (1 + slip * spec.side.sign) + tick * spec.side.sign
+            low, high = min(low, loosest), max(high, loosest)
         limit = sent.spec.limit_price
         if limit is not None:  # a market that jumped over a limit fills it at the limit, never better
             low, high = min(low, limit), max(high, limit)
@@ -341,7 +343,7 @@ class Watch:
         if spec.role is Role.ENTRY and bar.flags & gap:
             is_market = spec.type is OrderType.MARKET and fill.ts_event < bar.ts_event - self.plan.timeframe.nanos // 2
             _require(not is_market, "no entry fills across a gap", fill.order_id)
-        if spec.type is OrderType.STOP_MARKET and sent.trigger == fill.reference:
+        if spec.type is OrderType.STOP_MARKET and sent.trigger is not None:
             start = Decimal(repr(bar.open))
             worst = min(sent.trigger, start) if spec.side is Side.SELL else max(sent.trigger, start)
             is_pessimistic = (fill.price - worst) * spec.side.sign >= 0
@@ -418,6 +420,12 @@ class Watch:
         _require(is_near, "equity is marked right", f"{marked}, exact {exact}")
 
     def _check_orders(self) -> None:
+        for sent in self.orders.values():
+            bar, trigger = self.bars.get(sent.spec.instrument_id), sent.trigger
+            if bar is not None and trigger is not None and not sent.state.is_final:
+                low, high = _trusted(bar)
+                is_reached = low <= trigger if sent.spec.side is Side.SELL else high >= trigger
+                sent.is_touched = sent.is_touched or (sent.spec.type is OrderType.STOP_MARKET and is_reached)
         ours, theirs = set(self.engine.orders), set(self.venue.open_orders())
         _require(ours == theirs, "the venue works on what we think", f"differ: {sorted(ours ^ theirs)}")
         mine = {order_id for order_id, sent in self.orders.items() if not sent.state.is_final}
@@ -462,6 +470,15 @@ def slippage_of(config: MatchingConfig) -> Decimal:
     """Return the most that spread and slippage take of a price, worked out from the configuration's definition."""
     share = Decimal(1) if config.participation_max is None else config.participation_max
     return (config.spread_bps / 2 + config.slippage_bps) / 10_000 + config.impact * share
+
+
+def _trusted(bar: BarClosed) -> tuple[Decimal, Decimal]:
+    """Return the lowest and the highest price of the bar that anybody could have had."""
+    low, high = (Decimal(repr(price)) for price in (bar.low, bar.high))
+    if bar.flags & BarFlag.SUSPECT:
+        body = [Decimal(repr(price)) for price in (bar.open, bar.close)]
+        low, high = min(body), max(body)
+    return low, high
 
 
 def _is_live_entry(order: Sent) -> bool:

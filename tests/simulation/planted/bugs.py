@@ -19,7 +19,7 @@ from holdfast.engine.engine import Engine
 from holdfast.engine.protection import Protection
 from holdfast.engine.recorder import OPERATOR, Recorder
 from holdfast.engine.trade import OpenTrade
-from holdfast.matching import execution
+from holdfast.matching import execution, phases
 from holdfast.matching.book import TradedBar
 from holdfast.matching.execution import Executor
 from holdfast.matching.phases import Matcher
@@ -114,6 +114,15 @@ def stop_fills_at_its_price_in_a_gap(patch: Patch) -> None:
         return original(self, book, order, bar, 0.0, ts)
 
     wrap(patch, Matcher, "_stop", stop)
+
+
+def stop_gains_from_a_bounce(patch: Patch) -> None:
+    """What a thin bar has left of a triggered stop fills at the next open, however far above the stop that is."""
+
+    def left_over(book, order, bar):
+        return execution.Terms(bar.ts_open, Decimal(repr(bar.open)), book.instrument.price(bar.open))
+
+    patch.setattr(phases, "_left_over", left_over)
 
 
 def fee_is_forgotten(patch: Patch) -> None:
@@ -261,7 +270,7 @@ def stop_is_off_the_tick(patch: Patch) -> None:
 BUGS: tuple[Plant, ...] = (
     stop_is_loosened, exit_is_not_sent, stop_is_not_sent, fill_is_counted_twice, size_is_doubled, budget_is_unbounded,
     reward_to_risk_is_not_asked, brake_is_not_asked, positions_are_not_counted, stop_fills_at_its_price_in_a_gap,
-    fee_is_forgotten, fee_is_not_booked, bars_without_trade_fill, targets_fill_better_than_the_bar,
+    stop_gains_from_a_bounce, fee_is_forgotten, fee_is_not_booked, bars_without_trade_fill, targets_fill_better_than_the_bar,
     group_is_not_shared, flatten_leaves_one, resume_is_ignored, restore_forgets_the_stop,
     restore_forgets_the_range, restore_forgets_the_orders_at_the_venue, equity_drifts,
     operator_is_not_recorded, journal_runs_behind, loss_is_blamed_on_a_gap, loss_has_no_name,

@@ -17,6 +17,10 @@ from holdfast.matching.venue import Venue
 BASE, QUOTE = Asset("AAA"), Asset("USDT")
 MAKER, TAKER = Decimal("0.001"), Decimal("0.002")
 IDEAL = MatchingConfig.ideal()
+THIN = MatchingConfig(  # ideal, save that a tenth of a bar is all that can be had of it
+    spread_bps=Decimal(0), slippage_bps=Decimal(0), impact=Decimal(0), sweep=Decimal(0),
+    participation_max=Decimal("0.1"), latency_ms=0,
+)  # fmt: skip
 
 React = Callable[[OrderEvent], None]
 

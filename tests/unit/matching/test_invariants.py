@@ -195,10 +195,15 @@ class VenueMachine(RuleBasedStateMachine):
         assert fill.fee.amount == fill.price * fill.quantity * tier.taker
         is_at_once = spec.type in {OrderType.MARKET, OrderType.LIMIT}
         if is_at_once or phase == "open":
-            is_favourable = spec.type is OrderType.TAKE_PROFIT and not order.filled
-            best = order.trigger_price if is_favourable else opened
-            assert best is not None
-            assert (fill.price - best) * sign >= 0 or is_favourable
+            worse = max if sign > 0 else min
+            best = opened
+            if spec.type is OrderType.TAKE_PROFIT:
+                assert order.trigger_price is not None
+                best = worse(order.trigger_price, opened) if order.filled else order.trigger_price
+            elif spec.type is OrderType.STOP_MARKET:
+                assert order.trigger_price is not None
+                best = worse(order.trigger_price, opened)
+            assert (fill.price - best) * sign >= 0
         elif spec.type is OrderType.STOP_MARKET:
             assert order.trigger_price is not None
             worse = max if sign > 0 else min

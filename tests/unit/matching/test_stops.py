@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 import pytest
-from tests.unit.matching.conftest import Room, brief, dec, fills
+from tests.unit.matching.conftest import THIN, Room, brief, dec, fills
 
 from holdfast.domain.market import BarFlag
 from holdfast.domain.order import OrderEvent, OrderFilled, OrderType, Role
@@ -113,15 +113,51 @@ def test_the_price_seen_when_a_stop_was_sent_does_not_follow_it_into_later_bars(
     assert (fill.price, fill.is_gap) == (115, False)
 
 
-def test_a_triggered_stop_that_the_volume_cannot_fill_goes_on_at_the_next_open():
-    config = MatchingConfig(
-        spread_bps=dec(0), slippage_bps=dec(0), impact=dec(0), sweep=dec(0), participation_max=dec("0.1"), latency_ms=0
-    )
-    room = Room(config)
+@pytest.mark.parametrize(("opened", "worse"), [(95, 90), (90, 90), (85, 85)])
+@pytest.mark.parametrize("volume", [20, 5])  # fills some in the bar of the trigger, or nothing at all
+def test_what_a_sell_stop_has_left_fills_at_the_worse_of_its_price_and_each_open(
+    opened: float, worse: float, volume: float
+):
+    room = Room(THIN)
     room.stop(90, 5)
-    assert brief(room.play(100, 100, 88, 89, volume=20)) == ["o1 filled 2 at 90"]
+    filled = sum(fill.quantity for fill in fills(room.play(100, 100, 88, 89, volume=volume)))
+    (fill,) = fills(room.play(opened, 99, 84, 99, volume=1_000))
+    assert (fill.quantity, fill.price, fill.reference, fill.is_gap) == (5 - filled, worse, worse, False)
+
+
+@pytest.mark.parametrize(("opened", "worse"), [(105, 110), (110, 110), (115, 115)])
+def test_what_a_buy_stop_has_left_fills_at_the_worse_of_its_price_and_each_open(opened: float, worse: float):
+    room = Room(THIN)
+    room.stop(110, 5, side=BUY)
+    assert brief(room.play(100, 112, 100, 111, volume=20)) == ["o1 filled 2 at 110"]
+    (fill,) = fills(room.play(opened, 120, 100, 105, volume=1_000))
+    assert (fill.quantity, fill.price, fill.reference, fill.is_gap) == (3, worse, worse, False)
+
+
+def test_what_a_stop_has_left_gains_from_no_bounce_however_many_bars_it_takes():
+    room = Room(THIN)
+    room.stop(90, 5)
+    room.play(100, 100, 88, 89, volume=20)
+    assert brief(room.play(95, 99, 94, 99, volume=10)) == ["o1 filled 1 at 90"]
+    assert brief(room.play(80, 99, 80, 99, volume=10)) == ["o1 filled 1 at 80"]
+    assert brief(room.play(120, 120, 110, 115, volume=10)) == ["o1 filled 1 at 90"]
+
+
+def test_what_a_stop_has_left_pays_the_costs_of_a_market_order_below_its_price():
+    room = Room(MatchingConfig(spread_bps=dec(20), slippage_bps=dec(0), impact=dec(0), latency_ms=0))
+    room.stop(90, 5)
+    room.play(100, 100, 90, 95, volume=20)
     (fill,) = fills(room.play(95, 99, 94, 99, volume=1_000))
-    assert (fill.quantity, fill.price, fill.reference, fill.is_gap) == (3, 95, 95, False)
+    assert (fill.price, fill.reference) == (dec("89.91"), 90)
+
+
+@pytest.mark.parametrize(("opened", "worse"), [(120, 110), (105, 105)])
+def test_what_a_take_profit_has_left_gains_nothing_from_a_jump_in_its_favour(opened: float, worse: float):
+    room = Room(THIN)
+    room.send(OrderType.TAKE_PROFIT, SELL, 5, trigger=110, role=Role.TARGET)
+    assert brief(room.play(100, 111, 100, 111, volume=20)) == ["o1 filled 2 at 110"]
+    (fill,) = fills(room.play(opened, 125, 100, 115, volume=1_000))
+    assert (fill.quantity, fill.price, fill.reference) == (3, worse, worse)
 
 
 def test_a_stop_sweeps_the_falling_bar_by_its_share_of_the_volume():
@@ -153,7 +189,7 @@ def test_what_a_stop_has_left_goes_before_an_exit_that_was_sent_earlier():
     room.sell(2, ts=room.now + 60 * 10**9)
     room.stop(90, 3)
     assert brief(room.play(100, 100, 90, 95, volume=10)) == ["o2 filled 1 at 90"]
-    assert brief(room.play(95, 95, 95, 95, volume=30)) == ["o2 filled 2 at 95", "o1 filled 1 at 95"]
+    assert brief(room.play(95, 95, 95, 95, volume=30)) == ["o2 filled 2 at 90", "o1 filled 1 at 95"]
 
 
 def test_a_buy_stop_sent_after_a_fill_within_the_bar_is_no_better_than_that_fill(room: Room):
