@@ -1,16 +1,13 @@
 """Bars to compare indicators on: real ones from the recorded data, and random ones with gaps and flat stretches."""
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from tests.conftest import recorded_file
 
 from holdfast.domain.market import BarSeries, Floats, Timeframe
 from holdfast.domain.values import InstrumentId
 
-DATA = Path(os.environ.get("HOLDFAST_DATA", Path(__file__).resolve().parents[3] / "../shared/data"))
 REAL = [
     ("binance-spot-BTC_USDT-1h-20230101-20231231.parquet", Timeframe.H1),
     ("binance-spot-BTC_USDT-5m-20210902-20211202.parquet", Timeframe.M5),
@@ -25,10 +22,7 @@ def series_of(opened: Floats, high: Floats, low: Floats, close: Floats, volume: 
 
 
 def real_bars(name: str) -> BarSeries:
-    path = DATA / "market" / name
-    if not path.is_file():
-        pytest.fail(f"{path} is missing: set HOLDFAST_DATA to the folder that holds market/{name}")
-    table = pq.read_table(path)
+    table = pq.read_table(recorded_file(name))
     columns = [table.column(key).to_numpy().copy() for key in ("open", "high", "low", "close", "volume")]
     return series_of(*columns)
 
@@ -44,7 +38,10 @@ def random_bars(seed: int, length: int) -> BarSeries:
     return series_of(opened, high, low, close, np.round(random.exponential(10.0, length), 3))
 
 
-@pytest.fixture(params=[*(name for name, _ in REAL), "random-1", "random-2"])
+RECORDED = [pytest.param(name, marks=pytest.mark.recorded_data) for name, _ in REAL]
+
+
+@pytest.fixture(params=[*RECORDED, "random-1", "random-2"])
 def bars(request: pytest.FixtureRequest) -> BarSeries:
     kind, _, seed = request.param.rpartition("-")
     return random_bars(int(seed), 3000) if kind == "random" else real_bars(request.param)

@@ -1,13 +1,12 @@
-"""Real hours in which stops did not fill at their price. Needs the recorded market: HOLDFAST_DATA or ../shared/data."""
+"""Real hours in which stops did not fill at their price. Needs the recorded market."""
 
-import os
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
-from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from tests.conftest import recorded_file
 
 from holdfast.core.time import HOUR, MILLISECOND
 from holdfast.domain.instrument import FeeTier, Instrument
@@ -18,7 +17,8 @@ from holdfast.matching.config import MatchingConfig
 from holdfast.matching.costs import half_spread, slippage
 from holdfast.matching.venue import Venue
 
-DATA = Path(os.environ.get("HOLDFAST_DATA", Path(__file__).resolve().parents[4] / "shared/data")) / "market"
+pytestmark = pytest.mark.recorded_data
+
 NAME = InstrumentId("X/USDT.REAL")
 CONFIG = MatchingConfig()
 BINANCE = "binance-spot-{}_USDT-1h-{}-20221011.parquet"
@@ -33,10 +33,7 @@ XRP = "gateio-perp-XRP_USDT-1h-20250225-20250831.parquet"
 
 @cache
 def recorded(name: str) -> dict[int, dict[str, float]]:
-    path = DATA / name
-    if not path.exists():
-        pytest.fail(f"{path} is missing: set HOLDFAST_DATA to the folder that holds market/{name}")
-    return {row["ts"]: row for row in pq.read_table(path).to_pylist()}
+    return {row["ts"]: row for row in pq.read_table(recorded_file(name)).to_pylist()}
 
 
 def hour(name: str, text: str) -> BarClosed:

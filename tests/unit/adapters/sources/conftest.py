@@ -1,6 +1,5 @@
 """The recorded market, which lies outside of this project; and files made for one test."""
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -10,21 +9,11 @@ import pytest
 
 from holdfast.domain.market import BarSeries
 
-ROOT = Path(__file__).resolve().parents[4]
-
-
-def recorded_market() -> Path:
-    """The folder of recorded candles; without it these tests prove nothing, so they fail."""
-    data = Path(os.environ.get("HOLDFAST_DATA", ROOT.parent / "shared" / "data"))
-    folder = data / "market" if (data / "market").is_dir() else data
-    if not (folder / "manifest.json").is_file():
-        pytest.fail(f"no recorded market at {folder}: set HOLDFAST_DATA to the folder that holds market/manifest.json")
-    return folder
-
 
 @pytest.fixture(scope="session")
-def market() -> Path:
-    return recorded_market()
+def market(recorded_market: Path) -> Path:
+    """The folder of recorded candles."""
+    return recorded_market
 
 
 def write_candles(path: Path, series: BarSeries, per_second: int = 1_000) -> Path:
