@@ -140,6 +140,7 @@ def test_what_was_ordered_and_never_filled_says_so(store: DictStore, played: Pla
     assert missed == {i for i, d in decisions.items() if d.state is DecisionState.NOT_FILLED}
 
 
+@pytest.mark.slow
 @settings(max_examples=15)
 @given(cuts=st.lists(st.integers(1, 4_000), min_size=1, max_size=6))
 def test_many_sessions_leave_the_same_rows_as_one(store: DictStore, played: Played, cuts: list[int]):

@@ -2,7 +2,6 @@
 
 import importlib.util
 import inspect
-import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +23,6 @@ from holdfast.strategies.registry import BUILT_IN, create
 from holdfast.strategies.stepping import StepDefinition, StepStrategy
 
 HERE = Path(__file__).parent
-DATA = Path(os.environ.get("HOLDFAST_DATA", HERE.parents[2] / "../shared/data"))
 MARKET = "binance-spot-BTC_USDT-1h-20230101-20231231.parquet"
 BARS = 1500
 CHEATS = sorted((HERE / "cheats").glob("*.py"))
@@ -39,17 +37,15 @@ ONLY_EXPOSED = {"backdated", "late_signal", "passed_low", "passed_open"}
 ONLY_EXPOSED |= {path.stem for path in CHEATS if path.stem.startswith(("memory_", "table_", "step_with_a_table"))}
 ONLY_EXPOSED -= {"memory_in_a_format"}
 SINGLE_CANDLE = {path.stem for path in CHEATS if path.stem.startswith(("frame_", "only_", "step_with_a_frame"))}
+LONG = {"garbage_collector"}  # it walks over every object of the process in each run
 
 Make = Callable[[InstrumentId], Strategy]
 
 
 @pytest.fixture(scope="module")
-def recorded() -> BarSeries:
+def recorded(recorded_market: Path) -> BarSeries:
     """Give real bars: the tables of some cheats are hindsight about just these."""
-    path = DATA / "market" / MARKET
-    if not path.is_file():
-        pytest.fail(f"{path} is missing: set HOLDFAST_DATA to the folder that holds market/{MARKET}")
-    table = pq.read_table(path).slice(0, BARS)
+    table = pq.read_table(recorded_market / MARKET).slice(0, BARS)
     opened, high, low, close, volume = (
         table.column(name).to_numpy().copy() for name in ("open", "high", "low", "close", "volume")
     )
@@ -102,7 +98,11 @@ def test_there_are_enough_of_both():
     assert len(HONEST) + len(BUILT_IN) + len(SHORT) + 2 >= 30
 
 
-@pytest.mark.parametrize("path", CHEATS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, marks=pytest.mark.slow) if path.stem in LONG else path for path in CHEATS],
+    ids=lambda path: path.stem,
+)
 def test_cheat_is_refused_or_exposed(path: Path, recorded: BarSeries, on_disk: str):
     report = check_lookahead(load(path, "Cheat", on_disk), recorded, source_of(path), effort=EFFORT)
     kinds = {finding.kind for finding in report.findings if finding.is_fault}
@@ -154,6 +154,7 @@ def test_honest_strategy_is_not_accused_however_long_one_looks(path: Path, recor
     assert report.is_clean, faults(report)
 
 
+@pytest.mark.slow
 def test_compiled_strategy_is_judged_like_the_plain_one(recorded: BarSeries):
     plain = check_lookahead(create("macd_trend", {}), recorded, effort=EFFORT)
     fast = check_lookahead(create("macd_trend", {}, accelerate=True), recorded, effort=EFFORT)

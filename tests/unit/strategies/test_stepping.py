@@ -14,6 +14,15 @@ from holdfast.strategies.registry import BUILT_IN, create
 from holdfast.strategies.stepping import StepDefinition, StepPlan, StepStrategy
 
 INSTRUMENT = InstrumentId("A/B.TEST")
+# Compiling the largest takes many seconds, and each of the others goes the same ways.
+plain_and_compiled = pytest.mark.parametrize(
+    ("accelerate", "name"),
+    [
+        pytest.param(accelerate, name, marks=[pytest.mark.slow] if accelerate and name == "harmonized" else [])
+        for accelerate in (False, True)
+        for name in BUILT_IN
+    ],
+)
 
 
 class _Nothing(msgspec.Struct, frozen=True):
@@ -31,8 +40,7 @@ def zigzag(count: int) -> list[BarClosed]:
     return bars
 
 
-@pytest.mark.parametrize("name", BUILT_IN)
-@pytest.mark.parametrize("accelerate", [False, True])
+@plain_and_compiled
 def test_entry_carries_levels_reason_and_figures(name: str, accelerate: bool):
     strategy = create(name, {}, accelerate=accelerate)(INSTRUMENT)
     bars = zigzag(1500)
@@ -65,8 +73,7 @@ def test_suspect_bar_is_never_seen():
     assert (list(strategy.snapshot()), strategy.trail) == (before, trail)
 
 
-@pytest.mark.parametrize("name", BUILT_IN)
-@pytest.mark.parametrize("accelerate", [False, True])
+@plain_and_compiled
 def test_restored_strategy_goes_on_as_if_nothing_had_happened(name: str, accelerate: bool):
     bars = zigzag(900)
     whole = create(name, {})(INSTRUMENT)
@@ -99,8 +106,7 @@ def test_situation_says_how_long_it_still_warms_up():
     assert strategy.situation() == (f"Warming up: 5 of {strategy.warmup} bars seen.",)
 
 
-@pytest.mark.parametrize("name", BUILT_IN)
-@pytest.mark.parametrize("accelerate", [False, True])
+@plain_and_compiled
 def test_situation_is_sentences_with_figures_at_every_bar(name: str, accelerate: bool):
     strategy = create(name, {}, accelerate=accelerate)(INSTRUMENT)
     for bar in zigzag(300):

@@ -19,7 +19,10 @@ sys.modules["three_forms"] = three_forms  # dataclasses look their module up
 _SPEC.loader.exec_module(three_forms)
 
 
-@pytest.mark.parametrize("name", BUILT_IN)
+# Compiling the largest takes many seconds, and each of the others goes the same ways.
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name == "harmonized" else name for name in BUILT_IN]
+)
 def test_all_forms_give_the_same_bits(name: str):
     definition = BUILT_IN[name]
     signals = 0
