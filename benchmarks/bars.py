@@ -4,7 +4,8 @@ freqtrade keeps candles as Feather: Arrow IPC, LZ4, columns date (ms, UTC), open
 The file to compare with is written here with the same writer and level; pandas adds some 2 kB of its own metadata to
 it, left out, in its favour. One JSON line per row, with `holds` where something is demanded; exits with 1 when a
 file is larger than 40 % of the other, or a single bit of it differs. Times are processor time, best of a few runs, so
-that a busy machine does not count. `--all` takes the other timeframes too. HOLDFAST_DATA names the folder of the data.
+that a busy machine does not count. `--all` takes the other timeframes too.
+HOLDFAST_DATA is the folder that contains market/.
 """
 
 import argparse
@@ -56,10 +57,10 @@ Row = dict[str, Any]
 
 def recorded_market() -> Path:
     """Return the folder of recorded candles."""
-    data = Path(os.environ.get("HOLDFAST_DATA", ROOT.parent / "shared" / "data"))
+    data = Path(os.environ.get("HOLDFAST_DATA") or ROOT.parent / "shared" / "data").expanduser()
     folder = data / "market" if (data / "market").is_dir() else data
     if not any(folder.glob("*-1m-*.parquet")):
-        sys.exit(f"error: no 1m candles in {folder}: set HOLDFAST_DATA to the folder of recorded data")
+        sys.exit(f"error: no 1m candles in {folder}: set HOLDFAST_DATA (folder that contains market/)")
     return folder
 
 

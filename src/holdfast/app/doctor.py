@@ -112,6 +112,6 @@ def _data(home: Home) -> CheckResult:
     if source is None:
         return CheckResult("data", State.OK, "no recorded bars: the synthetic market is used")
     if not source.exists():
-        where = DATA_VARIABLE if os.environ.get(DATA_VARIABLE) == str(source) else "market.source"
+        where = DATA_VARIABLE if settings.path is None and os.environ.get(DATA_VARIABLE) else "market.source"
         return CheckResult("data", State.FAIL, f"{where} names {source}, which does not exist", "correct the path")
     return CheckResult("data", State.OK, f"{source}")

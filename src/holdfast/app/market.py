@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from holdfast.adapters.sources.feed import SeriesFeed
-from holdfast.adapters.sources.loading import LoadedBars, available, load_bars
+from holdfast.adapters.sources.loading import MARKET_FOLDER, LoadedBars, available, load_bars
 from holdfast.adapters.sources.synthetic import NOTE, SyntheticFeed, SyntheticMarket, SyntheticSettings
 from holdfast.adapters.storage.parquet.store import ParquetBarStore
 from holdfast.app.home import Home
@@ -25,7 +25,7 @@ from holdfast.domain.resample import resample
 from holdfast.ports.market import Feed
 
 DATA_VARIABLE: Final = "HOLDFAST_DATA"
-_SHARED: Final = Path("..") / "shared" / "data" / "market"
+_SHARED: Final = Path("..") / "shared" / "data" / MARKET_FOLDER
 # What a newcomer has heard of; taken in this order when no instrument is named.
 _FAVOURITES: Final = ("BTC/USDT", "ETH/USDT", "BNB/USDT", "SOL/USDT", "ADA/USDT")
 _FAVOURITES_MAX: Final = 3
@@ -79,15 +79,16 @@ def open_market(
 def find_source(home: Home, settings: MarketSettings) -> Path | None:
     """Return where recorded bars are, None for the synthetic market.
 
-    A named source is taken as it is. `auto` takes HOLDFAST_DATA, else the home's own store, else ../shared/data/market,
-    else the synthetic market.
+    A named source is taken as it is. `auto` takes the market/ in HOLDFAST_DATA (or HOLDFAST_DATA itself, where it holds
+    the candle files), else the home's own store, else ../shared/data/market, else the synthetic market.
     """
     if settings.source == SYNTHETIC:
         return None
     if settings.path is not None:
         return settings.path
     if os.environ.get(DATA_VARIABLE):
-        return Path(os.environ[DATA_VARIABLE]).expanduser()
+        data = Path(os.environ[DATA_VARIABLE]).expanduser()
+        return data / MARKET_FOLDER if (data / MARKET_FOLDER).is_dir() else data
     if home.bars.is_dir() and any(home.bars.glob("*/*.parquet")):
         return home.bars
     return _SHARED if _SHARED.is_dir() else None
@@ -163,7 +164,7 @@ def _load(home: Home, source: Path, name: str, length: Timeframe, file_format: s
     if not source.exists():
         raise DataError(
             f"{source}: there is no such file or folder",
-            hint="check the path, or set HOLDFAST_DATA to a folder of candle files; --data synthetic needs none",
+            hint="check the path, or set HOLDFAST_DATA to the folder that contains market/, or take synthetic",
         )
     return load_bars(source, name or None, length, file_format)
 

@@ -27,8 +27,8 @@ _plain = click.option("--plain", is_flag=True, help="Print decisions as lines in
 def run(**options: object) -> int:
     """Start the agent in paper mode: a market at a chosen pace, simulated fills, real rules.
 
-    Without options it trades recorded bars from HOLDFAST_DATA, or from ../shared/data/market where that exists, or else
-    the built-in synthetic market. The state survives: the next `run` goes on where this one ended.
+    Without options it trades recorded bars from market/ in HOLDFAST_DATA, or from ../shared/data/market where that
+    exists, or else the built-in synthetic market. The state survives: the next `run` goes on where this one ended.
 
     Keys in the live view: p pause or resume entries, s stop menu, + and - pace, space hold the market, q quit.
     """

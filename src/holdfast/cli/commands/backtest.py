@@ -9,7 +9,10 @@ from holdfast.cli.options import market, reading
 
 
 @click.command()
-@click.option("--data", metavar="PATH", envvar="HOLDFAST_DATA", help="Candle file, or folder of candle files.")
+@click.option(
+    "--data", metavar="PATH",
+    help="Candle file, folder of candle files, or synthetic (default: market/ in HOLDFAST_DATA).",
+)  # fmt: skip
 @market
 @click.option("--from", "ts_from", metavar="TIME", help="First bar, e.g. 2020-03-01.")
 @click.option("--to", "ts_to", metavar="TIME", help="Bars before this time.")
