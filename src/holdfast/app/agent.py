@@ -17,6 +17,7 @@ from holdfast.portfolio.run import RunStarted
 from holdfast.portfolio.status import DecisionLine, Status
 from holdfast.ports.journal import Journal
 from holdfast.ports.market import Feed
+from holdfast.services.emergency import require_flat
 from holdfast.services.paper import PaperAgent, Recovery
 from holdfast.services.standing import LimitLine, Progress, limits_of, situation_of, status_of
 
@@ -53,7 +54,8 @@ class RunningAgent:
         self._follow()
 
     def resume(self, actor: str, reason: str) -> None:
-        """Release the brake."""
+        """Release the brake; refused until the account is flat, if it was flattened."""
+        require_flat(self.status())
         self._agent.resume(actor, reason)
         self._follow()
 

@@ -49,7 +49,7 @@ class Agent(Protocol):
         ...
 
     def resume(self, actor: str, reason: str) -> object:
-        """Release the brake."""
+        """Release the brake; RefusedError until the account is flat, if it was flattened."""
         ...
 
 
@@ -60,6 +60,7 @@ class _Promise:
     letter: Letter
     wanted: StopLevel
     deadline: float
+    is_drawdown_anew: bool = False
 
 
 class Session:
@@ -69,6 +70,7 @@ class Session:
         self.agent, self.pace = agent, pace
         self.is_held = False  # the market stands still, wishes are still heard
         self.has_ended = False
+        self.is_paused_here = False  # by the terminal's own pause, and by nothing since
         self.groups = 0
         self._groups_max = groups_max
         self._mailbox = mailbox
@@ -109,11 +111,23 @@ class Session:
 
     def stop(self, level: StopLevel, reason: str) -> None:
         """Pull the brake from the terminal that the agent runs in."""
+        self.is_paused_here = False
         self.agent.stop(level, "terminal", reason)
 
-    def resume(self, reason: str) -> None:
-        """Release the brake from the terminal."""
-        self.agent.resume("terminal", reason)
+    def pause(self, reason: str) -> None:
+        """Stop entries from the terminal, as something that the terminal may undo as easily."""
+        self.stop(StopLevel.NO_ENTRIES, reason)
+        self.is_paused_here = True
+
+    def resume(self, reason: str) -> bool:
+        """Release the brake from the terminal; tell whether the drawdown counts anew.
+
+        Raises
+        ------
+        RefusedError
+            The account was flattened, and is not flat yet.
+        """
+        return self._resume("terminal", reason)
 
     # -- wishes ----------------------------------------------------------------------------------------------------
 
@@ -129,18 +143,25 @@ class Session:
                     letter.answer.set_result(Reply(lines=tuple(self.agent.situation(request.symbol))))
                 case Wish.STOP | Wish.PAUSE:
                     level = StopLevel.NO_ENTRIES if request.wish is Wish.PAUSE else request.level
+                    self.is_paused_here = False
                     self.agent.stop(level, request.actor, request.reason)
                     self._promise(letter, request, level)
                 case Wish.RESUME:
-                    self.agent.resume(request.actor, request.reason)
-                    self._promise(letter, request, StopLevel.NONE)
+                    is_anew = self._resume(request.actor, request.reason)
+                    self._promise(letter, request, StopLevel.NONE, is_drawdown_anew=is_anew)
                 case _:
                     assert_never(request.wish)
         except HoldfastError as error:
             letter.answer.set_result(Reply(str(error), error.hint, error.exit_code))
 
-    def _promise(self, letter: Letter, request: Request, wanted: StopLevel) -> None:
-        self._promises.append(_Promise(letter, wanted, time.monotonic() + request.wait_s))
+    def _resume(self, actor: str, reason: str) -> bool:
+        is_anew = self.agent.status().is_drawdown_locked
+        self.agent.resume(actor, reason)
+        self.is_paused_here = False
+        return is_anew
+
+    def _promise(self, letter: Letter, request: Request, wanted: StopLevel, *, is_drawdown_anew: bool = False) -> None:
+        self._promises.append(_Promise(letter, wanted, time.monotonic() + request.wait_s, is_drawdown_anew))
 
     def _keep_promises(self) -> None:
         if not self._promises:
@@ -148,7 +169,7 @@ class Session:
         status, now = self.agent.status(), time.monotonic()
         left: list[_Promise] = []
         for promise in self._promises:
-            proof = proof_of(status, promise.wanted)
+            proof = proof_of(status, promise.wanted, is_drawdown_anew=promise.is_drawdown_anew)
             # Without further bars nothing will fill: say so at once.
             if proof.is_proven or now >= promise.deadline or self.is_held or self.is_done:
                 promise.letter.answer.set_result(Reply(status=status, proof=proof))

@@ -7,6 +7,7 @@ from typing import Final
 
 from holdfast.adapters.host.clock import SystemClock
 from holdfast.adapters.storage.sqlite.journal import SqliteJournal
+from holdfast.adapters.storage.sqlite.verify import require_whole
 from holdfast.app.agent import RunningAgent
 from holdfast.app.home import Home
 from holdfast.core.errors import ConfigurationError
@@ -21,7 +22,7 @@ from holdfast.portfolio.fold import read_run
 from holdfast.portfolio.run import RunStarted
 from holdfast.portfolio.status import Status
 from holdfast.ports.journal import Entry, Journal, JournalRecord
-from holdfast.services.emergency import StopProof, proof_of
+from holdfast.services.emergency import StopProof, proof_of, require_flat
 from holdfast.services.standing import LimitLine
 
 BACKTEST: Final = "backtest"
@@ -96,15 +97,24 @@ class Standing:
         """Stop or resume; return the proof, and whether a running agent gave it.
 
         Without an agent the wish is written into the journal, under its lock, and the next start begins with it.
+
+        Raises
+        ------
+        RefusedError
+            The account was flattened, is not flat yet, and was to be released.
         """
         reply = self._ask(request)
         if reply is not None and reply.proof is not None:
             return reply.proof, True
-        ts = self._agent().status().ts
-        record_operator(self._home, _event(request, ts))
+        before = self._agent().status()
+        is_release = request.wish is Wish.RESUME
+        if is_release:
+            require_flat(before)
+        record_operator(self._home, _event(request, before.ts))
         self._rebuilt = None
-        wanted = StopLevel.NONE if request.wish is Wish.RESUME else request.level
-        return proof_of(self._agent().status(), wanted), False
+        wanted = StopLevel.NONE if is_release else request.level
+        is_anew = is_release and before.is_drawdown_locked
+        return proof_of(self._agent().status(), wanted, is_drawdown_anew=is_anew), False
 
     def _ask(self, request: Request) -> Reply | None:
         return None if self._rebuilt is not None else ask(self._home.socket, request)
@@ -115,17 +125,21 @@ class Standing:
         return self._rebuilt
 
 
-def rebuilt_agent(home: Home) -> RunningAgent:
+def rebuilt_agent(home: Home, *, is_checked: bool = False) -> RunningAgent:
     """Return the agent of the journal's last run as it stood at the last record; nothing is written.
+
+    Every record's hash is checked before, unless the caller has done so (`is_checked`).
 
     Raises
     ------
     ConfigurationError
         Nothing has run in this home yet.
     JournalError
-        The journal cannot be read, or does not repeat.
+        The journal is damaged, cannot be read, or does not repeat.
     """
     journal = open_reader(home)
+    if not is_checked:
+        require_whole(home.journal)
     run = last_run(journal, home)
     if run.mode == BACKTEST:
         raise ConfigurationError(
@@ -138,7 +152,7 @@ def rebuilt_agent(home: Home) -> RunningAgent:
 
 
 def open_reader(home: Home) -> SqliteJournal:
-    """Return the journal of `home` for reading.
+    """Return the journal of `home` for reading. Its hashes are not checked: see `require_whole`.
 
     Raises
     ------
@@ -159,7 +173,7 @@ def last_run(journal: Journal, home: Home) -> RunStarted:
         last = record
     if last is None:
         raise ConfigurationError(f"the journal in {home.path} has no run yet", hint="start one with `holdfast run`")
-    return read_run(last.body)
+    return read_run(last.body, last.sequence)
 
 
 def record_operator(home: Home, event: OperatorEvent) -> None:

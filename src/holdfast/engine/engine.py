@@ -52,6 +52,7 @@ from holdfast.engine.desk import Desk
 from holdfast.engine.planner import Planner, recordable
 from holdfast.engine.protection import Protection
 from holdfast.engine.trade import OpenTrade
+from holdfast.risk.drawdown import governor_factor
 from holdfast.risk.view import MarketView, PortfolioView
 
 QUIET: Final = Tick(0, EmergencyStopped(0, StopLevel.NONE, "", ""))
@@ -115,6 +116,12 @@ class Engine:
             for desk in self.desks.values()
             if desk.trade is not None and desk.trade.held
         )
+
+    @property
+    def is_locked_by_drawdown(self) -> bool:
+        """Tell whether the governor has left no budget; then resuming counts the drawdown anew from where it is."""
+        view = self.account.view(self.ts)
+        return governor_factor(view.equity, view.equity_peak, self.gate.config.drawdown_steps) <= 0
 
     # -- bars --------------------------------------------------------------------------------------
     def on_bar(self, bar: BarClosed) -> Tick:
@@ -303,8 +310,9 @@ class Engine:
         self.ts = max(self.ts, event.ts_event)
         if isinstance(event, TradingResumed):
             self.account.stop_level = StopLevel.NONE
-            # Resuming accepts what was lost: the drawdown counts anew from here, or the governor would never let go.
-            self.account.peak = self.account.equity
+            if self.is_locked_by_drawdown:
+                # Only now does resuming accept the loss: the governor would never let go. A pause changes no peak.
+                self.account.peak = float(self.account.view(self.ts).equity)
             return self._tick(event)
         if event.level.severity > self.account.stop_level.severity:
             self.account.stop_level = event.level

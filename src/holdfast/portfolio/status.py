@@ -75,3 +75,4 @@ class Status(Record, frozen=True):
     bars: int
     digest: str
     journal_sequence: int
+    is_drawdown_locked: bool = False  # the governor has left no budget: resuming counts the drawdown anew

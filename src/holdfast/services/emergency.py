@@ -1,19 +1,26 @@
-"""The emergency stop as a use case: what a level promises, and the proof that it was kept."""
+"""The emergency stop as a use case: what a level promises, the proof that it was kept, and when it may be released."""
 
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import assert_never
+from typing import Final, assert_never
 
+from holdfast.core.errors import RefusedError
 from holdfast.core.record import Record
 from holdfast.domain.decision import StopLevel
 from holdfast.domain.order import Role
 from holdfast.domain.values import ZERO
 from holdfast.portfolio.status import Status
 
+DRAWDOWN_ANEW: Final = "the drawdown counts anew from here"
+"""What a release says when it accepts the loss that had locked the account."""
+
 
 class StopProof(Record, frozen=True):
-    """What is left after a stop. `is_proven` says that the level's promise holds; `note` says what is missing."""
+    """What is left after a stop, or a release of it.
+
+    `is_proven` says that the level's promise holds; `note` says what is missing, or why the level is a higher one.
+    """
 
     level: StopLevel
     is_proven: bool
@@ -24,17 +31,53 @@ class StopProof(Record, frozen=True):
     quote: str
     ts: int  # the market's time
     note: str = ""
+    is_drawdown_anew: bool = False  # the release accepted the loss
 
 
-def proof_of(status: Status, wanted: StopLevel) -> StopProof:
+def require_flat(status: Status) -> None:
+    """Let a release pass, unless the account is locked by a flatten that has not closed everything yet.
+
+    Raises
+    ------
+    RefusedError
+        The level is flatten, and a position or an entry is left.
+    """
+    if StopLevel(status.stop_level) is not StopLevel.FLATTEN:
+        return
+    entries = _entries_left(status)
+    if status.positions or entries:
+        raise RefusedError(
+            f"the account must be flat before flatten is released; still open: {len(status.positions)} positions"
+            f" and {entries} entries",
+            hint="let `holdfast run` close them with its next bars; when `holdfast positions` shows none, resume again",
+        )
+
+
+def stays_at(in_force: StopLevel, wanted: StopLevel) -> str:
+    """Return the sentence for a stop at `wanted` below the level in force; empty when it is not below it."""
+    if wanted is StopLevel.NONE or in_force.severity <= wanted.severity:
+        return ""
+    return f"the stop stays at {_words(in_force)}, above {_words(wanted)}: only a resume lowers it"
+
+
+def proof_of(status: Status, wanted: StopLevel, *, is_drawdown_anew: bool = False) -> StopProof:
     """Return what `status` proves about a stop at `wanted`."""
-    entries = sum(order.role == Role.ENTRY for order in status.orders)
+    entries = _entries_left(status)
     exposure = sum((abs(p.quantity) * p.price_last for p in status.positions), ZERO)
     in_force = StopLevel(status.stop_level)
-    note = _missing(wanted, in_force, entries, len(status.positions))
+    missing = _missing(wanted, in_force, entries, len(status.positions))
     return StopProof(
-        in_force, not note, len(status.orders), entries, len(status.positions), exposure, status.quote, status.ts, note
-    )
+        in_force, not missing, len(status.orders), entries, len(status.positions), exposure, status.quote, status.ts,
+        missing or stays_at(in_force, wanted), is_drawdown_anew,
+    )  # fmt: skip
+
+
+def _entries_left(status: Status) -> int:
+    return sum(order.role == Role.ENTRY for order in status.orders)
+
+
+def _words(level: StopLevel) -> str:
+    return level.value.replace("_", " ")
 
 
 def _missing(wanted: StopLevel, in_force: StopLevel, entries: int, positions: int) -> str:

@@ -66,6 +66,7 @@ def status_of(engine: Engine, run: RunStarted, decisions: Sequence[DecisionLine]
         bars=progress.bars,
         digest=progress.digest,
         journal_sequence=progress.journal_sequence,
+        is_drawdown_locked=engine.is_locked_by_drawdown,
     )
 
 

@@ -8,6 +8,7 @@ import msgspec
 from holdfast.core.errors import DomainError
 from holdfast.domain.decision import StopLevel
 from holdfast.portfolio.status import DecisionLine, OrderLine, PositionLine, Status
+from holdfast.services.emergency import require_flat
 from holdfast.services.standing import LimitLine
 
 D = Decimal
@@ -40,7 +41,7 @@ class StandingAgent:
         self.left, self.positions = groups, positions
         self.level = StopLevel.NONE
         self.asked: list[tuple[str, str, str]] = []
-        self.fails = False
+        self.fails = self.is_drawdown_locked = False
 
     def step(self) -> bool:
         if not self.left:
@@ -51,7 +52,8 @@ class StandingAgent:
         return True
 
     def status(self) -> Status:
-        return status(stop_level=self.level.value, positions=self.positions)
+        is_locked = self.is_drawdown_locked
+        return status(stop_level=self.level.value, positions=self.positions, is_drawdown_locked=is_locked)
 
     def decisions(self) -> Sequence[DecisionLine]:
         return ()
@@ -65,9 +67,11 @@ class StandingAgent:
     def stop(self, level: StopLevel, actor: str, reason: str) -> None:
         if self.fails:
             raise DomainError("the account is contradictory", hint="holdfast doctor")
-        self.level = level
+        if level.severity > self.level.severity:
+            self.level = level
         self.asked.append((level.value, actor, reason))
 
     def resume(self, actor: str, reason: str) -> None:
+        require_flat(self.status())
         self.level = StopLevel.NONE
         self.asked.append(("resume", actor, reason))

@@ -81,6 +81,28 @@ def test_pause_and_resume_are_answered_at_once(mailbox):
     assert agent.level is StopLevel.NONE
 
 
+def test_a_release_of_flatten_is_refused_until_the_account_is_flat(mailbox):
+    agent = StandingAgent(groups=0, positions=(POSITION,))
+    session = Session(agent, mailbox, 100_000)
+    mailbox.post(Request(Wish.STOP, StopLevel.FLATTEN))
+    answer = mailbox.post(Request(Wish.RESUME))
+    session.turn()
+    reply = answer.result(0)
+    assert reply.exit_code == 3
+    assert "must be flat" in reply.error
+    assert "holdfast run" in reply.hint
+    assert agent.level is StopLevel.FLATTEN
+
+
+@pytest.mark.parametrize("is_locked", [False, True])
+def test_a_release_tells_whether_the_drawdown_counts_anew(mailbox, is_locked):
+    agent = StandingAgent()
+    agent.is_drawdown_locked = is_locked
+    answer = mailbox.post(Request(Wish.RESUME))
+    Session(agent, mailbox, 1.0).turn()
+    assert answer.result(0).proof.is_drawdown_anew is is_locked
+
+
 def test_an_error_is_answered_and_does_not_end_the_loop(mailbox):
     agent = StandingAgent()
     agent.fails = True

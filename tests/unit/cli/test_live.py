@@ -12,6 +12,7 @@ from holdfast.cli.live.controls import Controls, Question
 from holdfast.cli.live.view import Frame, picture
 from holdfast.domain.decision import StopLevel
 from holdfast.interfaces.control.mailbox import Mailbox
+from holdfast.interfaces.control.messages import Request, Wish
 
 FRAME = Frame("recorded bars", "ma_crossover", 4.0, Decimal("0.20"))
 
@@ -60,49 +61,115 @@ def test_an_empty_account_can_be_drawn():
     assert "nothing decided yet" in text
 
 
-def test_p_pauses_and_resumes(agent, controls):
-    controls.press("p", StopLevel.NONE)
+def test_p_pauses_and_undoes_its_own_pause(agent, controls):
+    controls.press("p")
     assert agent.level is StopLevel.NO_ENTRIES
-    controls.press("p", StopLevel.NO_ENTRIES)
+    controls.press("p")
     assert agent.level is StopLevel.NONE
 
 
-def test_the_stop_menu_offers_three_levels(agent, controls):
-    controls.press("s1", StopLevel.NONE)
+@pytest.mark.parametrize("keys", ["p", "r"])
+@pytest.mark.parametrize("level", ["s1", "s2", "s3flatten", "ps1", "ps2"])
+def test_no_single_key_releases_a_stop_that_p_did_not_set(agent, controls, level, keys):
+    agent.positions = ()
+    controls.press(level)
+    pulled = agent.level
+    controls.press(keys)
+    assert agent.level is pulled
+    assert controls.question is Question.RESUME_WORD
+    assert "Type RESUME" in controls.prompt
+    controls.press("resumx")
+    assert agent.level is pulled
+    assert "not the word" in controls.prompt
+    controls.press(f"{keys}resume")
+    assert agent.level is StopLevel.NONE
+
+
+def test_p_does_not_undo_a_stop_that_came_through_the_socket_after_its_pause(agent):
+    mailbox = Mailbox()
+    session = Session(agent, mailbox, 4.0)
+    controls = Controls(session)
+    controls.press("p")
+    mailbox.post(Request(Wish.STOP, StopLevel.NO_ENTRIES, "cli:somebody", "wait for me"))
+    session.turn()
+    controls.press("p")
     assert agent.level is StopLevel.NO_ENTRIES
-    controls.press("s2", StopLevel.NO_ENTRIES)
+    assert controls.question is Question.RESUME_WORD
+
+
+def test_a_flattened_account_that_is_not_flat_stays_locked_and_says_why(agent, controls):
+    controls.press("s3flatten")
+    assert "RESUME" in controls.prompt
+    controls.press("rresume")
+    assert agent.level is StopLevel.FLATTEN
+    assert "must be flat" in controls.prompt
+
+
+def test_a_pause_does_not_accept_a_loss_and_a_release_that_does_announces_it(agent, controls):
+    agent.is_drawdown_locked = True
+    controls.press("pp")
+    assert agent.level is StopLevel.NO_ENTRIES
+    assert "the drawdown counts anew from here" in controls.prompt
+    controls.press("resume")
+    assert agent.level is StopLevel.NONE
+    assert "the drawdown counts anew from here" in controls.message
+
+
+def test_a_lock_by_drawdown_alone_is_shown_and_released_by_the_word(agent, controls):
+    agent.is_drawdown_locked = True
+    assert "DRAWDOWN LOCK" in drawn(agent.status())
+    controls.press("r")
+    assert agent.asked == []
+    controls.press("resume")
+    assert agent.asked == [("resume", "terminal", "resumed in the live view")]
+    agent.is_drawdown_locked = False
+    controls.press("r")
+    assert (controls.question, len(agent.asked)) == (Question.NONE, 1)
+    assert "DRAWDOWN LOCK" not in drawn(agent.status())
+
+
+def test_a_lower_stop_says_that_the_level_stays(agent, controls):
+    controls.press("s3flatten")
+    controls.press("s1")
+    assert "stays at flatten" in controls.prompt
+
+
+def test_the_stop_menu_offers_three_levels(agent, controls):
+    controls.press("s1")
+    assert agent.level is StopLevel.NO_ENTRIES
+    controls.press("s2")
     assert agent.level is StopLevel.REDUCE_ONLY
 
 
 def test_flatten_needs_the_word_letter_by_letter(agent, controls):
-    controls.press("s", StopLevel.NONE)
-    controls.press("3", StopLevel.NONE)
+    controls.press("s")
+    controls.press("3")
     assert controls.question is Question.FLATTEN_WORD
     for letter in "flattem":
-        controls.press(letter, StopLevel.NONE)
+        controls.press(letter)
     assert agent.level is StopLevel.NONE
     assert "not the word" in controls.prompt
-    controls.press("s3flax\x7ftten", StopLevel.NONE)
+    controls.press("s3flax\x7ftten")
     assert agent.level is StopLevel.FLATTEN
 
 
 @pytest.mark.parametrize("keys", ["s\x1b", "sx", "s3\x1b", "s3fl\r"])
 def test_a_question_can_be_left_without_harm(agent, controls, keys):
     for key in keys:
-        controls.press(key, StopLevel.NONE)
+        controls.press(key)
     assert controls.question is Question.NONE
     assert agent.asked == []
 
 
 def test_arrow_keys_are_no_commands(agent, controls):
-    controls.press("\x1b[A", StopLevel.NONE)
+    controls.press("\x1b[A")
     assert (agent.asked, controls.has_quit) == ([], False)
 
 
 def test_pace_hold_and_quit(controls):
-    controls.press("+", StopLevel.NONE)
+    controls.press("+")
     assert "8" in controls.message
-    controls.press(" ", StopLevel.NONE)
+    controls.press(" ")
     assert "stands still" in controls.message
-    controls.press("q", StopLevel.NONE)
+    controls.press("q")
     assert controls.has_quit

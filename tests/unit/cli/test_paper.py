@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from tests.unit.cli.conftest import Outcome
 
 from holdfast.cli.main import root
+from holdfast.engine.engine import Engine
 
 RUN = ("run", "--plain", "--pace", "100000", "--market", "synthetic", "--strategy", "ma_crossover")
 
@@ -110,13 +111,24 @@ def test_why_not_tells_the_conditions(ran, call):
     assert "is not traded by this agent" in unknown.err
 
 
-def test_a_stop_without_an_agent_is_recorded_and_honoured_by_the_next_start(ran, call):
+@pytest.fixture
+def held(ran: Outcome, call) -> Outcome:
+    """Let the copied home go on until something is held."""
+    for _ in range(60):
+        if call("positions", "--json").document["positions"]:
+            return ran
+        assert call(*RUN, "--bars", "5").code == 0
+    raise AssertionError("nothing was ever held")
+
+
+def test_a_stop_without_an_agent_is_recorded_and_honoured_by_the_next_start(held, call):
     plan = call("stop", "--flatten", "--dry-run", "--json").document
     assert plan["is_dry_run"]
     assert call("status", "--json").document["status"]["stop_level"] == "none"
     stopped = call("stop", "--flatten", "--yes", "--reason", "a test", "--json")
-    assert stopped.code == 0
+    assert stopped.code == 1
     assert stopped.document["proof"]["level"] == "flatten"
+    assert "holdfast run" in stopped.document["next"]
     again = call(*RUN, "--bars", "300")
     assert again.code == 0, again.err
     assert " entered: " not in again.out
@@ -126,6 +138,47 @@ def test_a_stop_without_an_agent_is_recorded_and_honoured_by_the_next_start(ran,
     assert call("resume", "--yes", "--json").document["proof"]["level"] == "none"
     assert call("status", "--json").document["status"]["stop_level"] == "none"
     assert call("journal", "replay").code == 0
+
+
+def test_a_flatten_that_is_only_recorded_says_what_is_open_and_is_not_released(held, call):
+    stopped = call("stop", "--level", "flatten", "--yes")
+    assert stopped.code == 1
+    assert "level flatten is recorded" in stopped.err
+    assert "still open: 1 positions" in stopped.err
+    assert "next: holdfast run" in stopped.err
+    for asked in (("resume", "--yes"), ("resume", "--dry-run")):
+        refused = call(*asked)
+        assert refused.code == 3
+        assert "must be flat" in refused.err
+        assert "holdfast run" in refused.err
+    lower = call("stop", "--level", "no-entries")
+    assert lower.code == 0
+    assert "stays at flatten, above no entries" in lower.out
+    assert "stays at flatten" in call("stop", "--level", "no-entries", "--dry-run").out
+    assert call("status", "--json").document["status"]["stop_level"] == "flatten"
+
+
+def test_a_release_above_a_pause_asks_for_the_typed_word(ran, call):
+    assert call("stop", "--level", "reduce-only", "--json").document["proof"]["level"] == "reduce_only"
+    refused = call("resume")
+    assert refused.code == 3
+    assert "RESUME" in refused.err
+    assert call("resume", "--yes").code == 0
+    assert call("stop").code == 0
+    assert call("resume").code == 0
+
+
+@pytest.mark.parametrize("is_locked", [False, True])
+def test_a_release_announces_that_the_drawdown_counts_anew(ran, call, monkeypatch, is_locked):
+    monkeypatch.setattr(Engine, "is_locked_by_drawdown", property(lambda engine: is_locked))
+    announced = "the drawdown counts anew from here"
+    assert (announced in call("resume", "--dry-run").out) is is_locked
+    assert call("resume", "--dry-run", "--json").document["is_drawdown_anew"] is is_locked
+    assert ("accepts the loss" in call("status").err) is is_locked
+    if is_locked:
+        assert announced in call("resume").err, "what accepts a loss asks for the word"
+    assert (announced in call("resume", "--yes").out) is is_locked
+    assert announced in " ".join(call("resume", "--help").out.split())
 
 
 def test_flatten_asks_for_the_typed_word(ran, call):

@@ -224,6 +224,29 @@ def test_a_lower_level_does_not_loosen_the_brake_and_resuming_releases_it():
     assert len(rig.all(Role.ENTRY)) == 1
 
 
+def test_a_pause_and_its_end_leave_the_peak_and_so_the_governor_alone():
+    rig = Rig({})
+    account = rig.engine.account
+    rig.bar()
+    account.peak = account.equity / 0.81  # 19 % below the peak: little budget, but some
+    peak = account.peak
+    rig.stop(StopLevel.NO_ENTRIES)
+    rig.resume()
+    assert account.peak == peak
+    assert not rig.engine.is_locked_by_drawdown
+
+
+def test_resuming_accepts_the_loss_once_the_governor_has_left_no_budget():
+    rig = Rig({})
+    account = rig.engine.account
+    rig.bar()
+    account.peak = account.equity / 0.8
+    assert rig.engine.is_locked_by_drawdown
+    rig.resume()
+    assert account.peak == account.equity
+    assert not rig.engine.is_locked_by_drawdown
+
+
 # -- opinions ------------------------------------------------------------------------------------------------
 def asked(on_silence: OnSilence = OnSilence.VETO) -> tuple[Rig, AskOpinion]:
     rig = Rig(engine=EngineConfig(opinion_timeout_ms=1_000, on_silence=on_silence))

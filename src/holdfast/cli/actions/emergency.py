@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import click
 
 from holdfast.app.standing import Standing
-from holdfast.cli.amounts import money
+from holdfast.cli.amounts import money, percent
 from holdfast.cli.confirmation import ask_for
 from holdfast.cli.given import Place, read
 from holdfast.cli.output import print_json
@@ -16,7 +16,7 @@ from holdfast.core.errors import ConfigurationError
 from holdfast.domain.decision import StopLevel
 from holdfast.interfaces.control.messages import Request, Wish
 from holdfast.portfolio.status import Status
-from holdfast.services.emergency import StopProof
+from holdfast.services.emergency import DRAWDOWN_ANEW, StopProof, require_flat, stays_at
 
 _LEVELS = {
     "no-entries": StopLevel.NO_ENTRIES, "reduce-only": StopLevel.REDUCE_ONLY, "flatten": StopLevel.FLATTEN,
@@ -51,7 +51,7 @@ def stop(options: Mapping[str, object]) -> int:
         Wish.STOP, level, _actor(), given.reason or "stopped from the command line", given.wait
     )  # fmt: skip
     proof, is_running = standing.stop(request)
-    return _show(given, proof, is_running=is_running)
+    return _show(given, proof, level, is_running=is_running)
 
 
 def resume(options: Mapping[str, object]) -> int:
@@ -59,48 +59,77 @@ def resume(options: Mapping[str, object]) -> int:
     given = read(options, StopOptions)
     standing = Standing(given.folder)
     before = standing.status()
+    require_flat(before)
     if given.is_dry_run:
         return _show_plan(given, before, StopLevel.NONE)
-    if StopLevel(before.stop_level) is StopLevel.FLATTEN and not given.is_confirmed:
-        ask_for(_RESUME_WORD, "The account was flattened and locked. Entries will be possible again.")
+    in_force = StopLevel(before.stop_level)
+    is_more_than_a_pause = in_force.severity > StopLevel.NO_ENTRIES.severity or before.is_drawdown_locked
+    if is_more_than_a_pause and not given.is_confirmed:
+        anew = f", and {DRAWDOWN_ANEW}" if before.is_drawdown_locked else ""
+        ask_for(_RESUME_WORD, f"The stop is at {_words(in_force)}. Entries will be possible again{anew}.")
     request = Request(
         Wish.RESUME, StopLevel.NONE, _actor(), given.reason or "resumed from the command line", given.wait
     )  # fmt: skip
     proof, is_running = standing.stop(request)
-    return _show(given, proof, is_running=is_running)
+    return _show(given, proof, StopLevel.NONE, is_running=is_running)
 
 
 def _show_plan(given: StopOptions, before: Status, level: StopLevel) -> int:
     cancels = [order.order_id for order in before.orders if order.role == "entry"]
     if level.severity < StopLevel.REDUCE_ONLY.severity:
         cancels = []
+    is_anew = level is StopLevel.NONE and before.is_drawdown_locked
     closes = [line.instrument_id for line in before.positions] if level is StopLevel.FLATTEN else []
     if given.is_json:
         plan = {"level_now": before.stop_level, "level_wanted": level, "cancels": cancels, "closes": closes}
-        print_json({"is_dry_run": True, **plan})
+        print_json({"is_dry_run": True, **plan, "is_drawdown_anew": is_anew})
     else:
-        click.echo(f"dry run: the stop would go from {before.stop_level} to {level.value}")
+        in_force = StopLevel(before.stop_level)
+        stays = stays_at(in_force, level)
+        click.echo(f"dry run: {stays or f'the stop would go from {_words(in_force)} to {_words(level)}'}")
+        if is_anew:
+            click.echo(f"would accept the loss of {percent(before.drawdown)}: {DRAWDOWN_ANEW}")
         click.echo(f"would cancel: {', '.join(cancels) or 'nothing'}")
         click.echo(f"would close: {', '.join(closes) or 'nothing'}")
     return 0
 
 
-def _show(given: StopOptions, proof: StopProof, *, is_running: bool) -> int:
+def _show(given: StopOptions, proof: StopProof, wanted: StopLevel, *, is_running: bool) -> int:
+    upcoming = "" if proof.is_proven else _next(proof, wanted, is_running=is_running)
     if given.is_json:
-        print_json({"is_running": is_running, "proof": proof})
-    else:
-        where = (
-            "the running agent" if is_running else "written into the journal; the next `holdfast run` begins with it"
-        )
-        click.echo(f"stop level {proof.level.value.replace('_', ' ')} ({where})")
-        click.echo(
-            f"left: {proof.orders_left} orders ({proof.entries_left} entries), {proof.positions_left} positions,"
-            f" exposure {money(proof.exposure_left)} {proof.quote}"
-        )
-        if not proof.is_proven:
-            click.echo(f"not yet proven: {proof.note}")
-    # Without an agent nothing can fill, and what was asked for is recorded: that is all that can be had.
-    return 0 if proof.is_proven or not is_running else 1
+        print_json({"is_running": is_running, "proof": proof, "next": upcoming})
+        return 0 if proof.is_proven else 1
+    where = "the running agent" if is_running else "written into the journal; the next `holdfast run` begins with it"
+    click.echo(f"stop level {_words(proof.level)} ({where})")
+    click.echo(
+        f"left: {proof.orders_left} orders ({proof.entries_left} entries), {proof.positions_left} positions,"
+        f" exposure {money(proof.exposure_left)} {proof.quote}"
+    )
+    if proof.is_drawdown_anew:
+        click.echo(f"the loss is accepted: {DRAWDOWN_ANEW}")
+    if proof.is_proven:
+        if proof.note:
+            click.echo(proof.note)
+        return 0
+    click.echo(
+        f"not yet proven: level {_words(proof.level)} is recorded; still open: {proof.positions_left} positions"
+        f" and {proof.entries_left} entries ({proof.note})",
+        err=True,
+    )
+    click.echo(f"next: {upcoming}", err=True)
+    return 1
+
+
+def _next(proof: StopProof, wanted: StopLevel, *, is_running: bool) -> str:
+    if proof.level.severity < wanted.severity:
+        return "pull the stop again, and look at holdfast status"
+    if is_running:
+        return "holdfast status, after the next bar"
+    return "holdfast run, which goes on with the stop and ends what is open with its first bars; then holdfast status"
+
+
+def _words(level: StopLevel) -> str:
+    return level.value.replace("_", " ")
 
 
 def _actor() -> str:

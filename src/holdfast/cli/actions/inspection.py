@@ -16,6 +16,7 @@ from holdfast.core.errors import ConfigurationError
 from holdfast.domain.decision import StopLevel
 from holdfast.portfolio.explain import Explanation
 from holdfast.portfolio.status import DecisionLine, PositionLine, Status
+from holdfast.services.emergency import DRAWDOWN_ANEW
 from holdfast.services.inspection import why_not_of
 from holdfast.services.standing import LimitLine
 
@@ -159,6 +160,8 @@ def _say_mode(status: Status, *, is_running: bool) -> None:
     click.echo(click.style(f"{status.mode} agent, {state}, market time {minute(status.ts)} UTC", bold=True))
     if StopLevel(status.stop_level) is not StopLevel.NONE:
         warn(f"the emergency stop is at {status.stop_level.replace('_', ' ')}; holdfast resume releases it")
+    if status.is_drawdown_locked:
+        warn(f"the drawdown leaves no risk budget; holdfast resume accepts the loss: {DRAWDOWN_ANEW}")
 
 
 def _print_positions(lines: Sequence[PositionLine]) -> None:

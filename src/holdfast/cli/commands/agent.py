@@ -30,7 +30,8 @@ def run(**options: object) -> int:
     Without options it trades recorded bars from market/ in HOLDFAST_DATA, or from ../shared/data/market where that
     exists, or else the built-in synthetic market. The state survives: the next `run` goes on where this one ended.
 
-    Keys in the live view: p pause or resume entries, s stop menu, + and - pace, space hold the market, q quit.
+    Keys in the live view: p pause entries and undo it, r resume (asks for the word RESUME), s stop menu, + and - pace,
+    space hold the market, q quit.
     """
     return perform("agent:run", options)
 

@@ -26,7 +26,8 @@ def stop(**options: object) -> int:
     """Pull the emergency stop; the answer proves what is left.
 
     no-entries: positions and their stops stay, nothing new is opened. reduce-only: resting entries are canceled,
-    too. flatten: every position is closed at the market and the account is locked until `holdfast resume`.
+    too. flatten: every position is closed at the market and the account is locked until `holdfast resume`. A stop only
+    ever raises the level. Exit code 1: the level is recorded, and what it promises is not proven yet.
     """
     return perform("emergency:stop", options)
 
@@ -38,5 +39,10 @@ def stop(**options: object) -> int:
 @_wait
 @reading
 def resume(**options: object) -> int:
-    """Release the emergency stop, so that entries are possible again."""
+    """Release the emergency stop, so that entries are possible again.
+
+    After flatten the account must be flat first. Above no-entries, the typed word RESUME is asked for. Where the
+    drawdown governor has left no risk budget, resuming accepts the loss: the drawdown counts anew from here. Otherwise
+    the drawdown goes on counting from the same peak.
+    """
     return perform("emergency:resume", options)

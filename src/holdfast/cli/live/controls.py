@@ -5,9 +5,11 @@ from __future__ import annotations
 from enum import StrEnum
 
 from holdfast.app.session import Session
+from holdfast.core.errors import RefusedError
 from holdfast.domain.decision import StopLevel
+from holdfast.services.emergency import DRAWDOWN_ANEW, stays_at
 
-FLATTEN_WORD = "FLATTEN"
+FLATTEN_WORD, RESUME_WORD = "FLATTEN", "RESUME"
 _LEVELS = {"1": StopLevel.NO_ENTRIES, "2": StopLevel.REDUCE_ONLY, "3": StopLevel.FLATTEN}
 
 
@@ -17,6 +19,7 @@ class Question(StrEnum):
     NONE = "none"
     STOP_LEVEL = "stop_level"
     FLATTEN_WORD = "flatten_word"
+    RESUME_WORD = "resume_word"
 
 
 class Controls:
@@ -29,8 +32,8 @@ class Controls:
         self.message = ""
         self.has_quit = False
 
-    def press(self, keys: str, level: StopLevel) -> None:
-        """Take what was typed while `level` was in force."""
+    def press(self, keys: str) -> None:
+        """Take what was typed."""
         if keys.startswith("\x1b"):  # Escape, and arrows: they answer no question
             self._close("")
             return
@@ -39,9 +42,11 @@ class Controls:
                 case Question.STOP_LEVEL:
                     self._choose(key)
                 case Question.FLATTEN_WORD:
-                    self._spell(key)
+                    self._spell(key, FLATTEN_WORD)
+                case Question.RESUME_WORD:
+                    self._spell(key, RESUME_WORD)
                 case Question.NONE:
-                    self._command(key, level)
+                    self._command(key)
 
     @property
     def prompt(self) -> str:
@@ -51,20 +56,32 @@ class Controls:
                 return "STOP  1 no entries · 2 reduce only · 3 flatten everything · Esc back"
             case Question.FLATTEN_WORD:
                 return f"Close every position at the market and lock? Type {FLATTEN_WORD}: {self.typed}_   Esc back"
+            case Question.RESUME_WORD:
+                return f"{self._release}? Type {RESUME_WORD}: {self.typed}_   Esc back"
             case Question.NONE:
                 return self.message
 
-    def _command(self, key: str, level: StopLevel) -> None:
+    @property
+    def _level(self) -> StopLevel:
+        return StopLevel(self._session.agent.status().stop_level)
+
+    @property
+    def _release(self) -> str:
+        status = self._session.agent.status()
+        level = StopLevel(status.stop_level)
+        what = "Resume" if level is StopLevel.NONE else f"Release {_words(level)}"
+        return f"{what}: {DRAWDOWN_ANEW}" if status.is_drawdown_locked else what
+
+    def _command(self, key: str) -> None:
         session = self._session
         match key.lower():
             case "q":
                 self.has_quit = True
-            case "p" if level is StopLevel.NONE:
-                session.stop(StopLevel.NO_ENTRIES, "paused in the live view")
+            case "p" if self._level is StopLevel.NONE:
+                session.pause("paused in the live view")
                 self.message = "entries are paused; p resumes"
             case "p" | "r":
-                session.resume("resumed in the live view")
-                self.message = "entries are possible again"
+                self._unlock()
             case "s":
                 self.question = Question.STOP_LEVEL
             case "+" | "=":
@@ -79,6 +96,26 @@ class Controls:
             case _:
                 self.message = ""
 
+    def _unlock(self) -> None:
+        """Undo the view's own pause; ask for the word before anything that takes more back than that."""
+        status = self._session.agent.status()
+        level = StopLevel(status.stop_level)
+        is_own_pause = self._session.is_paused_here and level is StopLevel.NO_ENTRIES
+        if status.is_drawdown_locked or not (is_own_pause or level is StopLevel.NONE):
+            self.question, self.typed = Question.RESUME_WORD, ""
+        elif is_own_pause:
+            self._resume()
+        else:
+            self.message = "nothing is stopped"
+
+    def _resume(self) -> None:
+        try:
+            is_anew = self._session.resume("resumed in the live view")
+        except RefusedError as error:
+            self._close(str(error))
+            return
+        self._close(f"entries are possible again; {DRAWDOWN_ANEW}" if is_anew else "entries are possible again")
+
     def _choose(self, key: str) -> None:
         level = _LEVELS.get(key)
         if level is None:
@@ -87,22 +124,29 @@ class Controls:
             self.question, self.typed = Question.FLATTEN_WORD, ""
         else:
             self._session.stop(level, "stopped in the live view")
-            self._close(f"stopped: {level.value.replace('_', ' ')}; p resumes")
+            stays = stays_at(self._level, level)
+            self._close(stays or f"stopped: {_words(level)}; r and the word {RESUME_WORD} release it")
 
-    def _spell(self, key: str) -> None:
+    def _spell(self, key: str, word: str) -> None:
         if key in ("\x7f", "\b"):
             self.typed = self.typed[:-1]
             return
         if key not in "\r\n":
             self.typed += key.upper()
             # A wrong letter ends nothing yet: the letters after it must not be taken for commands.
-            if len(self.typed) < len(FLATTEN_WORD):
+            if len(self.typed) < len(word):
                 return
-        if self.typed == FLATTEN_WORD:
-            self._session.stop(StopLevel.FLATTEN, "flattened in the live view")
-            self._close("flattening: exits fill with the next bar; entries stay locked until p")
+        if self.typed != word:
+            self._close("that was not the word; nothing was done")
+        elif word == RESUME_WORD:
+            self._resume()
         else:
-            self._close("that was not the word; nothing was closed")
+            self._session.stop(StopLevel.FLATTEN, "flattened in the live view")
+            self._close(f"flattening: exits fill with the next bar; then r and the word {RESUME_WORD} unlock entries")
 
     def _close(self, message: str) -> None:
         self.question, self.typed, self.message = Question.NONE, "", message
+
+
+def _words(level: StopLevel) -> str:
+    return level.value.replace("_", " ")

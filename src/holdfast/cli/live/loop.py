@@ -15,7 +15,6 @@ from holdfast.cli.amounts import minute
 from holdfast.cli.live.controls import Controls
 from holdfast.cli.live.keyboard import Keyboard
 from holdfast.cli.live.view import Frame, picture
-from holdfast.domain.decision import StopLevel
 from holdfast.portfolio.status import DecisionLine
 
 _FRAMES_PER_SECOND = 10
@@ -42,7 +41,7 @@ def show(session: Session, frame: Frame, is_over: Callable[[], bool] = lambda: F
                 )  # fmt: skip
             keys = keyboard.read(min(wait, 1.0 / _FRAMES_PER_SECOND))
             if keys:
-                controls.press(keys, StopLevel(status.stop_level))
+                controls.press(keys)
                 status, shown = session.agent.status(), 0.0
 
 

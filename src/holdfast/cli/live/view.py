@@ -56,6 +56,9 @@ def _head(status: Status, frame: Frame) -> RenderableType:
     if level is not StopLevel.NONE:
         first.append(" ")
         first.append(f" STOP: {level.value.replace('_', ' ')} ", style="bold white on red")
+    if status.is_drawdown_locked:
+        first.append(" ")
+        first.append(" DRAWDOWN LOCK ", style="bold white on red")
     first.append(f"  {minute(status.ts)} UTC", style="bold")
     state = "ended" if frame.has_ended else "standing still" if frame.is_held else f"{frame.pace:g} bars/s"
     first.append(f"  {state}", style=_WARN if frame.is_held or frame.has_ended else _DIM)
@@ -123,7 +126,7 @@ def _decisions(status: Status) -> RenderableType:
 
 
 def _foot(frame: Frame) -> RenderableType:
-    keys = Text("p pause/resume   s stop   + - pace   space hold   q quit", style=_DIM)
+    keys = Text("p pause  r resume  s stop  + - pace  space hold  q quit", style=_DIM)
     return Group(keys, Text(frame.prompt or " ", style="bold yellow"))
 
 
