@@ -200,7 +200,7 @@ def strategy_source(name: str) -> SourceText | None:
     """Return the source of the strategy `name`, None where it cannot be had (an installed one without source)."""
     path, colon, _ = name.rpartition(":")
     if colon and path.endswith(".py"):
-        return SourceText(path, Path(path).read_text("utf-8"))
+        return SourceText(path, Path(path).read_text("utf-8")) if Path(path).is_file() else None
     found: object = BUILT_IN[name].step if name in BUILT_IN else None
     if found is None:
         points = [point for point in entry_points(group=GROUP) if point.name == name]

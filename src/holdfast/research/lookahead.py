@@ -61,16 +61,25 @@ class LookaheadReport(Record, frozen=True):
     signals: int
     runs: int
     findings: tuple[Finding, ...]
+    is_complete: bool = True  # False: the time was up, or the source was refused before anything ran
 
     @property
     def is_clean(self) -> bool:
-        """Tell whether nothing was found that condemns."""
-        return not any(finding.is_fault for finding in self.findings)
+        """Tell whether everything was looked at, and nothing was found that condemns."""
+        return self.is_complete and not self._is_faulty
+
+    @property
+    def _is_faulty(self) -> bool:
+        return any(finding.is_fault for finding in self.findings)
 
     def sentences(self) -> tuple[str, ...]:
         """Return the result for a person, the verdict first."""
-        verdict = "does not look ahead, as far as this can show" if self.is_clean else "must not be trusted"
-        lines = [f"{self.strategy} {verdict}: {self.runs} runs over up to {self.bars} bars, {self.signals} signals."]
+        if self.is_clean:
+            verdict = "does not look ahead, as far as this can show"
+        else:
+            verdict = "must not be trusted" if self._is_faulty else "is not judged yet"
+        done = f"{self.runs} runs over up to {self.bars} bars, {self.signals} signals."
+        lines = [f"{self.strategy} {verdict}: {done if self.runs else 'its source is refused, so it was not run.'}"]
         for found in self.findings:
             where = f"line {found.line}: " if found.line else ""
             lines.append(f"{found.kind.value} ({found.test}): {where}{found.sentence}")
@@ -89,6 +98,14 @@ class _Run:
         return [(i, said[0]) for i, said in enumerate(self.said) if said is not None and said[0]]
 
 
+def refused_source(strategy: str, sources: Sequence[SourceText]) -> LookaheadReport | None:
+    """Return the report on a strategy whose source is refused, None when it may be run; nothing of it is run here."""
+    found = tuple(finding for source in sources for finding in audit_source(source))
+    if not any(finding.is_fault for finding in found):
+        return None
+    return LookaheadReport(strategy, 0, 0, 0, found, is_complete=False)
+
+
 def check_lookahead(
     make: Factory,
     bars: Sequence[BarClosed] | BarSeries,
@@ -96,6 +113,7 @@ def check_lookahead(
     *,
     effort: int = BARS_FED_MAX,
     seed: int = 1,
+    goes_on: Callable[[int], bool] | None = None,
 ) -> LookaheadReport:
     """Return whether the strategies that `make` makes see the future.
 
@@ -107,6 +125,8 @@ def check_lookahead(
         What the strategy's code is; without it only its behaviour is judged.
     effort
         About how many bars to feed in all the runs with another future.
+    goes_on
+        Asked before each bar with the number of runs so far; False ends the check, which then proves nothing.
 
     Raises
     ------
@@ -117,35 +137,60 @@ def check_lookahead(
         raise DataError("a look-ahead check needs bars, found none")
     given = bars_of(bars.slice(0, min(len(bars), BARS_MAX))) if isinstance(bars, BarSeries) else bars[:BARS_MAX]
     audited = [finding for source in sources for finding in audit_source(source)]
-    return _Check(make, list(given), audited, effort, seed).report()
+    check = _Check(make, list(given), audited, effort, seed)
+    check.goes_on = goes_on
+    return check.report()
+
+
+class _TimeUpError(Exception):
+    """Whoever asked for the check does not want to wait any longer."""
 
 
 class _Check:
     def __init__(self, make: Factory, bars: list[BarClosed], audited: list[Finding], effort: int, seed: int) -> None:
-        self.make, self.audited, self.effort, self.seed = make, audited, effort, seed
+        self.make, self.bars, self.audited, self.effort, self.seed = make, bars, audited, effort, seed
+        self.goes_on: Callable[[int], bool] | None = None
         self.runs = 0
         self.name = ""
-        self.whole = self.play(bars, len(bars))
-        signals = self.whole.signals
-        enough = signals[SIGNALS_WANTED - 1][0] + 2 if len(signals) >= SIGNALS_WANTED else len(bars)
-        self.bars = bars[: max(BARS_MIN, enough)]
-        self.base = self.whole.said[: len(self.bars)]
-        self.base_signals = [(i, action) for i, action in signals if i < len(self.bars)]
+        self.base: list[Said | None] = []
+        self.base_signals: list[tuple[int, str]] = []
 
     def report(self) -> LookaheadReport:
         found = list(self.audited)
-        found += [Finding(FindingKind.EXPOSED, test, text) for test, text in self.whole.faults.items()]
-        found += self._passed_prices()
-        found += self._repeated()
-        found += self._in_company()
-        found += self._other_futures()
-        found += self._other_dates()
-        found += self._other_prices()
-        found += self._blind()
+        is_complete = True
+        try:
+            for finding in self._look():
+                found.append(finding)  # noqa: PERF402  # one at a time: what was found before the time is up counts
+        except _TimeUpError:
+            is_complete = False
+            text = f"The time was up in run {self.runs}: let it look at fewer bars, or make it quicker."
+            found.append(Finding(FindingKind.NOTED, "time", text))
+        return LookaheadReport(
+            self.name, len(self.bars), len(self.base_signals), self.runs, tuple(found), is_complete
+        )  # fmt: skip
+
+    def _look(self) -> Iterator[Finding]:
+        whole = self.play(self.bars, len(self.bars))
+        signals = whole.signals
+        enough = signals[SIGNALS_WANTED - 1][0] + 2 if len(signals) >= SIGNALS_WANTED else len(self.bars)
+        self.bars = self.bars[: max(BARS_MIN, enough)]
+        self.base = whole.said[: len(self.bars)]
+        self.base_signals = [(i, action) for i, action in signals if i < len(self.bars)]
+        yield from (Finding(FindingKind.EXPOSED, test, text) for test, text in whole.faults.items())
+        yield from self._passed_prices()
+        yield from self._repeated()
+        yield from self._in_company()
+        yield from self._other_futures()
+        yield from self._other_dates()
+        yield from self._other_prices()
+        yield from self._blind()
         if len(self.base_signals) < SIGNALS_FEW:
             text = f"It gave {len(self.base_signals)} signal(s) in {len(self.bars)} bars: too few to show much."
-            found.append(Finding(FindingKind.NOTED, "signals", text))
-        return LookaheadReport(self.name, len(self.bars), len(self.base_signals), self.runs, tuple(found))
+            yield Finding(FindingKind.NOTED, "signals", text)
+
+    def _wait(self) -> None:
+        if self.goes_on is not None and not self.goes_on(self.runs):
+            raise _TimeUpError
 
     def play(self, bars: list[BarClosed], count: int) -> _Run:
         """Feed the first `count` of `bars` to a new instance; the others lie in reach of whoever looks."""
@@ -156,7 +201,10 @@ class _Check:
             strategy = self.make(bars[0].instrument_id)
             self.name = strategy.name
             for index in range(count):
+                self._wait()
                 _take(strategy, bars[index], run, given)
+        except _TimeUpError:
+            raise
         # top of task: the user's strategy runs here; that it raised is part of what it said.
         except Exception as error:
             run.said.append((f"raises {type(error).__name__}", 0.0, 0.0, 0.0, 0.0, 0.0))
@@ -185,8 +233,11 @@ class _Check:
         try:
             strategy, company = self.make(self.bars[0].instrument_id), self.make(self.bars[0].instrument_id)
             for index in range(len(self.bars)):
+                self._wait()
                 _take(company, other[index], beside, [])
                 _take(strategy, self.bars[index], run, [])
+        except _TimeUpError:
+            raise
         # top of task: two of the user's strategies run here; that one raised is part of what it said.
         except Exception as error:
             run.said.append((f"raises {type(error).__name__}", 0.0, 0.0, 0.0, 0.0, 0.0))

@@ -172,7 +172,7 @@ def test_a_missing_an_empty_a_cut_and_a_corrupt_file_are_refused(call, candles, 
         assert "next: " in outcome.err
         assert "Traceback" not in outcome.err
     missing = call("backtest", "--data", tmp_path / "none.parquet", *BASE)
-    assert missing.code == 1
+    assert missing.code == 2  # an argument is wrong, not a file
     assert "there is no such file" in missing.err
     empty = tmp_path / "empty"
     empty.mkdir()
@@ -245,3 +245,32 @@ def test_a_strategy_that_returns_no_signal_is_told_what_to_return(call, candles,
     assert outcome.code == 2
     assert f"on_bar of Wrong returned {kind}; return a signal (enter_long(...)) or None" in outcome.err
     assert "fault of holdfast" not in outcome.err
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_a_strategy_whose_source_is_refused_is_not_run(call, candles, tmp_path, form):
+    path, ran = tmp_path / "peeks.py", tmp_path / "ran"
+    path.write_text(
+        f"import gc\nfrom holdfast.strategies.free import FreeStrategy\nopen({str(ran)!r}, 'w').close()\n"
+        "class Peeks(FreeStrategy):\n    def on_bar(self, bar):\n        gc.get_objects()\n"
+    )
+    arguments = ("--data", candles, "--timeframe", "1h", "--strategy", f"{path}:Peeks", "--check-lookahead")
+    outcome = call("backtest", *arguments, *form)
+    assert outcome.code == 1
+    assert not ran.exists()
+    if form:
+        assert outcome.document["is_clean"] is False
+        assert [check["instrument"] for check in outcome.document["checks"]] == ["BTC/USDT.BINANCE"]
+    else:
+        assert "must not be trusted: its source is refused, so it was not run." in outcome.out
+        assert "line 1: " in outcome.out
+
+
+def test_a_lookahead_check_of_a_slow_strategy_ends_and_proves_nothing(call, candles, monkeypatch):
+    monkeypatch.setattr("holdfast.cli.actions.lookahead._SECONDS_MAX", 0.0)
+    outcome = call(
+        "backtest", "--data", candles, "--timeframe", "1h", "--strategy", "ma_crossover", "--check-lookahead"
+    )
+    assert outcome.code == 1
+    assert "is not judged yet" in outcome.out
+    assert "The time was up" in outcome.out

@@ -15,11 +15,10 @@ from holdfast.app.backtest import FinishedBacktest
 from holdfast.app.backtest import backtest as run_one
 from holdfast.app.market import TradedMarket, find_source, open_market
 from holdfast.app.settings import Settings, flag, load_settings
-from holdfast.app.strategies import strategy_factory, strategy_source
+from holdfast.cli.actions.lookahead import show_lookahead
 from holdfast.cli.given import Place, parameters, read
 from holdfast.cli.output import Json, print_json, warn
 from holdfast.core.errors import ConfigurationError
-from holdfast.research.lookahead import check_lookahead
 from holdfast.research.report import performance_json, performance_lines, trade_lines
 
 
@@ -48,7 +47,7 @@ def backtest(options: Mapping[str, object]) -> int:
     settings = _settings(given)
     market = _market(given, settings)
     if given.is_lookahead_checked:
-        return _check_lookahead(given, settings, market)
+        return show_lookahead(settings.strategy, market.series, is_json=given.is_json)
     if given.trades_file:
         _require_writable(Path(given.trades_file))
     groups = max(len(series) for series in market.series)
@@ -63,25 +62,6 @@ def backtest(options: Mapping[str, object]) -> int:
     else:
         _report(finished, market)
     return 0
-
-
-def _check_lookahead(given: BacktestOptions, settings: Settings, market: TradedMarket) -> int:
-    factory = strategy_factory(settings.strategy.name, settings.strategy.parameters)
-    source = strategy_source(settings.strategy.name)
-    reports = [check_lookahead(factory, series, () if source is None else (source,)) for series in market.series]
-    is_clean = all(report.is_clean for report in reports)
-    if given.is_json:
-        checked = [
-            {"instrument": series.instrument_id, "is_clean": report.is_clean, "report": report}
-            for series, report in zip(market.series, reports, strict=True)
-        ]
-        print_json({"is_clean": is_clean, "checks": checked})
-    else:
-        for series, report in zip(market.series, reports, strict=True):
-            click.echo(click.style(series.instrument_id, bold=True))
-            for sentence in report.sentences():
-                click.echo(f"  {sentence}")
-    return 0 if is_clean else 1
 
 
 def _settings(given: BacktestOptions) -> Settings:
