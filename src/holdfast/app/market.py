@@ -162,7 +162,7 @@ def _load(home: Home, source: Path, name: str, length: Timeframe, file_format: s
     if source == home.bars:
         return _from_store(home, name, length)
     if not source.exists():
-        raise DataError(
+        raise ConfigurationError(
             f"{source}: there is no such file or folder",
             hint="check the path, or set HOLDFAST_DATA to the folder that contains market/, or take synthetic",
         )

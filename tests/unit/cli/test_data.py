@@ -82,3 +82,43 @@ def test_wrong_arguments_are_named(call, candles):
     assert "magic" in call("data", "import", candles, "--repair", "magic").err
     assert call("data", "import", candles, "--timeframe", "9h").code == 2
     assert call("data", "import").code == 2
+
+
+def newest_first(path, swap=()):
+    columns = wandering(40)
+    rows = [[columns[name][index] for name in columns] for index in reversed(range(40))]
+    if swap:
+        rows[swap[0]], rows[swap[1]] = rows[swap[1]], rows[swap[0]]
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["timestamp", "open", "high", "low", "close", "volume"])
+        writer.writerows(rows)
+    return path
+
+
+def test_rows_that_come_newest_first_are_reversed_and_that_is_said(call, tmp_path):
+    path = newest_first(tmp_path / "Binance_BTCUSDT_1h.csv")
+    said = "rows were newest first and have been reversed"
+    assert f"note: {path.name}: {said}" in call("data", "import", path).out
+    finding = call("data", "import", path, "--json").document["findings"][0]
+    assert finding["report"]["notes"] == [f"{path.name}: {said}"]
+    arguments = ("backtest", "--data", path, "--timeframe", "1h", "--strategy", "ma_crossover")
+    assert said in call(*arguments).err
+    assert any(said in note for note in call(*arguments, "--json").document["notes"])
+    assert any(
+        said in note for note in call("backtest", "--data", tmp_path, *arguments[3:], "--json").document["notes"]
+    )
+
+
+def test_any_other_disorder_is_refused(call, tmp_path):
+    outcome = call("data", "import", newest_first(tmp_path / "Binance_BTCUSDT_1h.csv", (3, 7)))
+    assert outcome.code == 1
+    assert "not in the order of time" in outcome.err
+
+
+def test_a_file_that_is_not_there_is_called_that(call, tmp_path):
+    for text in ("/nope.csv", tmp_path / "none.csv", "/nope.parquet", "/nope"):
+        for command in ("import", "verify"):
+            outcome = call("data", command, text)
+            assert "there is no such file" in outcome.err, (text, outcome.err)
+            assert outcome.code == 1

@@ -38,6 +38,7 @@ _ORDER: dict[str, tuple[str, ...]] = {
 }
 _GATEIO_BASE_VOLUME = 6
 _VALUES = ("open", "high", "low", "close", "volume")
+REVERSED = "rows were newest first and have been reversed"
 
 
 def read_candles(
@@ -47,9 +48,21 @@ def read_candles(
     layout: str = AUTO,
     repair: frozenset[Repair] = frozenset(),
 ) -> BarSeries:
-    """Return the file as a validated and labelled series, numbers as they stand in the file.
+    """Return the series of `read_noted`, without its notes."""
+    return read_noted(path, instrument_id, timeframe, layout, repair)[0]
 
-    A file whose rows run strictly backwards (newest first, as several exports do) is turned around: that loses nothing.
+
+def read_noted(
+    path: Path,
+    instrument_id: InstrumentId | None = None,
+    timeframe: Timeframe | None = None,
+    layout: str = AUTO,
+    repair: frozenset[Repair] = frozenset(),
+) -> tuple[BarSeries, tuple[str, ...]]:
+    """Return the file as a validated and labelled series, numbers as they stand in it, and notes on what was done.
+
+    A file whose rows run strictly backwards (newest first, as several exports do) is turned around: that loses
+    nothing, and a note says so.
 
     Parameters
     ----------
@@ -77,6 +90,7 @@ def read_candles(
     places = _places(path, table, layout)
     ts = csv_text.times(path, table, places["ts"])
     values = {role: csv_text.floats(path, table, places[role], role) for role in _VALUES}
+    notes = (f"{path.name}: {REVERSED}",) if len(ts) > 1 and (np.diff(ts) < 0).all() else ()
     order = _order(path, ts, values, table.lines, repair)
     ts, lines = ts[order], table.lines[order]
     timeframe = timeframe or (name.timeframe if name else None) or timeframe_of(ts, path.name)
@@ -87,7 +101,7 @@ def read_candles(
         validate(series)
     except BarError as error:
         raise DataError(f"{path.name}: line {lines[error.row]}: {error}", hint=error.hint) from error
-    return label(series)
+    return label(series), notes
 
 
 def _places(path: Path, table: Table, layout: str) -> dict[str, int]:

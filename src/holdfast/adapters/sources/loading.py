@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from holdfast.adapters.sources import csv_candles, parquet_candles
-from holdfast.adapters.sources.columns import Repair
+from holdfast.adapters.sources.columns import Repair, require_file
 from holdfast.adapters.sources.file_names import CANDLES, MARK, FileName, read_name
 from holdfast.adapters.storage.parquet.store import is_bar_file, iter_bar_file, read_bar_file
 from holdfast.core.errors import ConfigurationError, DataError
@@ -33,6 +33,15 @@ class LoadedBars:
 
     series: BarSeries
     report: QualityReport
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What one file holds, and what had to be done to it."""
+
+    path: Path
+    series: BarSeries
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,7 +89,8 @@ def load_bars(
     if path.is_dir():
         series, notes = _from_folder(path, instrument, timeframe, file_format, repair)
     else:
-        series, notes = _from_file(path, instrument, None, file_format, repair), []
+        part = _from_file(path, instrument, None, file_format, repair)
+        series, notes = part.series, list(part.notes)
     if about_volume := volume_note(series):
         notes.append(about_volume)
     if timeframe is not None and timeframe is not series.timeframe:
@@ -123,17 +133,19 @@ def available(folder: Path) -> dict[InstrumentId, list[Timeframe]]:
 
 def _from_file(
     path: Path, instrument: str | None, timeframe: Timeframe | None, file_format: str, repair: frozenset[Repair]
-) -> BarSeries:
+) -> _Read:
+    require_file(path)
     name = read_name(path)
     instrument_id = _given(instrument, name, path) if instrument else None
     # The file's own timeframe, where its name or its times say it: the one that is asked for may be coarser.
     own = timeframe or (name.timeframe if name else None)
     if file_format == PARQUET or (file_format == AUTO and path.suffix == ".parquet"):
         if is_bar_file(path):
-            return _renamed(read_bar_file(path), instrument_id)
-        return parquet_candles.read_candles(path, instrument_id, own)
+            return _Read(path, _renamed(read_bar_file(path), instrument_id))
+        return _Read(path, parquet_candles.read_candles(path, instrument_id, own))
     layout = csv_candles.AUTO if file_format == AUTO else file_format
-    return csv_candles.read_candles(path, instrument_id, own, layout, repair)
+    series, notes = csv_candles.read_noted(path, instrument_id, own, layout, repair)
+    return _Read(path, series, notes)
 
 
 def _renamed(series: BarSeries, name: InstrumentId | None) -> BarSeries:
@@ -163,7 +175,7 @@ def _from_folder(
     wanted = _match(InstrumentId(instrument) if instrument else None, list(there), folder)
     source = _source_timeframe(wanted, there[wanted], timeframe)
     paths = [part.path for part in _parts(folder) if part.id == wanted and part.timeframe is source]
-    return _joined([(path, _from_file(path, None, source, file_format, repair)) for path in paths])
+    return _joined([_from_file(path, None, source, file_format, repair) for path in paths])
 
 
 def _parts(folder: Path) -> list[_Part]:
@@ -210,21 +222,22 @@ def _source_timeframe(name: InstrumentId, there: list[Timeframe], wanted: Timefr
     return usable[-1]
 
 
-def _joined(found: list[tuple[Path, BarSeries]]) -> tuple[BarSeries, list[str]]:
+def _joined(found: list[_Read]) -> tuple[BarSeries, list[str]]:
     """Join what does not overlap; of two that do, the longer stays."""
-    kept: list[tuple[Path, BarSeries]] = []
+    kept: list[_Read] = []
     notes: list[str] = []
-    for path, series in sorted(found, key=lambda item: len(item[1]), reverse=True):
-        rivals = [other for other, taken in kept if _overlap(taken, series)]
+    for one in sorted(found, key=lambda item: len(item.series), reverse=True):
+        rivals = [other for other in kept if _overlap(other.series, one.series)]
         if rivals:
-            notes.append(f"{path.name} is left out: it overlaps the longer {rivals[0].name}")
+            notes.append(f"{one.path.name} is left out: it overlaps the longer {rivals[0].path.name}")
         else:
-            kept.append((path, series))
-    kept.sort(key=lambda item: int(item[1].ts[0]))
+            kept.append(one)
+    kept.sort(key=lambda item: int(item.series.ts[0]))
+    notes += [note for item in kept for note in item.notes]
     if len(kept) == 1:
-        return kept[0][1], notes
-    notes.append(f"joined from {len(kept)} files: " + ", ".join(path.name for path, _ in kept))
-    parts = [series for _, series in kept]
+        return kept[0].series, notes
+    notes.append(f"joined from {len(kept)} files: " + ", ".join(item.path.name for item in kept))
+    parts = [item.series for item in kept]
     first = parts[0]
     ts, opens, highs, lows, closes, volumes, flags = (
         np.concatenate([getattr(part, name) for part in parts])
