@@ -86,7 +86,9 @@ def test_a_killed_agent_goes_on_where_it_was(environment, tmp_path):
 def test_a_second_agent_on_one_home_is_refused_and_harms_nothing(environment):
     with agent(environment, "--pace", "50") as process:
         second = call(environment, *RUN, "--bars", "5")
-        assert second.returncode == 1
+        assert second.returncode == 3  # refused by policy
+        assert "holdfast status" in second.stderr
+        assert "--home" in second.stderr
         assert f"process {process.pid}" in second.stderr
         assert "next: " in second.stderr
         assert status(environment)["is_running"] is True
@@ -124,3 +126,23 @@ def test_the_socket_is_the_owners_alone(environment):
     with agent(environment, "--pace", "50"):
         path = Path(environment["HOLDFAST_HOME"]) / "agent.sock"
         assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_an_agent_that_nobody_reads_any_more_leaves_in_order(environment):
+    process = subprocess.Popen(
+        [*HOLDFAST, *RUN, "--pace", "100000"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.readline()
+    process.stdout.close()
+    told = process.stderr.read()
+    assert process.wait(PATIENCE_S) == 0, told
+    assert "nobody reads the output any more" in told
+    assert "the state is kept" in told
+    assert "Traceback" not in told
+    assert call(environment, "journal", "verify").returncode == 0

@@ -31,6 +31,12 @@ class JournalError(DomainError):
     """The journal cannot be written, or does not verify; nothing may be decided on top of it."""
 
 
+class JournalInUseError(JournalError):
+    """Another process writes the journal: one account has one writer."""
+
+    exit_code = 3
+
+
 class InvalidTransitionError(DomainError):
     """An event arrived that the order's state does not admit."""
 

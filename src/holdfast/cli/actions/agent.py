@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 
 import click
 import msgspec
@@ -111,17 +113,32 @@ def _trade(home: Home, settings: Settings, given: RunOptions, *, is_kept: bool =
         mailbox = Mailbox()
         session = Session(agent, mailbox, settings.agent.pace, given.bars)
         with ControlServer(home.socket, mailbox):
+            is_heard = True
             if is_plain:
-                _introduce(plan, recovery, home)
-                tell(session, is_over)
+                with _until_unread() as is_unread:
+                    _introduce(plan, recovery, home)
+                    tell(session, is_over)
+                is_heard = not is_unread.is_set()
             else:
                 limit = settings.risk.drawdown_steps[-1].drawdown
                 frame = Frame(plan.data_source, plan.strategy, settings.agent.pace, limit)
                 show(session, frame, is_over)
         # Only here, between two groups of bars: a checkpoint of half a group would be a wrong one.
         agent.close()
-        _part(agent, session, is_kept=is_kept)
+        _part(agent, session, is_kept=is_kept, is_heard=is_heard)
     return 0
+
+
+@contextmanager
+def _until_unread() -> Iterator[Event]:
+    """Let the block print; it ends, and the event is set, when nobody reads any more, as in `run --plain | head`."""
+    is_unread = Event()
+    try:
+        yield is_unread
+    except BrokenPipeError:
+        # Lines are printed between two groups of bars only, so the state is whole. Python would complain again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        is_unread.set()
 
 
 @contextmanager
@@ -156,12 +173,15 @@ def _introduce(plan: RunStarted, recovery: Recovery, home: Home) -> None:
         )
 
 
-def _part(agent: RunningAgent, session: Session, *, is_kept: bool) -> None:
+def _part(agent: RunningAgent, session: Session, *, is_kept: bool, is_heard: bool) -> None:
     status = agent.status()
     ended = "the market has ended" if session.has_ended else "stopped"
+    if not is_heard:
+        ended = "nobody reads the output any more: stopped"
     click.echo(
         f"{ended} at {minute(status.ts)} UTC: equity {money(status.equity)} {status.quote}, {status.trades} trades,"
-        f" {len(status.positions)} open positions"
+        f" {len(status.positions)} open positions",
+        err=not is_heard,
     )
     if is_kept:
-        click.echo("the state is kept; `holdfast run` goes on from here")
+        click.echo("the state is kept; `holdfast run` goes on from here", err=not is_heard)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from holdfast.core.errors import JournalError
+from holdfast.core.errors import JournalError, JournalInUseError
 from holdfast.core.record import Record, encode
 
 HEAD_NAME = "journal.head"
@@ -98,9 +98,9 @@ class Ownership:
                 fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 holder = os.read(self._descriptor, 32).decode(errors="replace").strip() or "unknown"
-                raise JournalError(
+                raise JournalInUseError(
                     f"the journal {folder} is already being written by process {holder}",
-                    hint=f"stop process {holder}, or open the journal read-only",
+                    hint=f"`holdfast status` reads beside it; end process {holder} first, or name another --home",
                 ) from error
             os.ftruncate(self._descriptor, 0)
             os.write(self._descriptor, f"{os.getpid()}\n".encode())
