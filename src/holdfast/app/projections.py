@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import msgspec
 
 from holdfast.adapters.storage.sqlite.projections import ProjectionStore, StaleProjectionError
+from holdfast.adapters.storage.sqlite.verify import require_whole
 from holdfast.app.home import Home
 from holdfast.app.standing import open_reader
 from holdfast.portfolio.explain import Explanation, is_named
@@ -17,14 +18,26 @@ from holdfast.services.inspection import explanation_of
 
 
 @contextmanager
-def open_projections(home: Home) -> Iterator[ProjectionStore]:
-    """Give the projections as they stand at the journal's last record; damaged or foreign ones are built anew."""
+def open_projections(home: Home, *, is_checked: bool = False) -> Iterator[ProjectionStore]:
+    """Give the projections as they stand at the journal's last record; damaged or foreign ones are built anew.
+
+    The journal's hashes are checked before anything is taken from it, unless the caller has done so (`is_checked`).
+
+    Raises
+    ------
+    JournalError
+        The journal is damaged.
+    """
     journal = open_reader(home)
     store = _opened(home)
     try:
+        if not is_checked:
+            require_whole(home.journal, store.applied_sequence)
         if store.is_stale(journal, journal.journal_id):
             store.close()
             store = ProjectionStore.rebuild(home.projections)
+            if not is_checked:
+                require_whole(home.journal)
         catch_up(journal, store, journal.journal_id)
         yield store
     finally:

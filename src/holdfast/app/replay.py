@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import msgspec
 
+from holdfast.adapters.storage.sqlite.verify import require_whole
 from holdfast.app.home import Home
 from holdfast.app.projections import open_projections
 from holdfast.app.standing import BACKTEST, last_run, open_reader, rebuilt_agent
@@ -43,9 +44,10 @@ def replay_journal(home: Home) -> Replayed:
     Raises
     ------
     JournalError
-        A record is missing or cannot be read, or the engine does not repeat what is recorded.
+        A record was changed, is missing or cannot be read, or the engine does not repeat what is recorded.
     """
     journal = open_reader(home)
+    require_whole(home.journal)
     started = time.perf_counter()
     fold, records = PortfolioOnlyFold(), 0
     for record in journal.read(kinds=(RUN, TICK)):
@@ -58,10 +60,10 @@ def replay_journal(home: Home) -> Replayed:
     positions = {name: quantity for name, quantity in held.items() if quantity}
     run, digest, differences = last_run(journal, home), "", list[str]()
     if run.mode != BACKTEST:  # a backtest keeps no bars, so that the engine has nothing to do again
-        status = rebuilt_agent(home).status()
+        status = rebuilt_agent(home, is_checked=True).status()
         digest = status.digest
         differences = _compared(cash, positions, status)
-    with open_projections(home) as store:
+    with open_projections(home, is_checked=True) as store:
         body = store.get(Table.ACCOUNT, CURRENT)
         account = msgspec.json.decode(body, type=AccountStory) if body is not None else None
     if account is not None and account.cash != cash:

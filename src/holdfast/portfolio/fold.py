@@ -75,8 +75,8 @@ _BRACE: Final = ord("}")
 _COMMA: Final = ord(",")
 
 
-def read_run(body: bytes) -> RunStarted:
-    """Return what the body of a record of kind "run" says.
+def read_run(body: bytes, record: int = 0) -> RunStarted:
+    """Return what the body of a record of kind "run" says; `record` is its number in the journal, where it is known.
 
     Raises
     ------
@@ -86,11 +86,12 @@ def read_run(body: bytes) -> RunStarted:
     try:
         return _RUN.decode(body)
     except msgspec.MsgspecError as error:
-        raise JournalError(f"a run record cannot be read: {error}", hint="holdfast journal verify") from error
+        what = f"record {record}, a run," if record else "a run record"
+        raise JournalError(f"{what} cannot be read: {error}", hint="holdfast journal verify") from error
 
 
-def read_tick(body: bytes) -> Tick:
-    """Return the tick that the body of a record of kind "tick" holds.
+def read_tick(body: bytes, record: int = 0) -> Tick:
+    """Return the tick that the body of a record of kind "tick" holds; `record` is its number, where it is known.
 
     Raises
     ------
@@ -100,7 +101,8 @@ def read_tick(body: bytes) -> Tick:
     try:
         return _TICK.decode(body)
     except msgspec.MsgspecError as error:
-        raise JournalError(f"a tick cannot be read: {error}", hint="holdfast journal verify") from error
+        what = f"record {record}, a tick," if record else "a tick"
+        raise JournalError(f"{what} cannot be read: {error}", hint="holdfast journal verify") from error
 
 
 class PortfolioOnlyFold:

@@ -374,7 +374,7 @@ def catch_up(journal: Journal, store: ProjectionStore, journal_id: str = "") -> 
     count, sequence, digest = 0, store.applied_sequence, b""
     for record in journal.read(sequence, kinds=(RUN, TICK)):
         if record.kind == RUN:
-            run = read_run(record.body)
+            run = read_run(record.body, record.sequence)
             if projector is None or projector.run != run:
                 store.apply(_merged(batch), sequence, journal_id, digest)
                 store.apply(cleared(store), sequence, journal_id, digest)
@@ -383,7 +383,7 @@ def catch_up(journal: Journal, store: ProjectionStore, journal_id: str = "") -> 
         elif projector is None:
             raise JournalError("the journal begins with a tick, not with a run", hint="holdfast journal verify")
         else:
-            batch += projector.project(read_tick(record.body))
+            batch += projector.project(read_tick(record.body, record.sequence))
         count, sequence, digest = count + 1, record.sequence, record.hash
         if count % _BATCH == 0:
             store.apply(_merged(batch), sequence, journal_id, digest)

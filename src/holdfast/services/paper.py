@@ -8,6 +8,7 @@ with the recorded one. Only when everything repeats does it go on.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 import msgspec
 
@@ -41,6 +42,11 @@ class Checkpoint(State):
     groups: int
     trades: int
     wins: int
+
+
+_RUN = msgspec.json.Decoder(RunStarted)
+_CHECKPOINT = msgspec.json.Decoder(Checkpoint)
+Body = TypeVar("Body")
 
 
 class Recovery(Record, frozen=True):
@@ -158,7 +164,7 @@ class PaperAgent:
         return None if began is None else (began, checkpoint)
 
     def _continue(self, began: JournalRecord, checkpoint: JournalRecord | None) -> Recovery:
-        self._require_same(msgspec.json.decode(began.body, type=RunStarted))
+        self._require_same(_decoded(_RUN, began))
         resumed_at = began.sequence
         if checkpoint is not None:
             resumed_at = checkpoint.sequence
@@ -167,7 +173,7 @@ class PaperAgent:
                 if record.sequence > resumed_at:
                     break
                 self._recorder.repeat(record.body)
-            state = msgspec.json.decode(checkpoint.body, type=Checkpoint)
+            state = _decoded(_CHECKPOINT, checkpoint)
             restore(self.engine, state.engine)
             self._exchange.restore(state.exchange)
             self.groups_done, self.trades, self.wins = state.groups, state.trades, state.wins
@@ -198,10 +204,11 @@ class PaperAgent:
         recorder.expected.extend(ticks)
         kept, recorder.is_input_kept = recorder.is_input_kept, False
         if record.kind == BARS:
-            self._driver.on_group(_BARS.decode(record.body))
+            group = _decoded(_BARS, record)
+            self._driver.on_group(group)
             self.groups_done += 1
         else:
-            self._driver.operate(_OPERATOR.decode(record.body))
+            self._driver.operate(_decoded(_OPERATOR, record))
         recorder.is_input_kept = kept
         # A crash may have cut the last turn short: what it still owed has just been written anew.
         recorder.sync()
@@ -221,3 +228,12 @@ class PaperAgent:
             f"the journal's run had other {', '.join(names)} than the settings now ask for",
             hint="start with the same settings, or begin a new run with `--fresh`",
         )
+
+
+def _decoded(decoder: msgspec.json.Decoder[Body], record: JournalRecord) -> Body:
+    try:
+        return decoder.decode(record.body)
+    except msgspec.MsgspecError as error:
+        raise JournalError(
+            f"record {record.sequence} of the journal cannot be read: {error}", hint="holdfast journal verify"
+        ) from error

@@ -12,7 +12,7 @@ import click
 import msgspec
 
 from holdfast.adapters.storage.sqlite.export import export as export_records
-from holdfast.adapters.storage.sqlite.verify import VerifyReport
+from holdfast.adapters.storage.sqlite.verify import VerifyReport, require_whole
 from holdfast.adapters.storage.sqlite.verify import accept as accept_records
 from holdfast.adapters.storage.sqlite.verify import verify as verify_records
 from holdfast.app.home import Home
@@ -60,6 +60,7 @@ def tail(options: Mapping[str, object]) -> int:
     given = read(options, TailOptions)
     journal = open_reader(given.folder)
     first = 0 if given.kinds else max(journal.head[0] - given.count, 0)
+    require_whole(given.folder.journal, first)
     last = deque(journal.read(first, given.kinds), maxlen=given.count)
     if given.is_json and not given.is_followed:
         print_json({"records": [_plain(record) for record in last]})
@@ -117,6 +118,7 @@ def export(options: Mapping[str, object]) -> int:
     given = read(options, ExportOptions)
     home = given.folder
     _require(home)
+    require_whole(home.journal, given.after)
     if given.file is None:
         export_records(home.journal, sys.stdout.buffer, after=given.after, kinds=given.kinds)
         return 0

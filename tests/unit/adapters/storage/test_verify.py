@@ -2,6 +2,7 @@
 
 import shutil
 import sqlite3
+import threading
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.adapters.storage.conftest import FrozenClock, MakeJournal, change
 
+from holdfast.adapters.storage.sqlite import verify as verify_module
+from holdfast.adapters.storage.sqlite.config import JournalConfig
 from holdfast.adapters.storage.sqlite.journal import SqliteJournal
-from holdfast.adapters.storage.sqlite.verify import Damage, accept, verify
+from holdfast.adapters.storage.sqlite.verify import Damage, accept, require_whole, verify
 from holdfast.core.errors import JournalError
 from holdfast.ports.journal import Entry, JournalRecord
 
@@ -257,18 +260,23 @@ def test_a_changed_manifest_is_found(make_journal: MakeJournal):
     assert damages(folder) == {Damage.SEGMENT_REPLACED: 11}
 
 
+def hide_from_index(folder: Path, sequence: int, segment: int = 1) -> None:
+    path = folder / f"journal-{segment:06d}.db"
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA writable_schema=ON")
+    hidden = f" AND sequence <> {sequence:d}"
+    connection.execute("UPDATE sqlite_schema SET sql = sql || ? WHERE name = 'record_kind'", (hidden,))
+    connection.close()
+    change(folder, "REINDEX record_kind", segment=segment)
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA writable_schema=ON")
+    connection.execute("UPDATE sqlite_schema SET sql = replace(sql, ?, '')", (hidden,))
+    connection.close()
+
+
 def test_a_record_hidden_from_the_index_is_found(make_journal: MakeJournal):
     folder = make_journal()
-    path = folder / "journal-000001.db"
-    connection = sqlite3.connect(path, isolation_level=None)
-    connection.execute("PRAGMA writable_schema=ON")
-    connection.execute("UPDATE sqlite_schema SET sql = sql || ' AND sequence <> 4' WHERE name = 'record_kind'")
-    connection.close()
-    change(folder, "REINDEX record_kind")
-    connection = sqlite3.connect(path, isolation_level=None)
-    connection.execute("PRAGMA writable_schema=ON")
-    connection.execute("UPDATE sqlite_schema SET sql = replace(sql, ' AND sequence <> 4', '')")
-    connection.close()
+    hide_from_index(folder, 4)
     assert damages(folder) == {Damage.INDEX_WRONG: 1}
 
 
@@ -284,3 +292,60 @@ def test_a_running_journal_can_be_verified(tmp_path: Path, clock: FrozenClock):
             journal.append([Entry("tick", b"1")]).wait()
             report = verify(tmp_path)
             assert (report.records, report.problems) == (sequence, ())
+
+
+@pytest.mark.parametrize("after", [0, 7])
+def test_a_reader_is_told_which_record_is_damaged_and_what_to_type(make_journal: MakeJournal, after: int):
+    folder = make_journal(segment_records=5)
+    require_whole(folder, after)
+    change(folder, "UPDATE record SET body = ? WHERE sequence = 3", b"{}")
+    with pytest.raises(JournalError, match="record 3 or the hash before it was changed") as refused:
+        require_whole(folder, after)
+    assert refused.value.hint.startswith("holdfast journal verify")
+
+
+def test_of_a_very_long_journal_the_segments_that_are_read_are_checked(
+    make_journal: MakeJournal, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(verify_module, "WHOLE_MAX", 10)
+    folder = make_journal(segment_records=5)
+    change(folder, "UPDATE record SET body = ? WHERE sequence = 3", b"{}")
+    for after in (5, 6, 10, 11, 12):
+        require_whole(folder, after)
+    for after in (0, 2, 4):
+        with pytest.raises(JournalError, match="record 3"):
+            require_whole(folder, after)
+    change(folder, "DELETE FROM record WHERE sequence = 12", segment=3)
+    for after in (5, 10, 12):
+        with pytest.raises(JournalError, match="ends at record 11, but record 12 was durable"):
+            require_whole(folder, after)
+
+
+def test_damage_without_a_record_in_its_text_names_one_all_the_same(make_journal: MakeJournal):
+    folder = make_journal(segment_records=5)
+    hide_from_index(folder, 7, segment=2)
+    with pytest.raises(JournalError, match=r"the index of .* \(record 6\)"):
+        require_whole(folder)
+
+
+def test_a_reader_beside_the_writer_raises_no_false_alarm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(verify_module, "WHOLE_MAX", 20)
+    folder = tmp_path / "journal"
+    config = JournalConfig(segment_records_max=40, batch_records_max=4, head_interval_ms=1)
+    with SqliteJournal(folder, FrozenClock(), config=config) as journal:
+        journal.append([Entry("run", b"{}")]).wait()
+        is_ending = threading.Event()
+
+        def write() -> None:
+            while not is_ending.is_set():
+                journal.append([Entry("tick", b"{}"), Entry("checkpoint", b"{}")]).wait()
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        try:
+            for count in range(60):
+                require_whole(folder, journal.head[0] if count % 2 else 0)
+        finally:
+            is_ending.set()
+            writer.join()
+    require_whole(folder)

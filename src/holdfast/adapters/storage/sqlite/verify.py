@@ -28,7 +28,7 @@ from holdfast.adapters.storage.sqlite.folder import (
     sync_folder,
     write_head_note,
 )
-from holdfast.adapters.storage.sqlite.reader import read_head
+from holdfast.adapters.storage.sqlite.reader import existing_segments, read_head
 from holdfast.adapters.storage.sqlite.schema import (
     BULK_KINDS,
     DAMAGE,
@@ -43,6 +43,7 @@ from holdfast.core.errors import JournalError
 from holdfast.core.record import Record
 
 PROBLEMS_MAX = 20
+WHOLE_MAX = 2_000_000  # records that a reader checks in full before it believes them: about ten seconds
 _PAGE = 5_000
 _SMALL = 2_048 - 64
 _BEFORE_ALL = -(1 << 63)
@@ -132,6 +133,48 @@ def accept(path: Path | str) -> VerifyReport:
     return verify(folder)
 
 
+def require_whole(path: Path | str, after: int = 0) -> None:
+    """Refuse a damaged journal before anything that it says is shown; a writer may be running.
+
+    Every record is checked. Of a journal with more than `WHOLE_MAX` records only the segments are that hold records
+    after `after`, which are those that the caller is about to read.
+
+    Raises
+    ------
+    JournalError
+        It is damaged; the message names the first record concerned.
+    """
+    folder = Path(path)
+    existing_segments(folder)
+    check = _Check(folder)
+    check.run(_first_to_check(folder, after))
+    if not check.problems:
+        return
+    first = check.problems[0]
+    where = f" (record {first.sequence})" if first.sequence and f"record {first.sequence}" not in first.message else ""
+    raise JournalError(
+        f"the journal is damaged, so nothing is shown from it: {first.message}{where}",
+        hint=f"holdfast journal verify names all that is wrong; then {first.hint}",
+    )
+
+
+def _first_to_check(folder: Path, after: int) -> int:
+    """Return the number of the first segment whose records must be checked."""
+    try:
+        if not after or read_head(folder).sequence <= WHOLE_MAX:
+            return 1
+        for number in reversed(segment_numbers(folder)):
+            connection = connect_reader(segment_path(folder, number))
+            try:
+                if read_meta(connection).sequence_first <= after + 1:
+                    return number
+            finally:
+                connection.close()
+    except (*DAMAGE, JournalError):
+        pass  # the check itself says what is damaged
+    return 1
+
+
 class _Check:
     """One pass over a journal; goes on after damage, so that a report names all of it."""
 
@@ -141,15 +184,19 @@ class _Check:
         self.previous = GENESIS
         self.problems: list[Problem] = []
         self._expected = 1
+        self._first = 1  # the first record that is checked
         self._journal_id = ""
         self._sealed: list[Sealed] = []
         self._frames: dict[str, bytes] = {}
 
-    def run(self) -> None:
+    def run(self, first: int = 1) -> None:
+        """Check the segments from number `first` on."""
         # The note is read first: what a running writer adds meanwhile lies behind it.
         note = self._note()
         numbers = segment_numbers(self.folder)
-        for number in range(1, (numbers[-1] if numbers else 1) + 1):
+        # What is not checked cannot be compared: like a segment that is missing, and was reported.
+        self._sealed = [Sealed(number, 0, "") for number in range(1, first)]
+        for number in range(first, (numbers[-1] if numbers else 1) + 1):
             if number in numbers:
                 self._segment(number)
             else:
@@ -236,6 +283,8 @@ class _Check:
             )
         if is_gap:
             self._expected, self.previous = meta.sequence_first, before
+            if not self.records and not self.problems:
+                self._first = meta.sequence_first
 
     def _scan(self, connection: sqlite3.Connection, meta: SegmentMeta) -> int:
         """Check every record of the segment; return a sum over those that belong into its index."""
@@ -345,7 +394,7 @@ class _Check:
                 last + 1,
                 f"the journal ends at record {last}, but record {note.sequence} was durable: its tail is cut",
             )
-        elif note.sequence and self._hash_of(note.sequence) != note.hash:
+        elif note.sequence >= self._first and self._hash_of(note.sequence) != note.hash:
             self._report(
                 Damage.TAIL_REPLACED,
                 note.sequence,
