@@ -191,6 +191,7 @@ def _traded(
     notes: list[str] = []
     instruments: list[Instrument] = []
     series: list[BarSeries] = []
+    absent: list[BarSeries] = []
     start: int | None = parse_time(settings.start) if settings.start else None
     until = parse_time(settings.until) if settings.until else None
     if is_cut:
@@ -201,12 +202,16 @@ def _traded(
         listing = listing_for(name.pair, name.venue, name.market, item.series)
         part = item.series.between(start, until)
         if not len(part):
-            raise ConfigurationError(
-                f"{item.series.instrument_id} has no bars in the asked time", hint=f"it has {_span(item.series)}"
-            )
+            absent.append(item.series)
+            continue
         instruments.append(listing.instrument)
         series.append(part)
         notes += [f"{name.id}: {note}" for note in item.report.notes] + ([listing.note] if listing.note else [])
+    if not series:
+        names = " and ".join(item.instrument_id for item in absent)
+        spans = ", ".join(f"{item.instrument_id} {_span(item)}" for item in absent)
+        raise ConfigurationError(f"{names}: no bars in the asked time", hint=f"there are: {spans}")
+    notes += [f"{item.instrument_id} is left out: no bars in the asked time, only {_span(item)}" for item in absent]
     is_synthetic = any(quality_report(part).is_synthetic for part in series)
     feed = SeriesFeed(series)
     return TradedMarket(tuple(instruments), feed, tuple(series), length, label, is_synthetic, tuple(notes))

@@ -53,6 +53,13 @@ class MarketSettings(Record, frozen=True):
         for key in ("start", "until"):
             if getattr(self, key):
                 _require_time(f"market.{key}", getattr(self, key))
+        if self.start and self.until and parse_time(self.start) >= parse_time(self.until):
+            raise ConfigurationError(
+                f"the start {self.start} does not lie before until {self.until}", hint="exchange them, or correct one"
+            )
+        plain = [name.upper().replace("_", "/") for name in self.instruments]
+        if twice := sorted({name for name in plain if plain.count(name) > 1}):
+            raise ConfigurationError(f"instruments: {', '.join(twice)} is named twice", hint="name each market once")
         if self.seed < 0:
             raise ConfigurationError(f"market.seed is {self.seed}, valid is 0 or more")
         if not self.source:

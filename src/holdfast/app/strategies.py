@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Final, cast
@@ -19,7 +20,7 @@ from holdfast.domain.market import BarClosed
 from holdfast.domain.values import InstrumentId
 from holdfast.ports.strategy import Strategy
 from holdfast.research.source_audit import SourceText
-from holdfast.strategies.registry import BUILT_IN, StrategyFactory, checked_parameters, create
+from holdfast.strategies.registry import BUILT_IN, StrategyFactory, checked_parameters, create, offered
 from holdfast.strategies.stepping import StepDefinition, StepStrategy
 
 _METHODS: Final = ("on_bar", "situation", "snapshot", "restore")
@@ -37,7 +38,7 @@ class StrategyLine(Record, frozen=True):
 
 def known_strategies() -> tuple[StrategyLine, ...]:
     """Return the strategies that are there: built-in ones with their parameters, installed ones by name."""
-    found = [_built_in(definition) for definition in BUILT_IN.values() if not definition.name.startswith("job_")]
+    found = [_built_in(definition) for definition in map(BUILT_IN.__getitem__, offered())]
     installed = [StrategyLine(point.name, f"installed: {point.value}", {}) for point in entry_points(group=GROUP)]
     return tuple(sorted([*found, *installed], key=lambda line: line.name))
 
@@ -75,8 +76,10 @@ def strategy_factory(name: str, parameters: Mapping[str, str], *, accelerate: bo
     installed = {point.name: point for point in entry_points(group=GROUP)}
     if name in installed:
         return _factory_of(_from_entry_point(installed[name]), name, parameters, accelerate=accelerate)
-    known = ", ".join(sorted({*BUILT_IN, *installed}))
-    raise ConfigurationError(f"unknown strategy {name!r}", hint=_HINT.format(names=known))
+    known = sorted({*offered(), *installed})
+    near = get_close_matches(name, known, n=2)
+    meant = f"did you mean {' or '.join(near)}? " if near else ""
+    raise ConfigurationError(f"unknown strategy {name!r}", hint=meant + _HINT.format(names=", ".join(known)))
 
 
 def named_for_ever(name: str) -> str:

@@ -11,12 +11,12 @@ _THIN = "\u202f"
 
 def money(value: Decimal | float, places: int = 2) -> str:
     """Return an amount with thousands parted: `10 234.51`."""
-    return f"{value:,.{places}f}".replace(",", _THIN)
+    return f"{value:z,.{places}f}".replace(",", _THIN)
 
 
 def signed(value: Decimal | float, places: int = 2) -> str:
     """Return an amount that shows its sign, so that colour is never needed: `+12.40`."""
-    return f"{value:+,.{places}f}".replace(",", _THIN)
+    return f"{value:+z,.{places}f}".replace(",", _THIN)
 
 
 def exact(value: Decimal | None) -> str:
@@ -29,7 +29,7 @@ def exact(value: Decimal | None) -> str:
 
 def percent(value: Decimal | float, places: int = 2) -> str:
     """Return a share in percent: `3.10 %`."""
-    return f"{value * 100:.{places}f} %"
+    return f"{value * 100:z.{places}f} %"
 
 
 def minute(ts: int) -> str:

@@ -131,16 +131,16 @@ def _trade_rows(performance: Performance, quote: str) -> list[tuple[str, str]]:
 
 
 def _money(value: Decimal | None, quote: str) -> str:
-    return _NOTHING if value is None else f"{value:,.2f} {quote}"
+    return _NOTHING if value is None else f"{value:z,.2f} {quote}"
 
 
 def _share(value: float | None) -> str:
-    return _NOTHING if value is None else f"{value:,.2%}"
+    return _NOTHING if value is None else f"{value:z,.2%}"
 
 
 def _number(value: float | None) -> str:
-    return _NOTHING if value is None else f"{value:,.2f}"
+    return _NOTHING if value is None else f"{value:z,.2f}"
 
 
 def _hours(value: float | None) -> str:
-    return _NOTHING if value is None else f"{value:,.1f} hours"
+    return _NOTHING if value is None else f"{value:z,.1f} hours"

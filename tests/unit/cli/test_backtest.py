@@ -88,6 +88,17 @@ def test_its_journal_can_be_kept_verified_and_is_never_written_over(call, candle
         (("--set", "fats=12"), 2, "fats"),
         (("--set", "fast=minus"), 2, "fast"),
         (("--set", "fast"), 2, "is no key=value"),
+        (("--set", "fats=12"), 2, "has no parameter 'fats'"),
+        (("--set", "fats=12"), 2, "did you mean fast"),
+        (("--set", "foo=1"), 2, "with a key of: "),
+        (("--set", "fast=abc"), 2, "fast=abc is not valid"),
+        (("--set", "fast=abc"), 2, "fast must be a whole number at least"),
+        (("--set", "slow=100000"), 2, "slow must be a whole number at least 3 and at most 2000"),
+        (("--set", "volume_ratio=x"), 2, "volume_ratio must be a number at least 0 and at most 20"),
+        (("--set", "allow_short=perhaps"), 2, "allow_short must be true or false"),
+        (("--from", "2021-03-01", "--to", "2021-02-01"), 2, "--from, --to: the start 2021-03-01 does not lie before"),
+        (("--instrument", "BTC/USDT", "--instrument", "btc_usdt"), 2, "BTC/USDT is named twice"),
+        (("--strategy", "ma_crosover"), 2, "did you mean ma_crossover?"),
         (("--capital", "-5"), 2, "--capital"),
         (("--capital", "lots"), 2, "--capital"),
         (("--capital", "nan"), 2, "above 0 and at most 1000000000000"),
@@ -274,3 +285,24 @@ def test_a_lookahead_check_of_a_slow_strategy_ends_and_proves_nothing(call, cand
     assert outcome.code == 1
     assert "is not judged yet" in outcome.out
     assert "The time was up" in outcome.out
+
+
+def test_strategies_of_the_benchmark_are_not_offered(call, candles):
+    outcome = call("backtest", "--data", candles, "--strategy", "nothing")
+    assert "harmonized" in outcome.err
+    assert "job_" not in outcome.err
+
+
+def test_a_pair_that_is_not_listed_yet_is_left_out_and_that_is_said(call, candles):
+    late = wandering(500, seed=5)
+    late["ts"] = late["ts"] + 1_000 * 3_600_000
+    write_candles(candles.parent / "binance-spot-ETH_USDT-1h-20210211-20210304.parquet", late)
+    both = ("--data", candles.parent, "--instrument", "BTC/USDT", "--instrument", "ETH/USDT", *BASE, "--json")
+    early = call("backtest", *both, "--to", "2021-02-01")
+    assert early.code == 0, early.err
+    assert early.document["instruments"] == ["BTC/USDT.BINANCE"]
+    assert any("ETH/USDT.BINANCE is left out: no bars in the asked time" in note for note in early.document["notes"])
+    assert len(call("backtest", *both).document["instruments"]) == 2
+    none = call("backtest", *both, "--from", "2030-01-01")
+    assert none.code == 2
+    assert "BTC/USDT.BINANCE and ETH/USDT.BINANCE: no bars in the asked time" in none.err
