@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from enum import Enum
@@ -45,8 +47,28 @@ def print_json(value: object) -> None:
     click.echo(json.dumps(plain(value), ensure_ascii=False, indent=2))
 
 
-def print_table(titles: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> None:
-    """Print aligned columns, the first `left` to the left and the others to the right; nothing is cut off."""
+def fitting(
+    titles: Sequence[str], rows: Sequence[Sequence[str]], width: int, spare: Sequence[str], gap: int = 2
+) -> list[int]:
+    """Return which columns to show in `width` characters: those of `spare` are left out, the first of them first."""
+    widths = [max(len(row[index]) for row in (titles, *rows)) for index in range(len(titles))]
+    kept = list(range(len(titles)))
+    for title in spare:
+        if sum(widths[index] + gap for index in kept) - gap <= width:
+            break
+        kept.remove(titles.index(title))
+    return kept
+
+
+def print_table(titles: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1, spare: Sequence[str] = ()) -> None:
+    """Print aligned columns, the first `left` to the left and the others to the right; nothing is cut off.
+
+    On a terminal that is too narrow the columns in `spare` are left out, the first of them first.
+    """
+    if spare and sys.stdout.isatty():
+        kept = fitting(titles, rows, shutil.get_terminal_size().columns, spare)
+        left = sum(1 for index in kept if index < left)
+        titles, rows = [titles[index] for index in kept], [[row[index] for index in kept] for row in rows]
     table = [tuple(titles), *(tuple(row) for row in rows)]
     widths = [max(len(row[column]) for row in table) for column in range(len(titles))]
     for number, row in enumerate(table):

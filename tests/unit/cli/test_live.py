@@ -50,6 +50,24 @@ def test_mode_brake_and_keys_stay_in_sight_at_every_size(width, height):
     assert max(len(line) for line in text.splitlines()) <= width
 
 
+def test_forty_columns_keep_what_matters_and_wrap_reasons_by_words():
+    text = drawn(status(positions=(POSITION,), decisions=(DECISION,)), FRAME, 40, 30)
+    for part in (
+        "10\u202f234.51 USDT",
+        "BTC/USDT",
+        "0.12",
+        "38\u202f500",
+        "+81.60",
+        "EMA 12 crossed above EMA 26",
+        "q quit",
+    ):
+        assert part in text, part
+    # The line of the source may end in an ellipsis: no figure does.
+    assert "…" not in "".join(text.splitlines()[2:])
+    assert "Target" not in text
+    assert max(len(line) for line in text.splitlines()) <= 40
+
+
 def test_a_market_that_stands_still_or_has_ended_says_so():
     assert "standing still" in drawn(status(), Frame("a", "b", 4.0, Decimal("0.2"), is_held=True))
     assert "ended" in drawn(status(), Frame("a", "b", 4.0, Decimal("0.2"), has_ended=True))

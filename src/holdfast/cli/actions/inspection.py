@@ -20,6 +20,8 @@ from holdfast.services.emergency import DRAWDOWN_ANEW
 from holdfast.services.inspection import why_not_of
 from holdfast.services.standing import LimitLine
 
+_SPARE_OF_POSITIONS = ("Trade", "Since", "Target", "Last", "Entry", "Side", "At risk")  # left out first
+
 
 class IdOptions(Place, frozen=True):
     """What `explain` takes."""
@@ -91,7 +93,7 @@ def orders(options: Mapping[str, object]) -> int:
          exact(x.trigger_price), exact(x.limit_price))
         for x in found.orders
     ]  # fmt: skip
-    print_table(titles, rows, left=6)
+    print_table(titles, rows, left=6, spare=("Order", "Type", "State", "Filled", "Limit", "Side"))
     return 0
 
 
@@ -187,7 +189,7 @@ def _print_positions(lines: Sequence[PositionLine]) -> None:
          money(x.risk_open), x.trade_id)
         for x in lines
     ]  # fmt: skip
-    print_table(titles, rows, left=3)
+    print_table(titles, rows, left=3, spare=_SPARE_OF_POSITIONS)
 
 
 def _print_decisions(lines: Sequence[DecisionLine]) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.layout import Layout
 from rich.panel import Panel
 from rich.rule import Rule
@@ -14,10 +15,13 @@ from rich.table import Table
 from rich.text import Text
 
 from holdfast.cli.amounts import exact, minute, money, percent, signed
+from holdfast.cli.output import fitting
 from holdfast.domain.decision import StopLevel
 from holdfast.portfolio.status import DecisionLine, PositionLine, Status
 
 _BAR_CELLS = 6
+_NARROW = 60  # columns below which the figures stand in two columns and reasons on lines of their own
+_SPARE = ("R:R", "Target", "Last", "Entry", "Risk")  # left out first where there is no room
 _DECISIONS_MAX = 40  # more than any terminal shows
 _UP, _DOWN, _DIM, _WARN = "green", "red", "bright_black", "yellow"
 _COLOURS = {
@@ -40,11 +44,30 @@ class Frame:
 
 def picture(status: Status, frame: Frame) -> RenderableType:
     """Return the whole view, which fills the terminal: the keys stay in sight however much there is to tell."""
-    middle = Group(_figures(status, frame), _positions(status), _decisions(status))
+    return _ByWidth(lambda width: _layout(status, frame, width))
+
+
+@dataclass(frozen=True)
+class _ByWidth:
+    """What is drawn anew for the width that there is."""
+
+    draw: Callable[[int], RenderableType]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield self.draw(options.max_width)
+
+
+def _layout(status: Status, frame: Frame, width: int) -> RenderableType:
+    is_narrow = width < _NARROW
+    decisions = _decisions_narrow(status) if is_narrow else _decisions(status)
+    figures = _figures_narrow(status, frame) if is_narrow else _figures(status, frame)
+    middle = Group(figures, _positions(status, width), decisions)
     layout = Layout()
     # On a terminal that is too small for all, the middle is cut off and never the mode, the brake or the keys.
     layout.split_column(
-        Layout(_head(status, frame), size=2), Layout(middle, minimum_size=1), Layout(_foot(frame), size=2)
+        Layout(_head(status, frame), size=2),
+        Layout(middle, minimum_size=1),
+        Layout(_foot(frame, width), size=2 + len(frame.prompt) // width),
     )
     return layout
 
@@ -91,20 +114,43 @@ def _figures(status: Status, frame: Frame) -> RenderableType:
     return Panel(table, border_style=_DIM)
 
 
-def _positions(status: Status) -> RenderableType:
-    table = Table(
-        expand=True, border_style=_DIM, header_style=_DIM, box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1)
-    )
-    for title in ("Position", "Quantity", "Entry", "Last", "Profit", "Stop", "Target", "Risk", "R:R"):
-        table.add_column(title, justify="left" if title == "Position" else "right", no_wrap=True)
-    for line in status.positions:
-        table.add_row(
-            f"{'▲' if line.side == 'BUY' else '▼ short'} {line.instrument_id.rpartition('.')[0]}",
-            exact(line.quantity), exact(line.entry_price.quantize(line.stop)), exact(line.price_last),
-            _coloured(line.unrealized), exact(line.stop), exact(line.target), money(line.risk_open), _ratio(line),
-        )  # fmt: skip
+def _figures_narrow(status: Status, frame: Frame) -> RenderableType:
+    table = Table.grid(expand=True, padding=(0, 1))
+    table.add_column(ratio=1)
+    table.add_column(ratio=1)
+    gain = status.equity - status.capital
+    table.add_row(Text("Equity", style=_DIM), Text("Today", style=_DIM))
+    table.add_row(Text(f"{money(status.equity)} {status.quote}", style="bold"), _coloured(status.day_pnl))
+    table.add_row(_coloured(gain, " in all"), Text(f"{status.wins} of {status.trades} won", style=_DIM))
+    table.add_row(Text("Open risk", style=_DIM), Text("Drawdown", style=_DIM))
+    limit = percent(frame.drawdown_limit, 0)
+    table.add_row(Text(money(status.risk_open)), Text(f"{percent(-status.drawdown)} of {limit}"))
+    return table
+
+
+def _positions(status: Status, width: int) -> RenderableType:
     if not status.positions:
-        table.add_row(Text("no open position", style=_DIM), *[""] * 8)
+        return Text("no open position", style=_DIM)
+    titles = ["Position", "Quantity", "Entry", "Last", "Profit", "Stop", "Target", "Risk", "R:R"]
+    rows = [
+        [
+            Text(f"{'▲' if line.side == 'BUY' else '▼ short'} {line.instrument_id.rpartition('.')[0]}"),
+            Text(exact(line.quantity)), Text(exact(line.entry_price.quantize(line.stop))), Text(exact(line.price_last)),
+            _coloured(line.unrealized), Text(exact(line.stop)), Text(exact(line.target)), Text(money(line.risk_open)),
+            Text(_ratio(line)),
+        ]
+        for line in status.positions
+    ]  # fmt: skip
+    kept = fitting(titles, [[cell.plain for cell in row] for row in rows], width, _SPARE, gap=3)
+    is_tight = len(kept) == len(titles) - len(_SPARE)
+    table = Table(
+        expand=True, border_style=_DIM, header_style=_DIM, box=None if is_tight else box.SIMPLE_HEAD, pad_edge=False,
+        padding=(0, 1, 0, 0) if is_tight else (0, 1),
+    )  # fmt: skip
+    for index in kept:
+        table.add_column(titles[index], justify="right" if index else "left", no_wrap=not is_tight, overflow="fold")
+    for row in rows:
+        table.add_row(*(row[index] for index in kept))
     return table
 
 
@@ -125,8 +171,20 @@ def _decisions(status: Status) -> RenderableType:
     return Group(Rule("Last decisions", align="left", style=_DIM), table)
 
 
-def _foot(frame: Frame) -> RenderableType:
-    keys = Text("p pause  r resume  s stop  + - pace  space hold  q quit", style=_DIM)
+def _decisions_narrow(status: Status) -> RenderableType:
+    lines: list[RenderableType] = []
+    for line in status.decisions[:_DECISIONS_MAX]:
+        head = Text(f"{minute(line.ts)[5:]} {line.instrument_id.rpartition('.')[0]} ", style=_DIM)
+        head.append(line.what, style=_colour(line)).append(f" {line.decision_id}")
+        lines += [head, Text(f"  {line.reason}")]
+    if not lines:
+        lines.append(Text("nothing decided yet", style=_DIM))
+    return Group(Rule("Last decisions", align="left", style=_DIM), *lines)
+
+
+def _foot(frame: Frame, width: int) -> RenderableType:
+    text = "p pause  r resume  s stop  + - pace  space hold  q quit"
+    keys = Text(text if len(text) <= width else "p pause r resume s stop +- space q quit", style=_DIM)
     return Group(keys, Text(frame.prompt or " ", style="bold yellow"))
 
 
