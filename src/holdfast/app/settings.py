@@ -24,6 +24,8 @@ PREFIX: Final = "HOLDFAST_"
 SEPARATOR: Final = "__"
 # Variables that are no settings, but say where things are; DEBUG shows tracebacks.
 _OWN_VARIABLES: Final = frozenset({"HOLDFAST_HOME", "HOLDFAST_DATA", "HOLDFAST_DEBUG"})
+# What a test run must find, such as HOLDFAST_REQUIRE_DATA: nothing that the agent reads.
+_DEMANDS: Final = "HOLDFAST_REQUIRE_"
 _NOTHING: Final = frozenset({"none", "null"})
 
 Section = TypeVar("Section", bound=Record)
@@ -157,7 +159,7 @@ def _given(section: str, key: str, value: object, origin: str) -> Iterator[Given
 
 def _from_environment(environment: Mapping[str, str]) -> Iterator[Given]:
     for name in sorted(environment):
-        if not name.startswith(PREFIX) or name in _OWN_VARIABLES:
+        if not name.startswith(PREFIX) or name in _OWN_VARIABLES or name.startswith(_DEMANDS):
             continue
         section, *rest = name.removeprefix(PREFIX).lower().split(SEPARATOR)
         if section not in SECTIONS or not rest:

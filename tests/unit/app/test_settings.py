@@ -82,7 +82,7 @@ def test_a_variable_that_is_no_setting_is_refused_with_the_nearest(tmp_path, nam
 
 
 def test_other_variables_are_none_of_ours(tmp_path):
-    environment = {"HOLDFAST_HOME": "x", "HOLDFAST_DATA": "y", "PATH": "z"}
+    environment = {"HOLDFAST_REQUIRE_DATA": "1", "HOLDFAST_HOME": "x", "HOLDFAST_DATA": "y", "PATH": "z"}
     assert load_settings(tmp_path / "none.toml", environment).settings == Settings()
 
 
