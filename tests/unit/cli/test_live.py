@@ -68,6 +68,12 @@ def test_forty_columns_keep_what_matters_and_wrap_reasons_by_words():
     assert max(len(line) for line in text.splitlines()) <= 40
 
 
+@pytest.mark.parametrize("width", range(50, 110, 3))
+def test_a_column_of_the_positions_is_whole_or_left_out(width):
+    line = next(x for x in drawn(status(positions=(POSITION,)), FRAME, width, 30).splitlines() if "Quantity" in x)
+    assert set(line.split()) <= {"Position", "Quantity", "Entry", "Last", "Profit", "Stop", "Target", "Risk", "R:R"}
+
+
 def test_a_market_that_stands_still_or_has_ended_says_so():
     assert "standing still" in drawn(status(), Frame("a", "b", 4.0, Decimal("0.2"), is_held=True))
     assert "ended" in drawn(status(), Frame("a", "b", 4.0, Decimal("0.2"), has_ended=True))

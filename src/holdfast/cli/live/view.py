@@ -141,7 +141,7 @@ def _positions(status: Status, width: int) -> RenderableType:
         ]
         for line in status.positions
     ]  # fmt: skip
-    kept = fitting(titles, [[cell.plain for cell in row] for row in rows], width, _SPARE, gap=3)
+    kept = fitting(titles, [[cell.plain for cell in row] for row in rows], width - 2, _SPARE, gap=3)
     is_tight = len(kept) == len(titles) - len(_SPARE)
     table = Table(
         expand=True, border_style=_DIM, header_style=_DIM, box=None if is_tight else box.SIMPLE_HEAD, pad_edge=False,
