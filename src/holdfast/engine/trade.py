@@ -137,4 +137,7 @@ class OpenTrade(State):
             return "liquidity"
         if self.has_swept:
             return "sweep"
-        return "gap" if self.has_jumped else "unexplained"
+        if self.has_jumped:
+            # An entry in parts, of which a later one was dearer than the stop of the first had reckoned with.
+            return "liquidity" if len(self.brackets) > 1 else "gap"
+        return "unexplained"
