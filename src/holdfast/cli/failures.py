@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 import json
 import os
-import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Final
 
 import click
 
+from holdfast.cli.delivery import UNREAD, UnreadError, deliver, let_go
 from holdfast.cli.lazy import load
 from holdfast.core.errors import HoldfastError
 
@@ -21,21 +22,31 @@ _DISK_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 def exit_code_for(call: Callable[[], int], arguments: Sequence[str]) -> int:
-    """Run `call` and return its exit code; report whatever it raises."""
+    """Run `call` and return its exit code; report whatever it raises, and whatever keeps its output from arriving."""
     try:
-        return call()
+        return _outcome(call, arguments)
+    except (BrokenPipeError, UnreadError):
+        # The reader has seen enough, as in `holdfast orders | head -1`: no error, and nothing to say to anybody.
+        return UNREAD
+    finally:
+        let_go()
+
+
+def _outcome(call: Callable[[], int], arguments: Sequence[str]) -> int:
+    try:
+        code = call()
+        deliver()
+        return code
     except click.exceptions.Exit as error:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
+        _tell("interrupted", err=True)
         return INTERRUPTED
     except click.ClickException as error:
         command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "holdfast"
         return _report(arguments, error.format_message(), f"{command} --help", error.exit_code)
-    except BrokenPipeError:
-        # The reader has seen enough, as in `holdfast orders | head`. Python would complain again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
+    except (BrokenPipeError, UnreadError):
+        raise
     except HoldfastError as error:
         if (disk := _disk_full(error)) is not None:
             return _report_disk(arguments, disk)
@@ -51,11 +62,17 @@ def exit_code_for(call: Callable[[], int], arguments: Sequence[str]) -> int:
 
 def _report(arguments: Sequence[str], message: str, hint: str, code: int, kind: str = "error") -> int:
     if "--json" in arguments:
-        click.echo(json.dumps({kind: {"message": message, "next": hint, "exit_code": code}}, ensure_ascii=False))
-    click.echo(f"{click.style('error:', fg='red', bold=True)} {message}", err=True)
+        _tell(json.dumps({kind: {"message": message, "next": hint, "exit_code": code}}, ensure_ascii=False))
+    _tell(f"{click.style('error:', fg='red', bold=True)} {message}", err=True)
     if hint:
-        click.echo(f"{click.style('next:', fg='cyan', bold=True)} {hint}", err=True)
+        _tell(f"{click.style('next:', fg='cyan', bold=True)} {hint}", err=True)
     return code
+
+
+def _tell(line: str, *, err: bool = False) -> None:
+    # The exit code says that it failed even where nobody can be told why: a closed pipe, a full disk.
+    with suppress(OSError):
+        click.echo(line, err=err)
 
 
 def _report_unexpected(arguments: Sequence[str], error: Exception) -> int:

@@ -9,6 +9,7 @@ from typing import Final
 import click
 
 from holdfast import __version__
+from holdfast.cli.delivery import to_a_reader
 from holdfast.cli.failures import exit_code_for
 from holdfast.cli.lazy import LazyGroup
 from holdfast.cli.options import HOME_BEFORE
@@ -46,6 +47,20 @@ class Root(LazyGroup):
     def _called(self, arguments: Sequence[str]) -> int:
         code = super().main(args=list(arguments), prog_name="holdfast", standalone_mode=False)
         return code if isinstance(code, int) else 0
+
+    # click would end the process itself, with exit code 1, for a reader that has gone: it must not see that error.
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: object
+    ) -> click.Context:
+        """Read what stands before the command."""
+        with to_a_reader():
+            return super().make_context(info_name, args, parent, **extra)
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command."""
+        with to_a_reader():
+            return super().invoke(ctx)
 
 
 def _enter(home: str | None, **_: object) -> None:

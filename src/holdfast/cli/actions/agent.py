@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from holdfast.app.sections import SYNTHETIC
 from holdfast.app.session import Session
 from holdfast.app.settings import Settings, flag, load_settings
 from holdfast.cli.amounts import minute, money
+from holdfast.cli.delivery import let_go
 from holdfast.cli.given import Place, parameters, read
 from holdfast.cli.live.loop import show, tell
 from holdfast.cli.live.view import Frame
@@ -136,8 +136,7 @@ def _until_unread() -> Iterator[Event]:
     try:
         yield is_unread
     except BrokenPipeError:
-        # Lines are printed between two groups of bars only, so the state is whole. Python would complain again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        let_go()  # lines are printed between two groups of bars only, so the state is whole
         is_unread.set()
 
 

@@ -120,6 +120,8 @@ def export(options: Mapping[str, object]) -> int:
     _require(home)
     require_whole(home.journal, given.after)
     if given.file is None:
+        if sys.stdout is None:
+            raise ConfigurationError("standard output is closed", hint="name a file: holdfast journal export FILE")
         export_records(home.journal, sys.stdout.buffer, after=given.after, kinds=given.kinds)
         return 0
     try:
