@@ -16,6 +16,9 @@ from hypothesis import settings
 settings.register_profile("house", deadline=None, print_blob=True, derandomize="CI" in os.environ)
 settings.load_profile("house")
 
+# pytest loads readline, which sets COLUMNS; what the commands print must not depend on that.
+os.environ.pop("COLUMNS", None)
+
 MARKER = "recorded_data"
 NO_DATA = "no recorded market data: set HOLDFAST_DATA (folder that contains market/)"
 _BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"

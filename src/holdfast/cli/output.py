@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import shutil
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from enum import Enum
+from typing import Final
 
 import click
 import msgspec
 
 from holdfast.core.time import rfc3339
 from holdfast.research.report import plain as shortest
+
+_GAP: Final = 2
+_HANG: Final = 2
+_DOT: Final = " · "
+_COLUMNS_MIN: Final = 20  # narrower than any telephone; a terminal that says 0 or 1 does not know
 
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 
@@ -47,49 +55,96 @@ def print_json(value: object) -> None:
     click.echo(json.dumps(plain(value), ensure_ascii=False, indent=2))
 
 
-def fitting(
-    titles: Sequence[str], rows: Sequence[Sequence[str]], width: int, spare: Sequence[str], gap: int = 2
-) -> list[int]:
-    """Return which columns to show in `width` characters: those of `spare` are left out, the first of them first."""
-    widths = [max(len(row[index]) for row in (titles, *rows)) for index in range(len(titles))]
-    kept = list(range(len(titles)))
-    for title in spare:
-        if sum(widths[index] + gap for index in kept) - gap <= width:
-            break
-        kept.remove(titles.index(title))
-    return kept
+def columns(*, err: bool = False) -> int | None:
+    """Return how many columns the reader sees; None for a file or a program, which wrap nothing.
 
-
-def print_table(titles: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1, spare: Sequence[str] = ()) -> None:
-    """Print aligned columns, the first `left` to the left and the others to the right; nothing is cut off.
-
-    On a terminal that is too narrow the columns in `spare` are left out, the first of them first.
+    COLUMNS, where it is set, speaks for whoever reads.
     """
-    if spare and sys.stdout.isatty():
-        kept = fitting(titles, rows, shutil.get_terminal_size().columns, spare)
-        left = sum(1 for index in kept if index < left)
-        titles, rows = [titles[index] for index in kept], [[row[index] for index in kept] for row in rows]
+    stream = sys.stderr if err else sys.stdout
+    is_narrow = os.environ.get("COLUMNS", "").isdigit() or (stream is not None and stream.isatty())
+    return max(shutil.get_terminal_size().columns, _COLUMNS_MIN) if is_narrow else None
+
+
+def folded(text: str, width: int | None, hang: int = _HANG) -> list[str]:
+    """Return `text` in lines of at most `width` columns, parted between words; what follows the first hangs deeper.
+
+    A word that is longer stays whole: whoever copies a path or a digest needs all of it.
+    """
+    indent = len(text) - len(text.lstrip(" "))
+    if width is None or len(text) <= width:
+        return [text]
+    return textwrap.wrap(
+        text.strip(" "), width, initial_indent=" " * indent, subsequent_indent=" " * (indent + hang),
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
+
+
+def say(text: str, *, hang: int = _HANG, bold: bool = False, err: bool = False) -> None:
+    """Print a sentence, parted between words where the reader's terminal is too narrow for it."""
+    for line in folded(text, columns(err=err), hang):
+        click.echo(click.style(line, bold=True) if bold else line, err=err)
+
+
+def print_table(titles: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> None:
+    """Print aligned columns, the first `left` to the left and the others to the right.
+
+    On a terminal that is too narrow each row becomes a block of its own: nothing is cut off or left out.
+    """
     table = [tuple(titles), *(tuple(row) for row in rows)]
     widths = [max(len(row[column]) for row in table) for column in range(len(titles))]
+    width = columns()
+    if width is not None and sum(widths) + _GAP * (len(widths) - 1) > width:
+        for row in rows:
+            _print_block(titles, row, width)
+        return
     for number, row in enumerate(table):
         cells = [
             text.ljust(width) if column < left else text.rjust(width)
             for column, (text, width) in enumerate(zip(row, widths, strict=True))
         ]
-        line = "  ".join(cells).rstrip()
+        line = (" " * _GAP).join(cells).rstrip()
         click.echo(click.style(line, bold=True) if number == 0 else line)
+
+
+def _print_block(titles: Sequence[str], row: Sequence[str], width: int) -> None:
+    """Print the first cell as a heading, and below it the others with their titles, as many to a line as there fit."""
+    click.echo(click.style(f"{titles[0]} {row[0]}", bold=True))
+    line = ""
+    for title, text in zip(titles[1:], row[1:], strict=True):
+        if not text:
+            continue
+        pair = f"{title} {text}"
+        if line and len(line) + len(_DOT) + len(pair) > width:
+            click.echo(line)
+            line = ""
+        line = f"{line}{_DOT}{pair}" if line else f"{' ' * _HANG}{pair}"
+        if len(line) > width:  # one pair alone
+            *whole, line = folded(line, width)
+            for part in whole:
+                click.echo(part)
+    if line:
+        click.echo(line)
 
 
 def print_pairs(pairs: Sequence[tuple[str, str]]) -> None:
     """Print names and values in two columns."""
-    width = max((len(name) for name, _ in pairs), default=0)
+    width, reader = max((len(name) for name, _ in pairs), default=0), columns()
+    indent = " " * (width + _GAP)
     for name, value in pairs:
-        click.echo(f"{click.style(name.ljust(width), fg='bright_black')}  {value}")
+        # The names take room of their own: what is left is for the value.
+        lines = folded(value, None if reader is None else max(reader - len(indent), _COLUMNS_MIN // 2), 0)
+        click.echo(f"{click.style(name.ljust(width), fg='bright_black')}{' ' * _GAP}{lines[0]}")
+        for line in lines[1:]:
+            click.echo(f"{indent}{line}")
 
 
 def warn(message: str) -> None:
     """Print a warning to standard error."""
-    click.echo(f"{click.style('warning:', fg='yellow', bold=True)} {message}", err=True)
+    mark = "warning:"
+    first, *others = folded(f"{mark} {message}", columns(err=True))
+    click.echo(click.style(mark, fg="yellow", bold=True) + first.removeprefix(mark), err=True)
+    for line in others:
+        click.echo(line, err=True)
 
 
 def _is_time(name: str) -> bool:

@@ -17,7 +17,7 @@ from holdfast.app.market import TradedMarket, find_source, open_market
 from holdfast.app.settings import Settings, flag, load_settings
 from holdfast.cli.actions.lookahead import show_lookahead
 from holdfast.cli.given import Place, parameters, read
-from holdfast.cli.output import Json, print_json, warn
+from holdfast.cli.output import Json, print_json, say, warn
 from holdfast.core.errors import ConfigurationError
 from holdfast.research.report import performance_json, performance_lines, trade_lines
 
@@ -142,19 +142,19 @@ def _report(finished: FinishedBacktest, market: TradedMarket) -> None:
     if began.is_synthetic:
         warn("SYNTHETIC MARKET: these prices are made by a seeded model; they prove nothing about real ones")
     names = ", ".join(instrument.id for instrument in began.instruments)
-    click.echo(click.style(f"{began.strategy} on {names} {began.timeframe}", bold=True))
-    click.echo(f"{began.data_source}; {run.bars} bars in {finished.seconds:.1f} s")
+    say(f"{began.strategy} on {names} {began.timeframe}", bold=True)
+    say(f"{began.data_source}; {run.bars} bars in {finished.seconds:.1f} s")
     if finished.is_frictionless:
         warn("FRICTIONLESS: no fee, spread or slippage was charged; no real market is like that")
     click.echo()
     lines = performance_lines(finished.result.performance, began.quote)
     for line in lines:
         if not line.startswith("Warning:"):
-            click.echo(line)
+            say(line)
     refused = ", ".join(f"{rule} {count}" for rule, count in sorted(run.refusals.items(), key=lambda x: -x[1]))
-    click.echo(f"Proposals: {run.proposals}, refused by the gate: {refused or 'none'}")
-    click.echo(f"Digest: {run.digest}")
+    say(f"Proposals: {run.proposals}, refused by the gate: {refused or 'none'}")
+    say(f"Digest: {run.digest}")
     for caution in dict.fromkeys(finished.result.warnings):
         warn(caution)
     for note in market.notes:
-        click.echo(f"note: {note}", err=True)
+        say(f"note: {note}", err=True)

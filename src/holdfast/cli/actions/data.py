@@ -11,7 +11,7 @@ from holdfast.app.data import bar_store, import_file, verify_file, verify_store
 from holdfast.app.disk import require_space
 from holdfast.cli.amounts import minute
 from holdfast.cli.given import Place, read
-from holdfast.cli.output import print_json, print_table, warn
+from holdfast.cli.output import print_json, print_table, say, warn
 from holdfast.core.errors import HoldfastError
 from holdfast.core.record import Record
 from holdfast.domain.bar_quality import QualityReport
@@ -127,18 +127,18 @@ def _say(finding: Finding, word: str) -> None:
     report, info = finding.report, finding.dataset
     if report is None:
         bars = f"{info.bars} bars" if info is not None else ""
-        click.echo(f"{finding.name}: {word}, {bars}")
+        say(f"{finding.name}: {word}, {bars}")
         return
     stored = f" -> {info.bytes_stored // 1024} KiB" if info is not None else ""
-    click.echo(
+    say(
         f"{finding.name}: {word}: {report.instrument_id} {report.timeframe}, {report.bars} bars,"
         f" {minute(report.ts_first)} to {minute(report.ts_last)}{stored}"
     )
     if report.missing:
-        click.echo(f"  {report.missing} bars are missing in {len(report.gaps)} gaps; they are labelled, not filled")
+        say(f"  {report.missing} bars are missing in {len(report.gaps)} gaps; they are labelled, not filled")
     for ts in report.suspect[:5]:
         warn(f"{report.instrument_id}: false print at {minute(ts)} UTC; neither stop nor size is computed from it")
     if report.is_synthetic:
         warn(f"{report.instrument_id} is SYNTHETIC")
     for note in report.notes:
-        click.echo(f"  note: {note}")
+        say(f"  note: {note}")

@@ -5,13 +5,11 @@ from __future__ import annotations
 import getpass
 from collections.abc import Mapping
 
-import click
-
 from holdfast.app.standing import Standing
 from holdfast.cli.amounts import money, percent
 from holdfast.cli.confirmation import ask_for
 from holdfast.cli.given import Place, read
-from holdfast.cli.output import print_json
+from holdfast.cli.output import print_json, say
 from holdfast.core.errors import ConfigurationError
 from holdfast.domain.decision import StopLevel
 from holdfast.interfaces.control.messages import Request, Wish
@@ -86,11 +84,11 @@ def _show_plan(given: StopOptions, before: Status, level: StopLevel) -> int:
     else:
         in_force = StopLevel(before.stop_level)
         stays = stays_at(in_force, level)
-        click.echo(f"dry run: {stays or f'the stop would go from {_words(in_force)} to {_words(level)}'}")
+        say(f"dry run: {stays or f'the stop would go from {_words(in_force)} to {_words(level)}'}")
         if is_anew:
-            click.echo(f"would accept the loss of {percent(before.drawdown)}: {DRAWDOWN_ANEW}")
-        click.echo(f"would cancel: {', '.join(cancels) or 'nothing'}")
-        click.echo(f"would close: {', '.join(closes) or 'nothing'}")
+            say(f"would accept the loss of {percent(before.drawdown)}: {DRAWDOWN_ANEW}")
+        say(f"would cancel: {', '.join(cancels) or 'nothing'}")
+        say(f"would close: {', '.join(closes) or 'nothing'}")
     return 0
 
 
@@ -100,23 +98,23 @@ def _show(given: StopOptions, proof: StopProof, wanted: StopLevel, *, is_running
         print_json({"is_running": is_running, "proof": proof, "next": upcoming})
         return 0 if proof.is_proven else 1
     where = "the running agent" if is_running else "written into the journal; the next `holdfast run` begins with it"
-    click.echo(f"stop level {_words(proof.level)} ({where})")
-    click.echo(
+    say(f"stop level {_words(proof.level)} ({where})")
+    say(
         f"left: {proof.orders_left} orders ({proof.entries_left} entries), {proof.positions_left} positions,"
         f" exposure {money(proof.exposure_left)} {proof.quote}"
     )
     if proof.is_drawdown_anew:
-        click.echo(f"the loss is accepted: {DRAWDOWN_ANEW}")
+        say(f"the loss is accepted: {DRAWDOWN_ANEW}")
     if proof.is_proven:
         if proof.note:
-            click.echo(proof.note)
+            say(proof.note)
         return 0
-    click.echo(
+    say(
         f"not yet proven: level {_words(proof.level)} is recorded; still open: {proof.positions_left} positions"
         f" and {proof.entries_left} entries ({proof.note})",
         err=True,
     )
-    click.echo(f"next: {upcoming}", err=True)
+    say(f"next: {upcoming}", err=True)
     return 1
 
 

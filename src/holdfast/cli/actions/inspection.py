@@ -11,7 +11,7 @@ from holdfast.app.standing import Standing
 from holdfast.app.strategies import StrategyLine, known_strategies
 from holdfast.cli.amounts import exact, minute, money, percent, signed
 from holdfast.cli.given import Place, read
-from holdfast.cli.output import print_json, print_pairs, print_table, warn
+from holdfast.cli.output import columns, print_json, print_pairs, print_table, say, warn
 from holdfast.core.errors import ConfigurationError
 from holdfast.domain.decision import StopLevel
 from holdfast.portfolio.explain import Explanation
@@ -19,8 +19,6 @@ from holdfast.portfolio.status import DecisionLine, PositionLine, Status
 from holdfast.services.emergency import DRAWDOWN_ANEW
 from holdfast.services.inspection import why_not_of
 from holdfast.services.standing import LimitLine
-
-_SPARE_OF_POSITIONS = ("Trade", "Since", "Target", "Last", "Entry", "Side", "At risk")  # left out first
 
 
 class IdOptions(Place, frozen=True):
@@ -93,7 +91,7 @@ def orders(options: Mapping[str, object]) -> int:
          exact(x.trigger_price), exact(x.limit_price))
         for x in found.orders
     ]  # fmt: skip
-    print_table(titles, rows, left=6, spare=("Order", "Type", "State", "Filled", "Limit", "Side"))
+    print_table(titles, rows, left=6)
     return 0
 
 
@@ -151,7 +149,7 @@ def _tell(answer: Explanation, *, is_json: bool) -> int:
         print_json(answer)
         return 0
     for line in answer.lines():
-        click.echo(line if line.startswith(" ") else click.style(line, bold=True))
+        say(line, bold=not line.startswith(" "))
     return 0
 
 
@@ -159,7 +157,7 @@ def _say_mode(status: Status, *, is_running: bool) -> None:
     if status.is_synthetic:
         warn("SYNTHETIC MARKET: these prices are made by a seeded model")
     state = "running" if is_running else "not running; as of the last record"
-    click.echo(click.style(f"{status.mode} agent, {state}, market time {minute(status.ts)} UTC", bold=True))
+    say(f"{status.mode} agent, {state}, market time {minute(status.ts)} UTC", bold=True)
     if StopLevel(status.stop_level) is not StopLevel.NONE:
         warn(f"the emergency stop is at {status.stop_level.replace('_', ' ')}; holdfast resume releases it")
     if status.is_drawdown_locked:
@@ -189,14 +187,14 @@ def _print_positions(lines: Sequence[PositionLine]) -> None:
          money(x.risk_open), x.trade_id)
         for x in lines
     ]  # fmt: skip
-    print_table(titles, rows, left=3, spare=_SPARE_OF_POSITIONS)
+    print_table(titles, rows, left=3)
 
 
 def _print_decisions(lines: Sequence[DecisionLine]) -> None:
     for line in lines:
         pair = line.instrument_id.rpartition(".")[0] or "account"
         rule = f" ({line.rule})" if line.rule else ""
-        click.echo(f"{minute(line.ts)}  {pair}  {line.what}{rule}: {line.reason}  [{line.decision_id}]")
+        say(f"{minute(line.ts)}  {pair}  {line.what}{rule}: {line.reason}  [{line.decision_id}]")
 
 
 def _limit_row(line: LimitLine) -> tuple[str, ...]:
@@ -207,6 +205,11 @@ def _limit_row(line: LimitLine) -> tuple[str, ...]:
 
 
 def _print_strategy(line: StrategyLine) -> None:
-    click.echo(click.style(line.name, bold=True) + (f"  {line.summary}" if line.summary else ""))
+    width = columns()
+    if width is None or len(line.name) + len(line.summary) + 2 <= width:
+        click.echo(click.style(line.name, bold=True) + (f"  {line.summary}" if line.summary else ""))
+    else:
+        click.echo(click.style(line.name, bold=True))
+        say(f"  {line.summary}", hang=0)
     for name, value in line.parameters.items():
         click.echo(f"  --set {name}={value}")

@@ -10,10 +10,12 @@ import click
 from holdfast.app.doctor import diagnose
 from holdfast.app.settings_file import settings_text
 from holdfast.cli.given import Place, read
-from holdfast.cli.output import print_json
+from holdfast.cli.output import columns, folded, print_json, say
 from holdfast.core.errors import ConfigurationError
 from holdfast.services.doctor import CheckResult, State, is_healthy
 
+_NAME = 11  # the longest is projections
+_INDENT = len("warn  ") + _NAME + len(" ")
 _COLOURS = {State.OK: "green", State.WARN: "yellow", State.FAIL: "red"}
 
 
@@ -60,7 +62,10 @@ def init(options: Mapping[str, object]) -> int:
 
 
 def _say(result: CheckResult) -> None:
-    mark = click.style(f"{result.state.value:<4}", fg=_COLOURS[result.state], bold=result.state is not State.OK)
-    click.echo(f"{mark}  {result.name:<12}{result.message}")
+    mark = f"{result.state.value:<4}"
+    first, *others = folded(f"{mark}  {result.name:<{_NAME}} {result.message}", columns(), _INDENT)
+    click.echo(click.style(mark, fg=_COLOURS[result.state], bold=result.state is not State.OK) + first[len(mark) :])
+    for line in others:
+        click.echo(line)
     if result.next:
-        click.echo(f"      {'':<12}next: {result.next}")
+        say(f"{'':<{_INDENT}}next: {result.next}")

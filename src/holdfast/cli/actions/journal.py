@@ -21,7 +21,7 @@ from holdfast.app.standing import open_reader
 from holdfast.cli.amounts import exact
 from holdfast.cli.confirmation import ask_for
 from holdfast.cli.given import Place, read
-from holdfast.cli.output import print_json, print_pairs
+from holdfast.cli.output import print_json, print_pairs, say
 from holdfast.core.errors import ConfigurationError
 from holdfast.core.time import rfc3339
 from holdfast.ports.journal import JournalRecord
@@ -100,7 +100,7 @@ def verify(options: Mapping[str, object]) -> int:
     if not report.is_whole:
         return 1
     rate = report.records / report.seconds if report.seconds else 0.0
-    click.echo(
+    say(
         f"the journal is whole: {report.records} records, head {report.head_hash[:16]},"
         f" checked in {report.seconds:.2f} s ({rate:,.0f} records/s)"
     )

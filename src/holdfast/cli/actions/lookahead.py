@@ -10,7 +10,7 @@ import click
 
 from holdfast.app.sections import StrategySettings
 from holdfast.app.strategies import strategy_factory, strategy_source
-from holdfast.cli.output import print_json
+from holdfast.cli.output import print_json, say
 from holdfast.domain.market import BarSeries
 from holdfast.research.lookahead import LookaheadReport, check_lookahead, refused_source
 
@@ -59,5 +59,5 @@ def _show(found: Sequence[tuple[str, LookaheadReport]], *, is_json: bool) -> int
     for name, report in found:
         click.echo(click.style(name, bold=True))
         for sentence in report.sentences():
-            click.echo(f"  {sentence}")
+            say(f"  {sentence}")
     return 0 if is_clean else 1

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-import click
 from rich.console import Console
 from rich.live import Live
 
@@ -15,6 +14,7 @@ from holdfast.cli.amounts import minute
 from holdfast.cli.live.controls import Controls
 from holdfast.cli.live.keyboard import Keyboard
 from holdfast.cli.live.view import Frame, picture
+from holdfast.cli.output import say
 from holdfast.portfolio.status import DecisionLine
 
 _FRAMES_PER_SECOND = 10
@@ -64,4 +64,4 @@ def tell(session: Session, is_over: Callable[[], bool] = lambda: False) -> None:
 def _print(lines: Sequence[DecisionLine]) -> None:
     for line in lines:
         pair = line.instrument_id.rpartition(".")[0]
-        click.echo(f"{minute(line.ts)} {pair} {line.what}: {line.reason} [{line.decision_id}]")
+        say(f"{minute(line.ts)} {pair} {line.what}: {line.reason} [{line.decision_id}]")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -15,12 +15,12 @@ from rich.table import Table
 from rich.text import Text
 
 from holdfast.cli.amounts import exact, minute, money, percent, signed
-from holdfast.cli.output import fitting
 from holdfast.domain.decision import StopLevel
 from holdfast.portfolio.status import DecisionLine, PositionLine, Status
 
 _BAR_CELLS = 6
 _NARROW = 60  # columns below which the figures stand in two columns and reasons on lines of their own
+_GAP = 3  # between two columns of the positions
 _SPARE = ("R:R", "Target", "Last", "Entry", "Risk")  # left out first where there is no room
 _DECISIONS_MAX = 40  # more than any terminal shows
 _UP, _DOWN, _DIM, _WARN = "green", "red", "bright_black", "yellow"
@@ -141,7 +141,7 @@ def _positions(status: Status, width: int) -> RenderableType:
         ]
         for line in status.positions
     ]  # fmt: skip
-    kept = fitting(titles, [[cell.plain for cell in row] for row in rows], width - 2, _SPARE, gap=3)
+    kept = _fitting(titles, [[cell.plain for cell in row] for row in rows], width - 2)
     is_tight = len(kept) == len(titles) - len(_SPARE)
     table = Table(
         expand=True, border_style=_DIM, header_style=_DIM, box=None if is_tight else box.SIMPLE_HEAD, pad_edge=False,
@@ -152,6 +152,17 @@ def _positions(status: Status, width: int) -> RenderableType:
     for row in rows:
         table.add_row(*(row[index] for index in kept))
     return table
+
+
+def _fitting(titles: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[int]:
+    """Return which columns to show in `width`: those of `_SPARE` are left out, the first of them first."""
+    widths = [max(len(row[index]) for row in (titles, *rows)) for index in range(len(titles))]
+    kept = list(range(len(titles)))
+    for title in _SPARE:
+        if sum(widths[index] + _GAP for index in kept) - _GAP <= width:
+            break
+        kept.remove(titles.index(title))
+    return kept
 
 
 def _decisions(status: Status) -> RenderableType:
