@@ -7,7 +7,7 @@ from pathlib import Path
 
 from holdfast.adapters.sources.columns import Repair
 from holdfast.adapters.sources.loading import load_bars
-from holdfast.adapters.storage.parquet.store import ParquetBarStore
+from holdfast.adapters.storage.parquet.store import ParquetBarStore, instrument_named
 from holdfast.app.home import Home
 from holdfast.core.errors import ConfigurationError, HoldfastError
 from holdfast.domain.bar_quality import QualityReport
@@ -39,7 +39,7 @@ def verify_store(home: Home) -> Iterator[tuple[str, DatasetInfo | HoldfastError]
     for path in sorted(home.bars.glob("*/*.parquet")):
         name = f"{path.parent.name} {path.stem}"
         try:
-            yield name, store.verify(path.parent.name.replace("_", "/", 1), Timeframe(path.stem))
+            yield name, store.verify(instrument_named(path.parent.name), Timeframe(path.stem))
         except HoldfastError as error:
             yield name, error
         except ValueError:

@@ -8,6 +8,7 @@ from functools import partial
 
 from holdfast.adapters.storage.sqlite.projections import ProjectionStore
 from holdfast.adapters.storage.sqlite.verify import verify
+from holdfast.app.data import bar_store
 from holdfast.app.home import Home
 from holdfast.app.market import DATA_VARIABLE, find_source
 from holdfast.app.settings import Settings, load_settings
@@ -114,4 +115,7 @@ def _data(home: Home) -> CheckResult:
     if not source.exists():
         where = DATA_VARIABLE if settings.path is None and os.environ.get(DATA_VARIABLE) else "market.source"
         return CheckResult("data", State.FAIL, f"{where} names {source}, which does not exist", "correct the path")
+    damaged = bar_store(home).catalog().damaged if source == home.bars else ()
+    if damaged:
+        return CheckResult("data", State.FAIL, f"{source}: {len(damaged)} damaged: {damaged[0].error}", damaged[0].next)
     return CheckResult("data", State.OK, f"{source}")

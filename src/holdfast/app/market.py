@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 from pathlib import Path
 from typing import Final
@@ -33,6 +33,8 @@ _FAVOURITES_MAX: Final = 3
 _WATCHED: Final = 730 * DAY
 # How long a synthetic backtest is when nothing else is said.
 _SYNTHETIC: Final = 365 * DAY
+
+_Lengths = dict[str, list[Timeframe]]
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,18 @@ def open_market(
     length = timeframe(settings.timeframe)
     if source is None:
         return _synthetic(settings, length, is_endless=is_endless)
-    found = [_load(home, source, name, length, file_format) for name in _names(home, source, settings, length)]
-    return _traded(found, settings, length, str(source.resolve()), is_cut=_is_default(settings) and is_endless)
+    found, left_out = [], []
+    names = _names(home, source, settings, length)
+    for name in names:
+        try:
+            found.append(_load(home, source, name, length, file_format))
+        except DataError as error:
+            # What was named must be there, and an agent goes on with the markets that it began with, or not at all.
+            if settings.instruments or is_endless or (name == names[-1] and not found):
+                raise
+            left_out.append(f"{name} is left out: {error}; next: {error.hint}")
+    market = _traded(found, settings, length, str(source.resolve()), is_cut=_is_default(settings) and is_endless)
+    return replace(market, notes=(*left_out, *market.notes))
 
 
 def find_source(home: Home, settings: MarketSettings) -> Path | None:
@@ -130,7 +142,8 @@ def _names(home: Home, source: Path, settings: MarketSettings, length: Timeframe
         return settings.instruments
     if not source.is_dir():
         return ("",)  # what the file's own name says
-    there = _stored(home) if source == home.bars else available(source)
+    # A damaged series counts: whether a run can do without it is seen when it is read.
+    there = _both(*_stored(home)) if source == home.bars else available(source)
     fitting = [name for name, lengths in there.items() if any(length.nanos % item.nanos == 0 for item in lengths)]
     spot = [name for name in fitting if market_name(name).market is Market.SPOT and "-MARK." not in name]
     liked = [name for pair in _FAVOURITES for name in spot if name.rpartition(".")[0] == pair]
@@ -151,11 +164,29 @@ def _one_per_base(names: Sequence[str]) -> list[str]:
     return list(first.values())
 
 
-def _stored(home: Home) -> dict[str, list[Timeframe]]:
-    found: dict[str, list[Timeframe]] = {}
-    for info in ParquetBarStore(home.bars).catalog():
-        found.setdefault(info.instrument_id, []).append(Timeframe(info.timeframe))
-    return found
+def _stored(home: Home) -> tuple[_Lengths, _Lengths]:
+    """Return what the store has, by instrument: the sound series, and those whose file is damaged."""
+    sound: _Lengths = {}
+    damaged: _Lengths = {}
+    catalog = ParquetBarStore(home.bars).catalog()
+    for info in catalog.datasets:
+        sound.setdefault(info.instrument_id, []).append(Timeframe(info.timeframe))
+    for one in catalog.damaged:
+        if _is_series(one.instrument_id, one.timeframe):
+            damaged.setdefault(one.instrument_id, []).append(Timeframe(one.timeframe))
+    return sound, damaged
+
+
+def _both(sound: _Lengths, damaged: _Lengths) -> _Lengths:
+    return {name: [*sound.get(name, []), *damaged.get(name, [])] for name in sorted({*sound, *damaged})}
+
+
+def _is_series(name: str, length: str) -> bool:
+    try:
+        market_name(name)
+        return bool(timeframe(length))
+    except ConfigurationError:
+        return False
 
 
 def _load(home: Home, source: Path, name: str, length: Timeframe, file_format: str) -> LoadedBars:
@@ -170,19 +201,24 @@ def _load(home: Home, source: Path, name: str, length: Timeframe, file_format: s
 
 
 def _from_store(home: Home, name: str, length: Timeframe) -> LoadedBars:
-    there = _stored(home)
+    sound, damaged = _stored(home)
+    there = _both(sound, damaged)
     plain = name.upper().replace("_", "/")
     matches = [item for item in there if plain in (item, item.rpartition(".")[0])]
     if len(matches) != 1:
         what = "names several stored markets" if matches else "is not in the store"
         raise ConfigurationError(f"{name} {what}", hint="name one of: " + ", ".join(matches or there))
-    lengths = [item for item in there[matches[0]] if length.nanos % item.nanos == 0]
+    lengths = _usable(sound, matches[0], length) or _usable(damaged, matches[0], length)
     if not lengths:
         stored = ", ".join(item.value for item in there[matches[0]])
         raise ConfigurationError(f"{matches[0]} is not stored in {length.value}", hint=f"it is stored in: {stored}")
     finest = length if length in lengths else max(lengths, key=lambda item: item.nanos)
     series = resample(ParquetBarStore(home.bars).load(matches[0], finest), length)
     return LoadedBars(series, quality_report(series))
+
+
+def _usable(there: _Lengths, name: str, length: Timeframe) -> list[Timeframe]:
+    return [item for item in there.get(name, []) if length.nanos % item.nanos == 0]
 
 
 def _traded(

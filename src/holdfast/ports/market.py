@@ -28,6 +28,23 @@ class DatasetInfo(Record, frozen=True):
     source: str = ""
 
 
+class DamagedDataset(Record, frozen=True):
+    """A stored file that cannot be trusted: whose bars it should hold, going by its path, why not, and what to do."""
+
+    instrument_id: str
+    timeframe: str
+    path: str
+    error: str
+    next: str
+
+
+class Catalog(Record, frozen=True):
+    """What a store holds, sorted by instrument and timeframe; one damaged file hides none of the others."""
+
+    datasets: tuple[DatasetInfo, ...] = ()
+    damaged: tuple[DamagedDataset, ...] = ()
+
+
 class BarStore(Protocol):
     """Keeps bar series, one per instrument and timeframe."""
 
@@ -39,8 +56,8 @@ class BarStore(Protocol):
         """Return the series, bit for bit as it was saved."""
         ...
 
-    def catalog(self) -> list[DatasetInfo]:
-        """Return what is stored, sorted by instrument and timeframe."""
+    def catalog(self) -> Catalog:
+        """Return what is stored, and what of it is damaged."""
         ...
 
 

@@ -2,6 +2,7 @@
 
 import csv
 
+import pytest
 from tests.unit.cli.conftest import wandering, write_candles
 
 
@@ -22,7 +23,7 @@ def test_bars_are_imported_listed_verified_and_traded(call, candles, home):
 
 def test_an_empty_store_says_what_to_do(call):
     assert "holdfast data import" in call("data", "list").out
-    assert call("data", "list", "--json").document == {"datasets": []}
+    assert call("data", "list", "--json").document == {"datasets": [], "damaged": []}
 
 
 def test_one_bad_file_does_not_keep_the_others_out(call, candles, tmp_path):
@@ -49,6 +50,81 @@ def test_a_damaged_store_is_found(call, candles, home):
     assert outcome.code == 1
     assert "BTC_USDT.BINANCE 1h" in outcome.err
     assert "next: " in outcome.err
+
+
+@pytest.fixture
+def store_with_damage(call, candles, home, tmp_path):
+    """Give the damaged one of three stored files: its footer is cut off."""
+    for name, seed in (("ETH_USDT", 5), ("SOL_USDT", 6)):
+        other = tmp_path / f"binance-spot-{name}-1h-20210101-20210325.parquet"
+        write_candles(other, wandering(2_000, seed))
+        assert call("data", "import", other).code == 0
+    assert call("data", "import", candles).code == 0
+    stored = home / "bars" / "ETH_USDT.BINANCE" / "1h.parquet"
+    stored.write_bytes(stored.read_bytes()[:-30])
+    return stored
+
+
+def test_a_list_shows_what_is_sound_and_names_what_is_damaged(call, store_with_damage):
+    listed = call("data", "list")
+    assert listed.code == 1
+    assert "BTC/USDT.BINANCE" in listed.out
+    assert "SOL/USDT.BINANCE" in listed.out
+    assert "ETH" not in listed.out
+    assert f"error: ETH/USDT.BINANCE 1h: {store_with_damage}: the file is damaged" in listed.err
+    assert "next: delete this file and import its bars again" in listed.err
+    document = call("data", "list", "--json").document
+    assert [item["instrument_id"] for item in document["datasets"]] == ["BTC/USDT.BINANCE", "SOL/USDT.BINANCE"]
+    assert [item["path"] for item in document["damaged"]] == [str(store_with_damage)]
+    assert document["damaged"][0]["next"]
+    checked = call("data", "verify", "--json")
+    assert checked.code == 1
+    assert [item["is_sound"] for item in checked.document["findings"]] == [True, False, True]
+    doctor = call("doctor")
+    assert doctor.code == 1
+    assert str(store_with_damage) in doctor.out
+
+
+def test_a_damaged_file_stops_no_backtest_over_others(call, store_with_damage):
+    arguments = ("backtest", "--timeframe", "4h", "--strategy", "ma_crossover")
+    named = call(*arguments, "--instrument", "BTC/USDT", "--json")
+    assert named.code == 0, named.err
+    assert named.document["instruments"] == ["BTC/USDT.BINANCE"]
+    chosen = call(*arguments, "--json")
+    assert chosen.code == 0, chosen.err
+    assert chosen.document["instruments"] == ["BTC/USDT.BINANCE", "SOL/USDT.BINANCE"]
+    (note,) = [note for note in chosen.document["notes"] if "left out" in note]
+    assert note.startswith("ETH/USDT.BINANCE is left out")
+    assert "import its bars again" in note
+    refused = call(*arguments, "--instrument", "ETH/USDT")
+    assert refused.code == 1
+    assert f"{store_with_damage}: the file is damaged" in refused.err
+
+
+def test_bars_whose_checksum_is_wrong_leave_only_their_market_out(call, store_with_damage, home):
+    stored = home / "bars" / "SOL_USDT.BINANCE" / "1h.parquet"
+    content = bytearray(stored.read_bytes())
+    content[len(content) // 3] ^= 0xFF
+    stored.write_bytes(bytes(content))
+    done = call("backtest", "--timeframe", "1h", "--strategy", "ma_crossover", "--json")
+    assert done.code == 0, done.err
+    assert done.document["instruments"] == ["BTC/USDT.BINANCE"]
+    assert len([note for note in done.document["notes"] if "left out" in note]) == 2
+
+
+def test_an_agent_does_not_drop_a_damaged_market_in_silence(call, store_with_damage):
+    done = call("run", "--plain", "--timeframe", "1h", "--strategy", "ma_crossover", "--bars", "5", "--pace", "100000")
+    assert done.code == 1
+    assert f"{store_with_damage}: the file is damaged" in done.err
+
+
+def test_a_damaged_series_is_made_from_a_sound_finer_one(call, store_with_damage, candles):
+    assert call("data", "import", candles, "--timeframe", "4h").code == 0
+    coarse = store_with_damage.parent.parent / "BTC_USDT.BINANCE" / "4h.parquet"
+    coarse.write_bytes(b"")
+    done = call("backtest", "--instrument", "BTC/USDT", "--timeframe", "4h", "--strategy", "ma_crossover", "--json")
+    assert done.code == 0, done.err
+    assert done.document["bars"] == 500
 
 
 def test_files_are_checked_without_being_kept(call, candles, home):

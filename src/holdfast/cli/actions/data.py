@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -70,15 +70,23 @@ def import_bars(options: Mapping[str, object]) -> int:
 
 
 def list_bars(options: Mapping[str, object]) -> int:
-    """List the store."""
+    """List the store: what is sound, and then what is damaged."""
     given = read(options, Place)
     found = bar_store(given.folder).catalog()
+    code = 1 if found.damaged else 0
     if given.is_json:
-        print_json({"datasets": found})
-        return 0
-    if not found:
+        print_json(found)
+        return code
+    if found.datasets:
+        _print_datasets(found.datasets)
+    elif not found.damaged:
         click.echo("the store is empty; next: holdfast data import FILE")
-        return 0
+    for one in found.damaged:
+        _say_damaged(f"{one.instrument_id} {one.timeframe}", one.error, one.next)
+    return code
+
+
+def _print_datasets(found: Sequence[DatasetInfo]) -> None:
     titles = ("Instrument", "Timeframe", "From", "To", "Bars", "Missing", "Suspect", "No trade", "KiB", "Label")
     rows = [
         (x.instrument_id, x.timeframe, minute(x.ts_first), minute(x.ts_last), str(x.bars), str(x.missing),
@@ -86,7 +94,6 @@ def list_bars(options: Mapping[str, object]) -> int:
         for x in found
     ]  # fmt: skip
     print_table(titles, rows, left=4)
-    return 0
 
 
 def verify(options: Mapping[str, object]) -> int:
@@ -121,8 +128,7 @@ def _report(findings: list[Finding], given: Place, word: str) -> int:
 
 def _say(finding: Finding, word: str) -> None:
     if not finding.is_sound:
-        click.echo(f"{click.style('error:', fg='red', bold=True)} {finding.name}: {finding.error}", err=True)
-        click.echo(f"{click.style('next:', fg='cyan', bold=True)} {finding.next}", err=True)
+        _say_damaged(finding.name, finding.error, finding.next)
         return
     report, info = finding.report, finding.dataset
     if report is None:
@@ -142,3 +148,8 @@ def _say(finding: Finding, word: str) -> None:
         warn(f"{report.instrument_id} is SYNTHETIC")
     for note in report.notes:
         say(f"  note: {note}")
+
+
+def _say_damaged(name: str, what: str, upcoming: str) -> None:
+    click.echo(f"{click.style('error:', fg='red', bold=True)} {name}: {what}", err=True)
+    click.echo(f"{click.style('next:', fg='cyan', bold=True)} {upcoming}", err=True)

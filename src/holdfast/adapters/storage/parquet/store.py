@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
+from urllib.parse import unquote_to_bytes
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +19,7 @@ from holdfast.domain.bar_quality import gaps, validate
 from holdfast.domain.market import BarFlag, BarSeries, Timeframe
 from holdfast.domain.series_digest import series_digest
 from holdfast.domain.values import InstrumentId
-from holdfast.ports.market import DatasetInfo
+from holdfast.ports.market import Catalog, DamagedDataset, DatasetInfo
 
 # Small enough that a day can be read without a year, and that a reader holds little; large enough to compress well.
 GROUP_BARS = 32_768
@@ -86,20 +87,26 @@ class ParquetBarStore:
         with _Reader(self.path_of(instrument_id, timeframe), instrument_id, timeframe) as reader:
             yield from reader.slices(bars, ts_from, ts_to)
 
-    def catalog(self) -> list[DatasetInfo]:
+    def catalog(self) -> Catalog:
         """Return what is stored, sorted by instrument and timeframe; reads the footers only.
 
-        Raises
-        ------
-        DataError
-            A file is damaged; it is named.
+        A file whose footer is damaged, or that lies where another belongs, is named as damaged with what to do next.
         """
-        found = []
-        for path in self._root.glob("*/*.parquet"):
-            with _Reader(path) as reader:
-                found.append(self._info(path, reader.header))
+        found: list[DatasetInfo] = []
+        damaged_ones: list[DamagedDataset] = []
+        for path in sorted(self._root.glob("*/*.parquet")):
+            name, length = instrument_named(path.parent.name), path.stem
+            try:
+                with _Reader(path) as reader:
+                    reader.require(name, length)
+                    found.append(self._info(path, reader.header))
+            except DataError as error:
+                damaged_ones.append(DamagedDataset(name, length, str(path), str(error), error.hint))
         order = [item.value for item in Timeframe]
-        return sorted(found, key=lambda info: (info.instrument_id, order.index(info.timeframe)))
+        return Catalog(
+            tuple(sorted(found, key=lambda info: (info.instrument_id, order.index(info.timeframe)))),
+            tuple(sorted(damaged_ones, key=lambda one: (one.instrument_id, one.timeframe))),
+        )
 
     def verify(self, instrument_id: str, timeframe: Timeframe) -> DatasetInfo:
         """Read a series whole and compare it with the digest of what was saved.
@@ -193,6 +200,14 @@ def path_name(instrument_id: str) -> str:
     return name
 
 
+def instrument_named(folder: str) -> str:
+    """Return the instrument whose folder is called so: `path_name` backwards; a folder that is not ours is itself."""
+    try:
+        return unquote_to_bytes(folder.replace("_", "/")).decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return folder
+
+
 class _Reader:
     """One open file; its header is checked when it is opened, each row group when it is read."""
 
@@ -208,7 +223,7 @@ class _Reader:
             raise damaged(str(path), _first_line(error)) from error
         try:
             self.header = opened(self._file.metadata.metadata, str(path))
-            self._check_identity(instrument_id, timeframe)
+            self.require(instrument_id, timeframe.value if timeframe else None)
         except DataError:
             self._file.close()
             raise
@@ -267,9 +282,10 @@ class _Reader:
             columns, header.scale, group, InstrumentId(header.instrument_id), Timeframe(header.timeframe)
         )
 
-    def _check_identity(self, instrument_id: str | None, timeframe: Timeframe | None) -> None:
+    def require(self, instrument_id: str | None, timeframe: str | None) -> None:
+        """Refuse a file that holds another instrument's bars, or those of another timeframe."""
         header = self.header
-        asked = (instrument_id or header.instrument_id, timeframe.value if timeframe else header.timeframe)
+        asked = (instrument_id or header.instrument_id, timeframe or header.timeframe)
         if asked != (header.instrument_id, header.timeframe):
             raise DataError(
                 f"{self._path}: holds {header.instrument_id} {header.timeframe}, not {asked[0]} {asked[1]}",

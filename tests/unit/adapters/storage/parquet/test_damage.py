@@ -79,12 +79,48 @@ def test_a_damaged_file_is_named_by_catalog_and_verify(tmp_path: Path):
     store, path, _ = kept(tmp_path)
     content = path.read_bytes()
     path.write_bytes(content.replace(b'"source":"walk"', b'"source":"talk"'))
-    with pytest.raises(DataError, match="damaged") as caught:
-        store.catalog()
-    assert str(path) in str(caught.value)
-    assert "import its bars again" in caught.value.hint
+    (named,) = store.catalog().damaged
+    assert (named.instrument_id, named.timeframe, named.path) == (NAME, "1h", str(path))
+    assert str(path) in named.error
+    assert "damaged" in named.error
+    assert "import its bars again" in named.next
     with pytest.raises(DataError, match="damaged"):
         store.verify(NAME, Timeframe.H1)
+
+
+def test_one_damaged_file_hides_no_other(tmp_path: Path):
+    store, path, _ = kept(tmp_path)
+    sound = store.save(make_walk(50, name="ETH/USDT.BINANCE"), "walk")
+    for content in (b"", b"rubbish", path.read_bytes()[:-9]):
+        path.write_bytes(content)
+        found = store.catalog()
+        assert found.datasets == (sound,)
+        assert [item.path for item in found.damaged] == [str(path)]
+
+
+def test_a_file_that_was_moved_is_named_and_nothing_else_is_lost(tmp_path: Path):
+    store, path, _ = kept(tmp_path)
+    other, third = path.with_name("4h.parquet"), path.with_name("notes.parquet")
+    path.rename(other)
+    third.write_bytes(b"no bars")
+    sound = store.save(make_walk(50, name="ETH/USDT.BINANCE"), "walk")
+    found = store.catalog()
+    assert found.datasets == (sound,)
+    assert [item.path for item in found.damaged] == [str(other), str(third)]
+    assert f"holds {NAME} 1h, not {NAME} 4h" in found.damaged[0].error
+
+
+@given(data=st.data())
+def test_no_changed_byte_stops_the_catalog(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject):
+    store, path, _ = kept(tmp_path_factory.mktemp("bars"))
+    sound = store.save(make_walk(5, name="ETH/USDT.BINANCE"), "walk")
+    content = bytearray(path.read_bytes())
+    # The footer is what a catalog reads.
+    content[data.draw(st.integers(max(0, len(content) - 2_500), len(content) - 1))] ^= data.draw(st.integers(1, 255))
+    path.write_bytes(content)
+    found = store.catalog()
+    assert sound in found.datasets
+    assert len(found.datasets) + len(found.damaged) == 2
 
 
 def test_verify_compares_with_the_digest_of_what_was_saved(tmp_path: Path):

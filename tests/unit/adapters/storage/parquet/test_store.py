@@ -15,13 +15,13 @@ from tests.unit.domain.conftest import NAME, START, any_series, is_same, make_se
 
 from holdfast.adapters.sources.feed import SeriesFeed, StreamFeed
 from holdfast.adapters.storage.parquet.durable import PART_SUFFIX, replace_durably
-from holdfast.adapters.storage.parquet.store import GROUP_BARS, ParquetBarStore, path_name
+from holdfast.adapters.storage.parquet.store import GROUP_BARS, ParquetBarStore, instrument_named, path_name
 from holdfast.core.errors import DataError
 from holdfast.core.time import HOUR
 from holdfast.domain.bar_quality import label
 from holdfast.domain.market import BarSeries, Timeframe
 from holdfast.domain.series_digest import series_digest
-from holdfast.ports.market import BarStore, DatasetInfo
+from holdfast.ports.market import BarStore, Catalog, DatasetInfo
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def test_any_valid_series_comes_back_bit_for_bit(tmp_path_factory: pytest.TempPa
     store: BarStore = ParquetBarStore(tmp_path_factory.mktemp("bars"))
     info = store.save(series, "drawn")
     assert is_same(store.load(series.instrument_id, series.timeframe), series)
-    assert store.catalog() == [info]
+    assert store.catalog() == Catalog((info,))
 
 
 def test_a_series_of_several_groups_comes_back_whole_and_in_slices(store: ParquetBarStore):
@@ -92,18 +92,24 @@ def test_the_catalog_tells_what_is_stored_and_in_order(store: ParquetBarStore):
     store.save(make_walk(5, timeframe=Timeframe.M15, name="BTC/USDT.BINANCE"), "x")
     store.save(make_walk(5, timeframe=Timeframe.D1, name="BTC/USDT.BINANCE"), "x")
     store.save(make_walk(5, name="AAA/USDT.BINANCE"), "x")
-    names = [(item.instrument_id, item.timeframe) for item in store.catalog()]
+    names = [(item.instrument_id, item.timeframe) for item in store.catalog().datasets]
     btc = [("BTC/USDT.BINANCE", name) for name in ("15m", "1h", "1d")]
     assert names == [("AAA/USDT.BINANCE", "1h"), *btc]
     assert store.verify("BTC/USDT.BINANCE", Timeframe.H1) == info
-    assert ParquetBarStore(path / "nowhere").catalog() == []
+    assert ParquetBarStore(path / "nowhere").catalog() == Catalog()
+
+
+def test_a_folder_is_named_after_its_instrument_and_back():
+    for name in ("BTC/USDT.BINANCE", "A_B/C.X", ".hidden", "ä %", "BTC/USDT-PERP.GATEIO"):
+        assert instrument_named(path_name(name)) == name
+    assert instrument_named("%FF") == "%FF"
 
 
 def test_saving_again_replaces(store: ParquetBarStore):
     store.save(make_walk(100), "old")
     store.save(make_walk(50, seed=2), "new")
     assert is_same(store.load(NAME, Timeframe.H1), make_walk(50, seed=2))
-    assert [item.source for item in store.catalog()] == ["new"]
+    assert [item.source for item in store.catalog().datasets] == ["new"]
 
 
 def test_what_cannot_be_trusted_is_not_kept(store: ParquetBarStore):
@@ -179,7 +185,7 @@ def test_a_process_killed_while_it_writes_leaves_the_old_series(store: ParquetBa
     assert subprocess.run([sys.executable, "-c", program, str(path)], check=False).returncode == 9
     assert [item.suffix for item in path.parent.iterdir() if item != path] == [PART_SUFFIX]
     assert is_same(store.load(NAME, Timeframe.H1), make_walk(100))
-    assert [item.source for item in store.catalog()] == ["old"]
+    assert [item.source for item in store.catalog().datasets] == ["old"]
 
 
 def test_a_stream_from_the_store_is_the_feed_of_the_series(store: ParquetBarStore):
