@@ -31,10 +31,18 @@ class RunningAgent:
         self._agent = PaperAgent(run, built.engine, built.exchange, feed, journal)
         self._fold = JournalFold()
         self._fresh: list[DecisionLine] = []
+        self._is_busy = False
+
+    @property
+    def busy_with(self) -> int | None:
+        """Return the closing time (ns) of the bars that are being processed, None between two groups of them."""
+        return self._agent.engine.ts_bar or None if self._is_busy else None
 
     def start(self, *, is_fresh: bool = False) -> Recovery:
         """Begin a run or go on with the journal's last one; see `PaperAgent.start`."""
+        self._is_busy = True
         recovery = self._agent.start(is_fresh=is_fresh)
+        self._is_busy = False
         self._fold.replay((record.kind, record.body) for record in self._journal.read(kinds=(RUN, TICK)))
         # A reader's journal does not take the ticks that a crash has cut off; they happened all the same.
         for tick in self._agent.take_ticks():
@@ -44,7 +52,9 @@ class RunningAgent:
 
     def step(self) -> bool:
         """Process the next group of bars; False at the end of the market."""
+        self._is_busy = True
         is_on = self._agent.step()
+        self._is_busy = False
         self._follow()
         return is_on
 

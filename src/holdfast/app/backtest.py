@@ -15,6 +15,7 @@ from holdfast.adapters.storage.sqlite.journal import SqliteJournal
 from holdfast.app.market import TradedMarket
 from holdfast.app.run_plan import build, run_of
 from holdfast.app.settings import Settings
+from holdfast.app.watch import LOOKS, watching
 from holdfast.core.errors import ConfigurationError
 from holdfast.core.record import Record
 from holdfast.matching.config import MatchingConfig
@@ -38,8 +39,11 @@ class FinishedBacktest(Record, frozen=True):
 def backtest(
     settings: Settings, market: TradedMarket, journal_folder: Path | None,
     on_progress: Callable[[int], None] | None = None, *, is_frictionless: bool = False,
+    on_stall: Callable[[int], None] | None = None,
 ) -> FinishedBacktest:  # fmt: skip
     """Run the settings' strategy over `market`; keep the journal in `journal_folder` where one is named.
+
+    `on_stall` is told the closing time of a bar (ns) that takes longer than the settings allow, again and again.
 
     Raises
     ------
@@ -50,9 +54,15 @@ def backtest(
         settings = msgspec.structs.replace(settings, matching=MatchingConfig.frictionless())
     began = run_of(settings, market, "backtest")
     built = build(began)
+
+    def stalled(looks: int) -> None:
+        if on_stall is not None and looks % LOOKS == 0:
+            on_stall(built.engine.ts_bar)
+
     with _journal(journal_folder) as journal:
         started = time.perf_counter()
-        result = run_backtest(began, built.engine, market.series, market.feed, built.exchange, journal, on_progress)
+        with watching(lambda: built.engine.ts_bar or None, settings.strategy.bar_seconds_max, stalled):
+            result = run_backtest(began, built.engine, market.series, market.feed, built.exchange, journal, on_progress)
         seconds = time.perf_counter() - started
     return FinishedBacktest(began, result, seconds, is_frictionless)
 

@@ -15,6 +15,7 @@ from holdfast.domain.market import timeframe
 SYNTHETIC: Final = "synthetic"
 AUTO: Final = "auto"
 PACE_MIN, PACE_MAX = 0.01, 100_000.0
+BAR_SECONDS_MIN, BAR_SECONDS_MAX = 0.1, 3_600.0
 _FREE_DISK_MAX_MB = 1_000_000
 
 
@@ -76,6 +77,15 @@ class StrategySettings(Record, frozen=True):
 
     name: str = "harmonized"
     parameters: dict[str, str] = msgspec.field(default_factory=dict)
+    bar_seconds_max: float = 30.0  # a bar on which it takes longer is reported; the look-ahead check ends there
+
+    def __post_init__(self) -> None:
+        if not BAR_SECONDS_MIN <= self.bar_seconds_max <= BAR_SECONDS_MAX:
+            raise ConfigurationError(
+                f"strategy.bar_seconds_max is {self.bar_seconds_max:g}, valid is {BAR_SECONDS_MIN} to"
+                f" {BAR_SECONDS_MAX:.0f}",
+                hint="seconds that the strategy may take for one bar",
+            )
 
 
 def _require_time(key: str, text: str) -> None:

@@ -32,6 +32,7 @@ _RANGES: Final[Mapping[str, str]] = {
     "market.timeframe": "1m 3m 5m 15m 30m 1h 2h 4h 6h 8h 12h 1d 1w",
     "market.start": "such as 2021-01-01; empty: chosen by the source",
     "market.seed": "of the synthetic market",
+    "strategy.bar_seconds_max": "0.1 to 3600; seconds for one bar",
     "engine.capital": "above 0",
     "risk.risk_per_trade": "above 0, at most 0.03",
     "risk.reward_to_risk_min": "1.3 to 20",

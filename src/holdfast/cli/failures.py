@@ -44,7 +44,7 @@ def _outcome(call: Callable[[], int], arguments: Sequence[str]) -> int:
         return INTERRUPTED
     except click.ClickException as error:
         command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "holdfast"
-        return _report(arguments, error.format_message(), f"{command} --help", error.exit_code)
+        return report(arguments, error.format_message(), f"{command} --help", error.exit_code)
     except (BrokenPipeError, UnreadError):
         raise
     except HoldfastError as error:
@@ -52,7 +52,7 @@ def _outcome(call: Callable[[], int], arguments: Sequence[str]) -> int:
             return _report_disk(arguments, disk)
         if _is_debugging(arguments):
             load("holdfast.cli.crash:shown")(error)
-        return _report(arguments, str(error), error.hint, error.exit_code)
+        return report(arguments, str(error), error.hint, error.exit_code)
     # top of task: the command ends here; its traceback goes to a file and the message says where.
     except Exception as error:
         if (disk := _disk_full(error)) is not None:
@@ -60,7 +60,8 @@ def _outcome(call: Callable[[], int], arguments: Sequence[str]) -> int:
         return _report_unexpected(arguments, error)
 
 
-def _report(arguments: Sequence[str], message: str, hint: str, code: int, kind: str = "error") -> int:
+def report(arguments: Sequence[str], message: str, hint: str, code: int, kind: str = "error") -> int:
+    """Tell what went wrong and what to type next, and return `code`."""
     if "--json" in arguments:
         _tell(json.dumps({kind: {"message": message, "next": hint, "exit_code": code}}, ensure_ascii=False))
     _tell(f"{click.style('error:', fg='red', bold=True)} {message}", err=True)
@@ -78,7 +79,7 @@ def _tell(line: str, *, err: bool = False) -> None:
 def _report_unexpected(arguments: Sequence[str], error: Exception) -> int:
     where = load("holdfast.cli.crash:shown" if _is_debugging(arguments) else "holdfast.cli.crash:kept")(error)
     what = f"something unexpected happened — {type(error).__name__}: {error}"
-    return _report(arguments, what, f"this is a fault of holdfast: please report it; {where}", FAILED)
+    return report(arguments, what, f"this is a fault of holdfast: please report it; {where}", FAILED)
 
 
 def _is_debugging(arguments: Sequence[str]) -> bool:
@@ -88,7 +89,7 @@ def _is_debugging(arguments: Sequence[str]) -> bool:
 def _report_disk(arguments: Sequence[str], error: BaseException) -> int:
     place = f" ({error.filename})" if isinstance(error, OSError) and error.filename else ""
     message = f"the disk is full{place} — what was acknowledged is safe, nothing more could be written"
-    return _report(arguments, message, "free some space (holdfast doctor shows how much there is), then start again", 1)
+    return report(arguments, message, "free some space (holdfast doctor shows how much there is), then start again", 1)
 
 
 def _disk_full(error: BaseException) -> BaseException | None:

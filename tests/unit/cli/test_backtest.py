@@ -1,6 +1,8 @@
 """`holdfast backtest`: figures for good input, one clear sentence for bad input."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -285,6 +287,82 @@ def test_a_lookahead_check_of_a_slow_strategy_ends_and_proves_nothing(call, cand
     assert outcome.code == 1
     assert "is not judged yet" in outcome.out
     assert "The time was up" in outcome.out
+
+
+SLOW = """
+import time
+from holdfast.strategies.free import FreeStrategy
+
+class Slow(FreeStrategy):
+    def __init__(self, instrument_id, seconds=0.0):
+        super().__init__(instrument_id)
+        self.bars, self.seconds = 0, seconds
+
+    def on_bar(self, bar):
+        self.bars += 1
+        until = time.monotonic() + self.seconds
+        while self.bars == 50 and time.monotonic() < until:
+            pass
+"""
+HANGS = """
+from holdfast.strategies.free import FreeStrategy
+
+class Hangs(FreeStrategy):
+    def __init__(self, instrument_id):
+        super().__init__(instrument_id)
+        self.bars = 0
+
+    def on_bar(self, bar):
+        self.bars += 1
+        while self.bars == 50:
+            pass
+
+class Stubborn(FreeStrategy):
+    def on_bar(self, bar):
+        while True:
+            try:
+                while True:
+                    pass
+            except BaseException:
+                pass
+"""
+
+
+def test_a_lookahead_check_ends_a_strategy_that_never_returns(call, candles, tmp_path):
+    path = tmp_path / "hangs.py"
+    path.write_text(HANGS)
+    arguments = ("backtest", "--data", candles, "--timeframe", "1h", "--check-lookahead", "--bar-seconds-max", "0.2")
+    outcome = call(*arguments, "--strategy", f"{path}:Hangs")
+    assert outcome.code == 1
+    assert f"the strategy {path}:Hangs did not return within 0.2 s" in outcome.err
+    assert "the bar of BTC/USDT.BINANCE that closed at 2021-01-03T02:00:00Z" in outcome.err
+    assert "next: look for a loop without end" in outcome.err
+    assert call(*arguments, "--strategy", "ma_crossover").code == 0
+    assert call(*arguments[:-1], "0", "--strategy", "ma_crossover").code == 2
+
+
+def test_a_lookahead_check_ends_even_a_strategy_that_catches_everything(home, candles, tmp_path):
+    path = tmp_path / "hangs.py"
+    path.write_text(HANGS)
+    arguments = ("backtest", "--data", candles, "--timeframe", "1h", "--check-lookahead", "--json")
+    program = [sys.executable, "-c", "from holdfast.cli.main import main; main()"]
+    done = subprocess.run(
+        [*program, *arguments, "--bar-seconds-max", "0.2", "--strategy", f"{path}:Stubborn"],
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "Stubborn did not return within 0.2 s" in json.loads(done.stdout)["error"]["message"]
+
+
+def test_a_backtest_warns_of_a_bar_that_takes_too_long_and_goes_on(call, candles, tmp_path):
+    path = tmp_path / "slow.py"
+    path.write_text(SLOW)
+    arguments = ("backtest", "--data", candles, "--timeframe", "1h", "--strategy", f"{path}:Slow", "--json")
+    slow = call(*arguments, "--set", "seconds=1.5", "--bar-seconds-max", "0.1")
+    assert slow.code == 0, slow.err
+    assert "has not come back from the bar that closed at 2021-01-03 02:00 UTC for 0.1 s" in slow.err
+    assert slow.document["bars"] == 2_000
+    assert "has not come back" not in call(*arguments).err
 
 
 def test_strategies_of_the_benchmark_are_not_offered(call, candles):

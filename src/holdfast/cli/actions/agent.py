@@ -18,9 +18,11 @@ from holdfast.app.disk import require_space
 from holdfast.app.home import Home
 from holdfast.app.market import open_market
 from holdfast.app.run_plan import run_of
-from holdfast.app.sections import SYNTHETIC
+from holdfast.app.sections import SYNTHETIC, StrategySettings
 from holdfast.app.session import Session
 from holdfast.app.settings import Settings, flag, load_settings
+from holdfast.app.watch import LOOKS, watching
+from holdfast.cli.actions.stall import warn_of_stall
 from holdfast.cli.amounts import minute, money
 from holdfast.cli.delivery import let_go
 from holdfast.cli.given import Place, parameters, read
@@ -108,7 +110,7 @@ def _trade(home: Home, settings: Settings, given: RunOptions, *, is_kept: bool =
     market = open_market(home, settings.market, is_endless=True)
     plan = run_of(settings, market, "paper")
     is_plain = given.plain or not (sys.stdin.isatty() and sys.stdout.isatty())
-    with running_agent(home, plan, market) as agent, _leaving() as is_over:
+    with running_agent(home, plan, market) as agent, _leaving() as is_over, _watched(agent, settings.strategy):
         recovery = agent.start(is_fresh=given.is_fresh)
         mailbox = Mailbox()
         session = Session(agent, mailbox, settings.agent.pace, given.bars)
@@ -138,6 +140,19 @@ def _until_unread() -> Iterator[Event]:
     except BrokenPipeError:
         let_go()  # lines are printed between two groups of bars only, so the state is whole
         is_unread.set()
+
+
+@contextmanager
+def _watched(agent: RunningAgent, strategy: StrategySettings) -> Iterator[None]:
+    """Warn while the agent does not come back from a bar: it hears neither wishes nor a single Ctrl-C then."""
+
+    def stalled(looks: int) -> None:
+        busy = agent.busy_with
+        if busy is not None and looks % LOOKS == 0:
+            warn_of_stall(strategy, busy, "press Ctrl-C three times to leave; the journal is whole all the same")
+
+    with watching(lambda: agent.busy_with, strategy.bar_seconds_max, stalled):
+        yield
 
 
 @contextmanager

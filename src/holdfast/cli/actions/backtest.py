@@ -16,6 +16,7 @@ from holdfast.app.backtest import backtest as run_one
 from holdfast.app.market import TradedMarket, find_source, open_market
 from holdfast.app.settings import Settings, flag, load_settings
 from holdfast.cli.actions.lookahead import show_lookahead
+from holdfast.cli.actions.stall import warn_of_stall
 from holdfast.cli.given import Place, parameters, read
 from holdfast.cli.output import Json, print_json, say, warn
 from holdfast.core.errors import ConfigurationError
@@ -35,6 +36,7 @@ class BacktestOptions(Place, frozen=True):
     capital: str | None = None
     is_frictionless: bool = False
     is_lookahead_checked: bool = False
+    bar_seconds_max: float | None = None
     trades_file: str | None = None
     journal_folder: str | None = None
     seed: int = 7
@@ -53,7 +55,10 @@ def backtest(options: Mapping[str, object]) -> int:
     groups = max(len(series) for series in market.series)
     folder = Path(given.journal_folder) if given.journal_folder else None
     with _progress(groups, given) as tell:
-        finished = run_one(settings, market, folder, tell, is_frictionless=given.is_frictionless)
+        finished = run_one(
+            settings, market, folder, tell, is_frictionless=given.is_frictionless,
+            on_stall=lambda ts: warn_of_stall(settings.strategy, ts, "Ctrl-C ends the backtest"),
+        )  # fmt: skip
     if given.trades_file:
         lines = "".join(f"{line}\n" for line in trade_lines(finished.result.run.trades))
         Path(given.trades_file).write_text(lines, "utf-8")
@@ -73,6 +78,7 @@ def _settings(given: BacktestOptions) -> Settings:
         *flag("market.until", given.ts_to, "--to"),
         *flag("market.seed", given.seed, "--seed"),
         *flag("strategy.name", given.strategy, "--strategy"),
+        *flag("strategy.bar_seconds_max", given.bar_seconds_max, "--bar-seconds-max"),
         *flag("engine.capital", given.capital, "--capital"),
         *parameters(given.parameters),
     ]

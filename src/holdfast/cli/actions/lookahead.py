@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
-from typing import Final
+from functools import partial
+from typing import Final, NoReturn
 
 import click
 
 from holdfast.app.sections import StrategySettings
 from holdfast.app.strategies import strategy_factory, strategy_source
+from holdfast.app.watch import Bounds
+from holdfast.cli.failures import report
 from holdfast.cli.output import print_json, say
+from holdfast.core.errors import DomainError
 from holdfast.domain.market import BarSeries
 from holdfast.research.lookahead import LookaheadReport, check_lookahead, refused_source
 
@@ -26,13 +31,20 @@ def show_lookahead(strategy: StrategySettings, series: Sequence[BarSeries], *, i
     refused = refused_source(strategy.name, sources)
     if refused is not None:
         return _show([(name, refused) for name in (names if is_json else [", ".join(names)])], is_json=is_json)
-    factory = strategy_factory(strategy.name, strategy.parameters)
-    until = time.monotonic() + _SECONDS_MAX
-    reports = [
-        check_lookahead(factory, item, sources, goes_on=_patience(item.instrument_id, until, is_silent=is_json))
-        for item in series
-    ]
+    bounds = Bounds(strategy.name, strategy.bar_seconds_max, partial(_give_up, is_json=is_json))
+    with bounds.hold():
+        factory = bounds.bounded(lambda: strategy_factory(strategy.name, strategy.parameters))
+        until = time.monotonic() + _SECONDS_MAX
+        reports = [
+            check_lookahead(factory, item, sources, goes_on=_patience(item.instrument_id, until, is_silent=is_json))
+            for item in series
+        ]
     return _show(list(zip(names, reports, strict=True)), is_json=is_json)
+
+
+def _give_up(error: DomainError, *, is_json: bool) -> NoReturn:
+    """Leave from inside of a strategy that catches whatever would end it; nothing here is open that could be torn."""
+    os._exit(report(["--json"] if is_json else [], str(error), error.hint, error.exit_code))
 
 
 def _patience(name: str, until: float, *, is_silent: bool) -> Callable[[int], bool]:
@@ -56,8 +68,8 @@ def _show(found: Sequence[tuple[str, LookaheadReport]], *, is_json: bool) -> int
         checked = [{"instrument": name, "is_clean": report.is_clean, "report": report} for name, report in found]
         print_json({"is_clean": is_clean, "checks": checked})
         return 0 if is_clean else 1
-    for name, report in found:
+    for name, checked_one in found:
         click.echo(click.style(name, bold=True))
-        for sentence in report.sentences():
+        for sentence in checked_one.sentences():
             say(f"  {sentence}")
     return 0 if is_clean else 1

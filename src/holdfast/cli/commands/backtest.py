@@ -23,6 +23,12 @@ from holdfast.cli.options import market, reading
 @click.option(
     "--check-lookahead", "is_lookahead_checked", is_flag=True, help="Only test whether the strategy sees ahead."
 )
+@click.option(
+    "--bar-seconds-max",
+    type=float,
+    metavar="SECONDS",
+    help="How long the strategy may take for one bar (default 30): the look-ahead check ends there, a backtest warns.",
+)
 @click.option("--trades", "trades_file", metavar="FILE", help="Write one JSON line per trade.")
 @click.option("--journal", "journal_folder", metavar="DIR", help="Keep the journal of the run in this new folder.")
 @click.option("--seed", type=click.IntRange(0), default=7, show_default=True, help="Of a synthetic market.")
