@@ -48,6 +48,16 @@ def test_parameters_reach_the_strategy(call, candles):
     assert one["parameters"] == {"fast": "5", "slow": "40"}
 
 
+def test_the_seed_of_the_settings_counts_and_the_flag_wins(call, home):
+    arguments = ("backtest", "--data", "synthetic", "--strategy", "ma_crossover", "--to", "2024-01-10", "--json")
+    digests = [call(*arguments, *more).document["digest"] for more in ((), ("--seed", "7"), ("--seed", "8"))]
+    assert digests[0] == digests[1] != digests[2]
+    home.mkdir()
+    (home / "holdfast.toml").write_text("[market]\nseed = 8\n")
+    assert call(*arguments).document["data_source"].startswith("synthetic market, seed 8,")
+    assert call(*arguments, "--seed", "7").document["digest"] == digests[0]
+
+
 def test_from_and_to_cut_the_bars(call, candles):
     arguments = ("--from", "2021-02-01", "--to", "2021-03-01")
     document = call("backtest", "--data", candles, *BASE, *arguments, "--json").document

@@ -216,6 +216,13 @@ def test_a_mode_that_does_not_exist_is_a_usage_error(call):
     assert call("run", "--mode", "dead").code == 2
 
 
+def test_a_flag_wins_over_the_settings_even_where_it_says_the_default(call, home):
+    home.mkdir()
+    (home / "holdfast.toml").write_text('[agent]\nmode = "live"\n')
+    assert call("run", "--plain", "--bars", "1").code == 3
+    assert call(*RUN, "--mode", "paper", "--bars", "1").code == 0
+
+
 def test_journal_commands_read_export_and_replay(ran, call, tmp_path):
     tail = call("journal", "tail", "-n", "5", "--json").document["records"]
     assert len(tail) == 5

@@ -41,7 +41,7 @@ _DEMO_PACE = 12.0
 class RunOptions(Place, frozen=True):
     """What `run` takes."""
 
-    mode: str = "paper"
+    mode: str | None = None
     instruments: tuple[str, ...] = ()
     timeframe: str | None = None
     strategy: str | None = None
@@ -71,7 +71,7 @@ def run(options: Mapping[str, object]) -> int:
     given = read(options, RunOptions)
     home = given.folder
     flags = [
-        *flag("agent.mode", given.mode if given.mode != "paper" else None, "--mode"),
+        *flag("agent.mode", given.mode, "--mode"),
         *flag("agent.pace", given.pace, "--pace"),
         *flag("market.source", given.market, "--market"),
         *flag("market.instruments", given.instruments, "--instrument"),

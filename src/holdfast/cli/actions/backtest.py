@@ -39,7 +39,7 @@ class BacktestOptions(Place, frozen=True):
     bar_seconds_max: float | None = None
     trades_file: str | None = None
     journal_folder: str | None = None
-    seed: int = 7
+    seed: int | None = None
     file_format: str = "auto"
 
 

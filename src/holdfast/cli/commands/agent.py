@@ -13,7 +13,7 @@ _plain = click.option("--plain", is_flag=True, help="Print decisions as lines in
 
 
 @click.command()
-@click.option("--mode", default="paper", show_default=True, metavar="paper|live", help="Who fills the orders.")
+@click.option("--mode", metavar="paper|live", help="Who fills the orders (default paper; live comes later).")
 @market
 @click.option("--market", metavar="PATH|synthetic", help="Recorded bars (file or folder), or the synthetic market.")
 @click.option("--from", "ts_from", metavar="TIME", help="Begin the market here, e.g. 2021-01-01.")
@@ -40,7 +40,9 @@ def run(**options: object) -> int:
 @_pace
 @_bars
 @_plain
-@click.option("--seed", type=click.IntRange(0), default=7, show_default=True, help="Of the synthetic market.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=7, show_default=True, metavar="N", help="Of the synthetic market."
+)
 @click.option("--debug", is_flag=True, help="Show the traceback of an unexpected error.")
 def demo(**options: object) -> int:
     """Watch the agent trade a synthetic market at a quick pace, in a temporary home that is removed afterwards."""

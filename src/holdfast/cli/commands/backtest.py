@@ -31,7 +31,7 @@ from holdfast.cli.options import market, reading
 )
 @click.option("--trades", "trades_file", metavar="FILE", help="Write one JSON line per trade.")
 @click.option("--journal", "journal_folder", metavar="DIR", help="Keep the journal of the run in this new folder.")
-@click.option("--seed", type=click.IntRange(0), default=7, show_default=True, help="Of a synthetic market.")
+@click.option("--seed", type=click.IntRange(0), metavar="N", help="Of a synthetic market (default 7).")
 @click.option("--format", "file_format", default="auto", metavar="NAME", help="File format when it cannot be told.")
 @reading
 def backtest(**options: object) -> int:
