@@ -7,9 +7,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from holdfast.app.settings import Settings
+from holdfast.app.settings_file import toml_value
+from holdfast.cli.delivery import UNREAD
+from holdfast.cli.failures import FAILED, INTERRUPTED, USAGE
+from holdfast.cli.lazy import LazyGroup
+from holdfast.cli.main import root
+from holdfast.core.errors import RefusedError
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 120.0
@@ -77,3 +84,92 @@ def test_the_settings_page_names_every_setting_with_its_default():
         if f"`{key}`" not in text
     ]
     assert not missing, f"docs/settings.md says nothing of {', '.join(missing)}"
+
+
+PAGES = ("README.md", "docs/cli.md", "docs/settings.md", "docs/risk.md")
+FOREIGN = ("sudo", "git", "make", "python", "ps ", "ls ")  # lines of a block that are somebody else's commands
+SHARED = {"--help", "--home", "--debug"}
+flag_like = re.compile(r"(?<![\w-])--?[a-z](?:[a-z-]*[a-z])?(?![\w-])")
+
+
+def real_commands(group: LazyGroup = root, before: tuple[str, ...] = ()) -> dict[str, click.Command]:
+    context = click.Context(group)
+    found: dict[str, click.Command] = {}
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        path = (*before, name)
+        if isinstance(command, LazyGroup):
+            found |= real_commands(command, path)
+        elif command is not None:
+            found[" ".join(path)] = command
+    return found
+
+
+def taken(command: click.Command) -> set[str]:
+    """Give flags as they are typed, and arguments as the help calls them."""
+    found: set[str] = set()
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            found |= {*parameter.opts, *parameter.secondary_opts}
+        else:
+            found.add((parameter.metavar or "").strip("[]"))
+    return found - SHARED
+
+
+def documented(page: str) -> dict[str, set[str]]:
+    """Give what the list of the manual says that each command takes."""
+    _, _, section = page.partition("\n## Every command and what it takes\n")
+    rows = re.findall(r"^\* `([a-z -]+)`: ((?:.*\n)(?:  .*\n)*)", section, flags=re.MULTILINE)
+    return {name: {code.split()[0].strip("[]") for code in re.findall(r"`([^`]+)`", row)} for name, row in rows}
+
+
+def test_the_manual_lists_every_command_with_all_that_it_takes_and_nothing_else():
+    listed = documented((ROOT / "docs" / "cli.md").read_text("utf-8"))
+    real = {name: taken(command) for name, command in real_commands().items()}
+    assert listed.keys() == real.keys()
+    for name, parts in real.items():
+        assert listed[name] == parts, name
+
+
+def test_every_flag_that_a_page_names_is_one_of_a_command_of_ours():
+    known = {"-n", "-f", "--version", *SHARED}.union(*(taken(command) for command in real_commands().values()))
+    for page in PAGES:
+        codes = re.findall(r"^```sh\n(.*?)^```|`([^`\n]+)`", (ROOT / page).read_text("utf-8"), re.DOTALL | re.MULTILINE)
+        text = "\n".join(line for pair in codes for line in "".join(pair).splitlines() if not line.startswith(FOREIGN))
+        assert not set(flag_like.findall(text)) - known, page
+
+
+def test_every_command_that_a_page_names_is_there():
+    names = {name.split(" ")[0] for name in real_commands()}
+    for page in PAGES:
+        called = re.findall(r"(?:`|bin/|^)holdfast ([a-z][a-z-]*)", (ROOT / page).read_text("utf-8"), re.MULTILINE)
+        assert not set(called) - names, page
+
+
+def test_the_manual_says_what_each_exit_code_means_that_the_help_names():
+    text = (ROOT / "docs" / "cli.md").read_text("utf-8")
+    codes = re.findall(r"(\d+) [a-z]", root.epilog or "")
+    assert {str(code) for code in (FAILED, USAGE, INTERRUPTED, UNREAD, RefusedError.exit_code)} <= set(codes)
+    assert not [code for code in codes if f"**{code}**" not in text]
+
+
+def test_the_settings_page_gives_every_default():
+    text = (ROOT / "docs" / "settings.md").read_text("utf-8")
+    rows = dict(re.findall(r"^\| `(\w+)` \| `?(.*?)`? \|", text, flags=re.MULTILINE))
+    inline = dict(re.findall(r"`(\w+)` ([^·\n]+?)(?= ·|\n)", text))
+    wrong = []
+    for section in Settings.__struct_fields__:
+        part = getattr(Settings(), section)
+        for key in part.__struct_fields__:
+            said = (rows if key in rows else inline)[key].strip('"')
+            default = toml_value(getattr(part, key)).strip('"')
+            if key not in {"drawdown_steps", "parameters"} and said != default and not same_number(said, default):
+                wrong.append(f"{section}.{key}: {said}, not {default}")
+    assert not wrong
+
+
+def same_number(one: str, other: str) -> bool:
+    try:
+        return float(one) == float(other)
+    except ValueError:
+        return False

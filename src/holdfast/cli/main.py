@@ -33,7 +33,10 @@ _COMMANDS: Final = {
     "doctor": (f"{_ROOM}.installation:doctor", "Check this installation and say what to repair."),
     "init": (f"{_ROOM}.installation:init", "Write a commented settings file."),
 }
-_EPILOG: Final = "Exit codes: 0 ok, 1 failed check, 2 usage, 3 refused by policy, 4 vault locked, 5 venue unreachable."
+_EPILOG: Final = (
+    "Exit codes: 0 ok, 1 failed, 2 usage or settings, 3 refused by policy, 4 vault locked, 5 venue unreachable,"
+    " 130 interrupted, 141 the reader of the output left."
+)
 
 
 class Root(LazyGroup):

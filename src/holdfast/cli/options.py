@@ -46,8 +46,9 @@ def market(command: Command) -> Command:
             "--instrument", "instruments", multiple=True, metavar="PAIR",
             help="Market such as BTC/USDT; repeat it for several that share one capital.",
         ),
-        click.option("--timeframe", metavar="1m..1w", help="Length of a bar."),
-        click.option("--strategy", metavar="NAME", help="Name of a strategy, or path.py:Name of your own."),
+        click.option("--timeframe", metavar="1m..1w", help="Length of a bar (default 4h)."),
+        click.option("--strategy", metavar="NAME",
+                     help="Name of a strategy (default harmonized), or path.py:Name of your own."),
         click.option(
             "--set", "parameters", multiple=True, metavar="KEY=VALUE", help="A parameter of the strategy; repeatable."
         ),

@@ -7,7 +7,9 @@ import click
 from holdfast.cli.lazy import perform
 from holdfast.cli.options import acting, market
 
-_pace = click.option("--pace", type=click.FloatRange(0.01, 100_000), metavar="N", help="Bars per second.")
+_pace = click.option(
+    "--pace", type=click.FloatRange(0.01, 100_000), metavar="N", help="Bars per second (default 4; demo 12)."
+)
 _bars = click.option("--bars", type=click.IntRange(1), metavar="N", help="End after N groups of bars.")
 _plain = click.option("--plain", is_flag=True, help="Print decisions as lines instead of the live view.")
 
@@ -18,7 +20,7 @@ _plain = click.option("--plain", is_flag=True, help="Print decisions as lines in
 @click.option("--market", metavar="PATH|synthetic", help="Recorded bars (file or folder), or the synthetic market.")
 @click.option("--from", "ts_from", metavar="TIME", help="Begin the market here, e.g. 2021-01-01.")
 @click.option("--until", "ts_until", metavar="TIME", help="End when the market reaches this time.")
-@click.option("--capital", metavar="AMOUNT", help="Quote units that a new run begins with.")
+@click.option("--capital", metavar="AMOUNT", help="Quote units that a new run begins with (default 10000).")
 @click.option("--fresh", "is_fresh", is_flag=True, help="Begin a new run; the journal keeps the old one.")
 @_pace
 @_bars
