@@ -103,9 +103,19 @@ def _from_file(path: Path, attribute: str) -> object:
             f"{path} cannot be loaded: {type(error).__name__}: {error}", hint=f"see it in full with: python {path}"
         ) from error
     if not hasattr(module, attribute):
-        public = [name for name in vars(module) if not name.startswith("_")]
-        raise ConfigurationError(f"{path} has no {attribute!r}", hint="it has: " + ", ".join(public))
+        own = [name for name, found in vars(module).items() if _is_own_strategy(found, module.__name__)]
+        raise ConfigurationError(
+            f"{path} has no {attribute!r}",
+            hint="it has: " + ", ".join(own) if own else "it has no class with on_bar and no StepDefinition",
+        )
     return cast("object", getattr(module, attribute))
+
+
+def _is_own_strategy(found: object, module: str) -> bool:
+    """Tell whether a name of the user's file is a strategy of the file's own, and nothing that it imports."""
+    if isinstance(found, StepDefinition):
+        return True
+    return inspect.isclass(found) and found.__module__ == module and hasattr(found, "on_bar")
 
 
 def _from_entry_point(point: EntryPoint) -> object:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -373,6 +374,16 @@ def test_a_backtest_warns_of_a_bar_that_takes_too_long_and_goes_on(call, candles
     assert "has not come back from the bar that closed at 2021-01-03 02:00 UTC for 0.1 s" in slow.err
     assert slow.document["bars"] == 2_000
     assert "has not come back" not in call(*arguments).err
+
+
+def test_a_strategy_that_a_file_does_not_have_is_met_with_those_that_it_has(call, candles, tmp_path):
+    example = Path(__file__).parents[3] / "examples" / "strategy_in_one_file.py"
+    outcome = call("backtest", "--data", candles, "--strategy", f"{example}:Name")
+    assert outcome.code == 2
+    assert "next: it has: Breakout, PULLBACK\n" in outcome.err
+    empty = tmp_path / "empty.py"
+    empty.write_text("from holdfast.strategies.free import FreeStrategy\n")
+    assert "no class with on_bar" in call("backtest", "--data", candles, "--strategy", f"{empty}:Name").err
 
 
 def test_strategies_of_the_benchmark_are_not_offered(call, candles):
