@@ -35,7 +35,8 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 def commands(page: str) -> list[str]:
     blocks = re.findall(r"^```sh\n(.*?)^```", (ROOT / page).read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
-    return [line for block in blocks for line in block.splitlines() if line.startswith("holdfast ")]
+    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    return [line for line in lines if line.startswith("holdfast ")]
 
 
 @pytest.mark.slow
@@ -46,6 +47,21 @@ def test_every_command_of_the_manual_runs(environment, tmp_path):
         done = subprocess.run(
             shlex.split(line), env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE_S
         )
+        assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+
+
+@pytest.mark.slow
+def test_every_command_of_the_readme_runs(environment, tmp_path):
+    # What `make run` starts, for as long as it takes to hold something.
+    start = "holdfast run --plain --market synthetic --strategy ma_crossover --bars 400 --pace 100000"
+    lines = commands("README.md")
+    assert len(lines) > 7
+    for line in (start, *lines):
+        words = shlex.split(line, comments=True)
+        done = subprocess.run(
+            [*words, "--yes"] if words[1] in ("stop", "resume") else words,  # there is nobody to type the word
+            env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE_S,
+        )  # fmt: skip
         assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
 
 
