@@ -111,8 +111,8 @@ class StepStrategy:
         self._run = definition.step
         if accelerate and is_numba_present():
             self._run = compiled(definition.step)
-            self._params, self._state = np.array(plan.vector), np.zeros(plan.slots)
-            self._view = memoryview(self._state)  # type: ignore[arg-type]  # a Buffer since Python 3.12 says so
+            state = np.zeros(plan.slots)
+            self._params, self._state, self._view = np.array(plan.vector), state, state.data
 
     def on_bar(self, bar: BarClosed) -> Signal | None:
         """Take the bar in and return what it would like, if anything."""
