@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import shutil
 import sys
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -22,7 +21,8 @@ from holdfast.research.report import plain as shortest
 _GAP: Final = 2
 _HANG: Final = 2
 _DOT: Final = " · "
-_COLUMNS_MIN: Final = 20  # narrower than any telephone; a terminal that says 0 or 1 does not know
+_COLUMNS_MIN: Final = 20  # narrower than any telephone
+_COLUMNS_USUAL: Final = 80  # of a terminal that says 0: it does not know
 
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 
@@ -60,9 +60,13 @@ def columns(*, err: bool = False) -> int | None:
 
     COLUMNS, where it is set, speaks for whoever reads.
     """
+    stated = os.environ.get("COLUMNS", "")
+    if stated.isdigit() and int(stated) > 0:
+        return max(int(stated), _COLUMNS_MIN)
     stream = sys.stderr if err else sys.stdout
-    is_narrow = os.environ.get("COLUMNS", "").isdigit() or (stream is not None and stream.isatty())
-    return max(shutil.get_terminal_size().columns, _COLUMNS_MIN) if is_narrow else None
+    if stream is None or not stream.isatty():
+        return None
+    return max(os.get_terminal_size(stream.fileno()).columns or _COLUMNS_USUAL, _COLUMNS_MIN)
 
 
 def folded(text: str, width: int | None, hang: int = _HANG) -> list[str]:
@@ -71,7 +75,7 @@ def folded(text: str, width: int | None, hang: int = _HANG) -> list[str]:
     A word that is longer stays whole: whoever copies a path or a digest needs all of it.
     """
     indent = len(text) - len(text.lstrip(" "))
-    if width is None or len(text) <= width:
+    if width is None or len(text) <= width or not text.strip():
         return [text]
     return textwrap.wrap(
         text.strip(" "), width, initial_indent=" " * indent, subsequent_indent=" " * (indent + hang),

@@ -1,14 +1,17 @@
 """On a narrow terminal everything can be read: nothing is cut, left out, or torn in the middle of a word."""
 
+import fcntl
 import os
 import re
+import struct
+import termios
 
 import pytest
 from click.testing import CliRunner
 from tests.unit.cli.conftest import wandering, write_candles
 
 from holdfast.cli.main import root
-from holdfast.cli.output import folded
+from holdfast.cli.output import columns, folded
 
 RUN = ("run", "--plain", "--market", "synthetic", "--strategy", "ma_crossover", "--bars", "333", "--pace", "100000")
 COMMANDS = [
@@ -62,8 +65,22 @@ def test_a_file_or_a_program_gets_whole_lines(home):
     assert max(map(len, printed(home, ("explain", "hf-1p")).splitlines())) > 150
 
 
+@pytest.mark.parametrize(("stated", "size", "width"), [("", 50, 50), ("", 0, 80), ("0", 50, 50), ("60", 50, 60)])
+def test_the_terminal_itself_is_asked_for_its_width(monkeypatch, stated, size, width):
+    leader, follower = os.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, size, 0, 0))
+    with open(follower, "w") as terminal, open(os.devnull, "w") as nowhere:
+        monkeypatch.setenv("COLUMNS", stated)
+        monkeypatch.setattr("sys.stderr", terminal)
+        monkeypatch.setattr("sys.stdout", nowhere)
+        assert columns(err=True) == width
+        assert columns() == (60 if stated == "60" else None)
+    os.close(leader)
+
+
 def test_words_stay_whole_and_what_follows_hangs():
     assert folded("  one two three", 9) == ["  one two", "    three"]
     assert folded("a/very/long/path here", 10) == ["a/very/long/path", "  here"]
     assert folded("short", 40) == ["short"]
+    assert folded(" " * 50, 40) == [" " * 50]
     assert folded("any length at all", None) == ["any length at all"]
