@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 import threading
+import warnings
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,14 @@ def test_a_second_writer_is_refused_and_told_who_holds_the_journal(tmp_path: Pat
             SqliteJournal(tmp_path, clock)
         assert holder in refusal.value.hint
         assert journal.append(ONE).wait() == 2
+
+
+def test_a_record_is_written_without_a_warning(tmp_path: Path, clock: FrozenClock):
+    # Python 3.12 warned of each numbered placeholder of each record, and announced that it will be an error.
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with SqliteJournal(tmp_path, clock) as journal:
+            assert journal.append(ONE).wait() == 1
 
 
 def test_the_lock_of_a_dead_writer_does_not_block(tmp_path: Path, clock: FrozenClock):

@@ -32,11 +32,11 @@ _CHUNK_RECORDS_MAX = 1 << 19
 _SMALL = 2_048 - 64  # below this a record is hashed in one call; see chain.record_hash
 
 INSERT = f"""INSERT INTO record(sequence, ts_journal, kind, body, hash)
-SELECT ?1 + (k >> {_TS_BITS}), ?2 + (k & {_TS_SPAN - 1}),
+SELECT ? + (k >> {_TS_BITS}), ? + (k & {_TS_SPAN - 1}),
     (SELECT name FROM temp.kind WHERE code = v & {KINDS_MAX - 1}),
-    substr(?3, v >> {_OFFSET_SHIFT}, (v >> {_LENGTH_SHIFT}) & {(1 << _LENGTH_BITS) - 1}),
-    substr(?4, (k >> {_TS_BITS}) * 32 + 1, 32)
-FROM (SELECT CAST(key AS INTEGER) AS k, value AS v FROM json_each(?5))"""  # noqa: S608  # integers of this module
+    substr(?, v >> {_OFFSET_SHIFT}, (v >> {_LENGTH_SHIFT}) & {(1 << _LENGTH_BITS) - 1}),
+    substr(?, (k >> {_TS_BITS}) * 32 + 1, 32)
+FROM (SELECT CAST(key AS INTEGER) AS k, value AS v FROM json_each(?))"""  # noqa: S608  # integers of this module
 
 CREATE_KINDS = "CREATE TEMP TABLE kind(code INTEGER PRIMARY KEY, name TEXT NOT NULL)"
 
