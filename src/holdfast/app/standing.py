@@ -10,6 +10,7 @@ from holdfast.adapters.storage.sqlite.journal import SqliteJournal
 from holdfast.adapters.storage.sqlite.verify import require_whole
 from holdfast.app.agent import RunningAgent
 from holdfast.app.home import Home
+from holdfast.app.pinned import PinnedJournal
 from holdfast.core.errors import ConfigurationError
 from holdfast.core.record import encode
 from holdfast.domain.decision import StopLevel
@@ -27,36 +28,6 @@ from holdfast.services.standing import LimitLine
 
 BACKTEST: Final = "backtest"
 """The mode of a run whose journal holds decisions, and not the bars that led to them."""
-
-
-class _Kept:
-    """The receipt of a journal that keeps nothing."""
-
-    def wait(self) -> int:
-        return 0
-
-
-class _ReaderJournal:
-    """A journal that is read, and that takes writes without keeping them: a rebuilt agent may act as if it ran."""
-
-    def __init__(self, journal: SqliteJournal) -> None:
-        self._journal = journal
-
-    def append(self, entries: Sequence[Entry]) -> _Kept:
-        return _Kept()
-
-    def flush(self) -> None:
-        """Do nothing: there is nothing to keep."""
-
-    def read(self, after: int = 0, kinds: Sequence[str] = ()) -> Iterator[JournalRecord]:
-        return self._journal.read(after, kinds)
-
-    @property
-    def head(self) -> tuple[int, bytes]:
-        return self._journal.head
-
-    def close(self) -> None:
-        self._journal.close()
 
 
 class _NoFeed:
@@ -125,10 +96,10 @@ class Standing:
         return self._rebuilt
 
 
-def rebuilt_agent(home: Home, *, is_checked: bool = False) -> RunningAgent:
+def rebuilt_agent(home: Home, journal: PinnedJournal | None = None) -> RunningAgent:
     """Return the agent of the journal's last run as it stood at the last record; nothing is written.
 
-    Every record's hash is checked before, unless the caller has done so (`is_checked`).
+    Every record's hash is checked before, unless a `journal` is given: then its owner has done so.
 
     Raises
     ------
@@ -137,8 +108,8 @@ def rebuilt_agent(home: Home, *, is_checked: bool = False) -> RunningAgent:
     JournalError
         The journal is damaged, cannot be read, or does not repeat.
     """
-    journal = open_reader(home)
-    if not is_checked:
+    if journal is None:
+        journal = PinnedJournal(open_reader(home))
         require_whole(home.journal)
     run = last_run(journal, home)
     if run.mode == BACKTEST:
@@ -146,7 +117,7 @@ def rebuilt_agent(home: Home, *, is_checked: bool = False) -> RunningAgent:
             f"the journal in {home.path} is that of a backtest, which no agent continues",
             hint="read it with `holdfast explain ID` and `holdfast journal tail|verify|export|replay`",
         )
-    agent = RunningAgent(run, _ReaderJournal(journal), _NoFeed())
+    agent = RunningAgent(run, journal, _NoFeed())
     agent.start()
     return agent
 
