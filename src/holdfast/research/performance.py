@@ -84,7 +84,7 @@ class Performance(Record, frozen=True):
 
 def measure(
     trades: Sequence[ClosedTrade], curve_ts: npt.ArrayLike, curve_equity: npt.ArrayLike, capital: Decimal,
-    exposed: int = 0, benchmark: Sequence[npt.ArrayLike] = (),
+    exposed: int = 0, benchmark: Sequence[npt.ArrayLike] = (), equity_end: Decimal | None = None,
 ) -> Performance:  # fmt: skip
     """Return the performance of a run.
 
@@ -98,6 +98,8 @@ def measure(
         Number of points of the curve at which something was held.
     benchmark
         For each instrument its prices over the same bars; only first and last count.
+    equity_end
+        The equity at the end, exact; without it the curve's last point, which is marked in floats from bar to bar.
 
     Raises
     ------
@@ -107,7 +109,9 @@ def measure(
     curve = EquityCurve(curve_ts, curve_equity, float(capital))
     trading = _trade_figures(trades)
     points = max(len(curve) - 1, 0)
-    end = float(curve.equity[-1]) if points else float(capital)
+    if equity_end is None:
+        equity_end = _exact(float(curve.equity[-1])) if points else capital
+    end = float(equity_end)
     returns, growth, drawdown = daily_returns(curve), growth_rate(curve), drawdown_of(curve)
     sharpe = sharpe_ratio(returns)
     days = curve.nanos / DAY
@@ -118,7 +122,7 @@ def measure(
         trading.losses_excess_causes.get(UNEXPLAINED, 0),
     )  # fmt: skip
     return Performance(
-        capital, _exact(end), int(curve.ts[0]) if points else 0, int(curve.ts[-1]) if points else 0, days, points,
+        capital, equity_end, int(curve.ts[0]) if points else 0, int(curve.ts[-1]) if points else 0, days, points,
         trading, total_return, growth, sharpe, sharpe_error(returns, sharpe), sortino_ratio(returns),
         calmar_ratio(growth, drawdown), drawdown, exposed / points if points else None, buy_and_hold(benchmark),
         warnings_of(symptoms),

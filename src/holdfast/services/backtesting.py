@@ -109,7 +109,7 @@ def run_backtest(
     journal.flush()
     performance = measure(
         run.trades, curve.ts, curve.equity, began.capital, curve.exposed,
-        [(item.open[0], item.close[-1]) for item in series if len(item)],
+        [(item.open[0], item.close[-1]) for item in series if len(item)], engine.equity_exact,
     )  # fmt: skip
     return BacktestResult(run, performance, (*_cautions(began, series, run), *performance.warnings))
 
