@@ -11,7 +11,7 @@ from holdfast.adapters.storage.sqlite.verify import require_whole
 from holdfast.app.agent import RunningAgent
 from holdfast.app.home import Home
 from holdfast.app.pinned import PinnedJournal
-from holdfast.core.errors import ConfigurationError
+from holdfast.core.errors import ConfigurationError, RefusedError
 from holdfast.core.record import encode
 from holdfast.domain.decision import StopLevel
 from holdfast.domain.event import EmergencyStopped, OperatorEvent, TradingResumed
@@ -23,7 +23,8 @@ from holdfast.portfolio.fold import read_run
 from holdfast.portfolio.run import RunStarted
 from holdfast.portfolio.status import Status
 from holdfast.ports.journal import Entry, Journal, JournalRecord
-from holdfast.services.emergency import StopProof, proof_of, require_flat
+from holdfast.services.emergency import ReleaseWish, StopProof, proof_of, require_flat
+from holdfast.services.paper import RELEASE
 from holdfast.services.standing import LimitLine
 
 BACKTEST: Final = "backtest"
@@ -81,11 +82,34 @@ class Standing:
         is_release = request.wish is Wish.RESUME
         if is_release:
             require_flat(before)
-        record_operator(self._home, _event(request, before.ts))
+        # A stop is written whatever has happened meanwhile; a release only onto what was looked at.
+        entry = Entry(OPERATOR, encode(_event(request, before.ts)))
+        write(self._home, entry, before.journal_sequence if is_release else 0)
         self._rebuilt = None
         wanted = StopLevel.NONE if is_release else request.level
         is_anew = is_release and before.is_drawdown_locked
         return proof_of(self._agent().status(), wanted, is_drawdown_anew=is_anew), False
+
+    def wish_release(self, request: Request) -> StopProof:
+        """Write down that the stop is to be released when the account is flat; the next start honours it then.
+
+        Raises
+        ------
+        RefusedError
+            An agent runs, whose bars close what is open; or one has run since the account was looked at.
+        JournalError
+            An agent has just started and holds the journal.
+        """
+        if self._ask(Request(Wish.STATUS)) is not None:
+            raise RefusedError(
+                "the account is not flat yet, and an agent is running",
+                hint="resume again when `holdfast positions` shows none; if its market has ended, end the agent first",
+            )
+        before = self._agent().status()
+        body = encode(ReleaseWish(before.ts, request.actor, request.reason))
+        write(self._home, Entry(RELEASE, body), before.journal_sequence)
+        self._rebuilt = None
+        return proof_of(self._agent().status(), StopLevel.NONE)
 
     def _ask(self, request: Request) -> Reply | None:
         return None if self._rebuilt is not None else ask(self._home.socket, request)
@@ -147,16 +171,20 @@ def last_run(journal: Journal, home: Home) -> RunStarted:
     return read_run(last.body, last.sequence)
 
 
-def record_operator(home: Home, event: OperatorEvent) -> None:
-    """Write an operator's wish into the journal of an agent that does not run.
+def write(home: Home, entry: Entry, after: int = 0) -> None:
+    """Write an operator's wish into the journal of an agent that does not run: behind record `after`, if that is given.
 
     Raises
     ------
     JournalError
         An agent started meanwhile and holds the journal.
+    RefusedError
+        One has run meanwhile, and more than record `after` is there.
     """
     with SqliteJournal(home.journal, SystemClock()) as journal:
-        journal.append([Entry(OPERATOR, encode(event))]).wait()
+        if after and journal.head[0] != after:
+            raise RefusedError("an agent has run since the account was looked at; nothing was done", hint="try again")
+        journal.append([entry]).wait()
 
 
 def _event(request: Request, ts: int) -> OperatorEvent:
