@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import msgspec
 
-from holdfast.adapters.storage.sqlite.projections import ProjectionStore, StaleProjectionError
+from holdfast.adapters.storage.sqlite.projections import ProjectionStore, StaleProjectionError, alone_with
 from holdfast.adapters.storage.sqlite.verify import require_whole
 from holdfast.app.home import Home
 from holdfast.app.pinned import PinnedJournal
@@ -30,21 +30,20 @@ def open_projections(home: Home, checked: PinnedJournal | None = None) -> Iterat
     JournalError
         The journal is damaged.
     """
-    journal = open_reader(home)
-    store = _opened(home)
-    try:
-        if checked is None:
-            require_whole(home.journal, store.applied_sequence)
-        if store.is_stale(journal, journal.journal_id):
-            store.close()
-            store = ProjectionStore.rebuild(home.projections)
+    with closing(open_reader(home)) as journal, alone_with(home.projections):
+        store = _opened(home)
+        try:
             if checked is None:
-                require_whole(home.journal)
-        catch_up(journal if checked is None else checked, store, journal.journal_id)
-        yield store
-    finally:
-        store.close()
-        journal.close()
+                require_whole(home.journal, store.applied_sequence)
+            if store.is_stale(journal, journal.journal_id):
+                store.close()
+                store = ProjectionStore.rebuild(home.projections)
+                if checked is None:
+                    require_whole(home.journal)
+            catch_up(journal if checked is None else checked, store, journal.journal_id)
+            yield store
+        finally:
+            store.close()
 
 
 def _opened(home: Home) -> ProjectionStore:
