@@ -11,6 +11,7 @@ from holdfast.domain.instrument import Market
 from holdfast.domain.market import BarFlag, BarSeries
 from holdfast.domain.portfolio import ClosedTrade
 from holdfast.domain.tick import Tick
+from holdfast.domain.trade_log import TradeLog
 from holdfast.engine.driver import Curve, Driver
 from holdfast.engine.engine import Engine
 from holdfast.engine.planner import LOCKED
@@ -31,7 +32,7 @@ PROGRESS_EVERY = 2_000
 class BacktestRun(Record, frozen=True):
     """What happened: closed trades in the order of their exits, what was still open at the end, and the digest."""
 
-    trades: tuple[ClosedTrade, ...]
+    trades: Sequence[ClosedTrade]
     bars: int
     digest: str
     ticks: int
@@ -44,7 +45,7 @@ class _Tally:
     """Collects from the ticks as they pass what the report needs."""
 
     def __init__(self) -> None:
-        self.trades: list[ClosedTrade] = []
+        self.trades = TradeLog()
         self.refusals: dict[str, int] = {}
         self.proposals = 0
         self.ts_locked = 0
@@ -81,10 +82,10 @@ def run_engine(
             on_progress(done)
 
     bars = driver.run(feed, tell, PROGRESS_EVERY)
+    tally.trades.extend(engine.open_trades())
     run = BacktestRun(
-        (*tally.trades, *engine.open_trades()), bars, recorder.digest, recorder.ticks, tally.refusals,
-        tally.proposals, tally.ts_locked,
-    )  # fmt: skip
+        tally.trades, bars, recorder.digest, recorder.ticks, tally.refusals, tally.proposals, tally.ts_locked
+    )
     return run, driver.curve
 
 
