@@ -12,7 +12,8 @@ from holdfast.domain.market import BarFlag, BarSeries
 from holdfast.domain.portfolio import ClosedTrade
 from holdfast.domain.tick import Tick
 from holdfast.domain.trade_log import TradeLog
-from holdfast.engine.driver import Curve, Driver
+from holdfast.engine.curve import Curve
+from holdfast.engine.driver import Driver
 from holdfast.engine.engine import Engine
 from holdfast.engine.planner import LOCKED
 from holdfast.engine.recorder import RUN, Recorder
