@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -33,15 +34,18 @@ def read_candles(
     ConfigurationError
         Neither the name nor the arguments say which instrument it is.
     """
-    slices = list(iter_candles(path, instrument_id, timeframe))
-    if len(slices) == 1:
-        return slices[0]
-    first = slices[0]
-    joined = [np.concatenate([getattr(part, name) for part in slices]) for name in _COLUMNS]
-    return BarSeries(
-        first.instrument_id, first.timeframe, joined[0],
-        (joined[1], joined[2], joined[3], joined[4]), joined[5], joined[6],
-    )  # fmt: skip
+    slices = iter_candles(path, instrument_id, timeframe)
+    first = next(slices)
+    # Into columns of the right length at once: joined afterwards, all of it would be in memory twice.
+    rows = pq.read_metadata(path).num_rows
+    columns = [np.empty(rows, getattr(first, name).dtype) for name in _COLUMNS]
+    at = 0
+    for part in chain((first,), slices):
+        for name, column in zip(_COLUMNS, columns, strict=True):
+            column[at : at + len(part)] = getattr(part, name)
+        at += len(part)
+    ts, opens, highs, lows, closes, volume, flags = (column[:at] for column in columns)
+    return BarSeries(first.instrument_id, first.timeframe, ts, (opens, highs, lows, closes), volume, flags)
 
 
 def iter_candles(
