@@ -89,6 +89,8 @@ def iter_candles(
 
 
 def _batches(path: Path, bars: int) -> Iterator[tuple[Ints, dict[str, Floats]]]:
+    # The system's allocator gives back what a slice has used; Arrow's own keeps it.
+    pa.set_memory_pool(pa.system_memory_pool())
     try:
         # Buffered and without read-ahead, so that a file of any length passes through the same few megabytes.
         with pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 16, page_checksum_verification=True) as file:
@@ -136,7 +138,9 @@ def _floats(path: Path, role: str, column: pa.Array) -> Floats:
     _refuse_nulls(path, role, column)
     if not (pa.types.is_floating(column.type) or pa.types.is_integer(column.type) or pa.types.is_decimal(column.type)):
         raise DataError(f"{path.name}: column {role} is of type {column.type}", hint="prices and volume are numbers")
-    floats: Floats = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    if column.type != pa.float64():  # a cast, even to what is there already, loads all of Arrow's computing
+        column = column.cast(pa.float64())
+    floats: Floats = column.to_numpy(zero_copy_only=False)
     return floats
 
 
