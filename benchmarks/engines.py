@@ -16,13 +16,10 @@ from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from holdfast.adapters.exchanges.simulated.client import SimulatedVenue
 from holdfast.adapters.host.clock import SystemClock
 from holdfast.adapters.sources.feed import StreamFeed
+from holdfast.adapters.sources.parquet_candles import iter_candles
 from holdfast.adapters.storage.sqlite.config import JournalConfig
 from holdfast.adapters.storage.sqlite.journal import SqliteJournal
 from holdfast.domain.instrument import FeeTier, Instrument
@@ -40,7 +37,6 @@ from holdfast.strategies.registry import create
 # A backtest may hand over ticks faster than the disk takes them: a short queue makes it wait instead of growing.
 JOURNAL = JournalConfig(linger_ms=20, batch_records_max=2_000, queue_bytes_max=4 << 20)
 SLICE = 5_000
-BUFFER = 1 << 18
 FEE = Decimal("0.001")
 CAPITAL = Decimal(1_000_000_000)
 
@@ -56,20 +52,8 @@ RISK = RiskConfig(
 
 
 def slices(path: Path) -> Iterator[BarSeries]:
-    """Yield the bars of a Parquet file (ts in s, ms or ns) in slices, so that memory stays flat."""
-    # The system's allocator gives back what a slice has used; Arrow's own keeps it.
-    pa.set_memory_pool(pa.system_memory_pool())
-    # Buffered: else the whole of a row group, which may be the file, is read before its first slice.
-    file = pq.ParquetFile(path, buffer_size=BUFFER, pre_buffer=False)
-    for batch in file.iter_batches(SLICE, use_threads=False, columns=["ts", "open", "high", "low", "close", "volume"]):
-        ts, *prices = (batch.column(i).to_numpy(zero_copy_only=False) for i in range(5))
-        unit = 1_000_000_000 if ts[0] < 10**11 else 1_000_000 if ts[0] < 10**14 else 1
-        volume = batch.column(5).to_numpy(zero_copy_only=False)
-        flags = np.zeros(len(ts), np.uint8)
-        columns = tuple(np.array(column, np.float64) for column in prices)
-        yield BarSeries(
-            INSTRUMENT.id, Timeframe.M1, ts.astype(np.int64) * unit, columns, np.array(volume, np.float64), flags
-        )  # type: ignore[arg-type]  # four columns
+    """Yield the bars of a Parquet file in slices, as the product reads them, so that memory stays flat."""
+    return iter_candles(path, INSTRUMENT.id, Timeframe.M1, SLICE)
 
 
 def main() -> int:

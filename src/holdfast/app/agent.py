@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+import msgspec
+
 from holdfast.adapters.host.clock import SystemClock
 from holdfast.adapters.storage.sqlite.journal import SqliteJournal
 from holdfast.app.home import Home
@@ -73,7 +75,8 @@ class RunningAgent:
         """Return how the account stands now."""
         agent = self._agent
         progress = Progress(agent.trades, agent.wins, agent.groups_done, agent.digest, agent.journal_sequence)
-        return status_of(agent.engine, agent.run, tuple(reversed(self._fold.decisions)), progress)
+        status = status_of(agent.engine, agent.run, tuple(reversed(self._fold.decisions)), progress)
+        return msgspec.structs.replace(status, is_release_wished=agent.release_wish is not None)
 
     def decisions(self) -> Sequence[DecisionLine]:
         """Return what was decided since the last call, oldest first."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from holdfast.adapters.host.clock import SystemClock
-from holdfast.adapters.storage.sqlite.config import JournalConfig
+from holdfast.adapters.storage.sqlite.config import MEBIBYTE, JournalConfig
 from holdfast.adapters.storage.sqlite.journal import SqliteJournal
 from holdfast.app.market import TradedMarket
 from holdfast.app.run_plan import build, run_of
@@ -23,8 +23,9 @@ from holdfast.portfolio.run import RunStarted
 from holdfast.ports.journal import Entry, Journal, JournalRecord
 from holdfast.services.backtesting import BacktestResult, run_backtest
 
-# Nobody waits for a backtest's records, so that a batch may wait for company.
-_LINGER_MS = 20
+# Nobody waits for a backtest's records, so that a batch may wait for company. It may hand over ticks faster than the
+# disk takes them: a short queue makes it wait instead of growing.
+_JOURNAL = JournalConfig(linger_ms=20, batch_records_max=2_000, queue_bytes_max=4 * MEBIBYTE)
 
 
 class FinishedBacktest(Record, frozen=True):
@@ -103,5 +104,5 @@ def _journal(folder: Path | None) -> Iterator[Journal]:
         raise ConfigurationError(
             f"the folder {folder} holds something already", hint="name a new folder for the journal of this backtest"
         )
-    with SqliteJournal(folder, SystemClock(), config=JournalConfig(linger_ms=_LINGER_MS)) as journal:
+    with SqliteJournal(folder, SystemClock(), config=_JOURNAL) as journal:
         yield journal

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import msgspec
 
-from holdfast.adapters.storage.sqlite.projections import ProjectionStore, StaleProjectionError
+from holdfast.adapters.storage.sqlite.projections import ProjectionStore, StaleProjectionError, alone_with
 from holdfast.adapters.storage.sqlite.verify import require_whole
 from holdfast.app.home import Home
+from holdfast.app.pinned import PinnedJournal
 from holdfast.app.standing import open_reader
 from holdfast.portfolio.explain import Explanation, is_named
 from holdfast.portfolio.projection import catch_up
@@ -18,31 +19,31 @@ from holdfast.services.inspection import explanation_of
 
 
 @contextmanager
-def open_projections(home: Home, *, is_checked: bool = False) -> Iterator[ProjectionStore]:
+def open_projections(home: Home, checked: PinnedJournal | None = None) -> Iterator[ProjectionStore]:
     """Give the projections as they stand at the journal's last record; damaged or foreign ones are built anew.
 
-    The journal's hashes are checked before anything is taken from it, unless the caller has done so (`is_checked`).
+    The journal's hashes are checked before anything is taken from it, unless the caller has done so: then `checked` is
+    what it has checked, and nothing behind that is taken. They may still stand further, where another reader was.
 
     Raises
     ------
     JournalError
         The journal is damaged.
     """
-    journal = open_reader(home)
-    store = _opened(home)
-    try:
-        if not is_checked:
-            require_whole(home.journal, store.applied_sequence)
-        if store.is_stale(journal, journal.journal_id):
+    with closing(open_reader(home)) as journal, alone_with(home.projections):
+        store = _opened(home)
+        try:
+            if checked is None:
+                require_whole(home.journal, store.applied_sequence)
+            if store.is_stale(journal, journal.journal_id):
+                store.close()
+                store = ProjectionStore.rebuild(home.projections)
+                if checked is None:
+                    require_whole(home.journal)
+            catch_up(journal if checked is None else checked, store, journal.journal_id)
+            yield store
+        finally:
             store.close()
-            store = ProjectionStore.rebuild(home.projections)
-            if not is_checked:
-                require_whole(home.journal)
-        catch_up(journal, store, journal.journal_id)
-        yield store
-    finally:
-        store.close()
-        journal.close()
 
 
 def _opened(home: Home) -> ProjectionStore:

@@ -9,6 +9,7 @@ import msgspec
 
 from holdfast.adapters.storage.sqlite.verify import require_whole
 from holdfast.app.home import Home
+from holdfast.app.pinned import PinnedJournal
 from holdfast.app.projections import open_projections
 from holdfast.app.standing import BACKTEST, last_run, open_reader, rebuilt_agent
 from holdfast.core.record import Record
@@ -41,35 +42,53 @@ class Replayed(Record, frozen=True):
 def replay_journal(home: Home) -> Replayed:
     """Fold the records, run the engine again, bring the projections up to date, and compare the three.
 
+    All three are those of one record, the last when this began: an agent may be writing on.
+
     Raises
     ------
     JournalError
         A record was changed, is missing or cannot be read, or the engine does not repeat what is recorded.
     """
-    journal = open_reader(home)
-    require_whole(home.journal)
+    journal, account = _pinned(home)
     started = time.perf_counter()
     fold, records = PortfolioOnlyFold(), 0
     for record in journal.read(kinds=(RUN, TICK)):
         fold.take(record.kind, record.body)
         records += 1
     seconds = time.perf_counter() - started
-    portfolio = fold.portfolio
-    cash = portfolio.cash if portfolio is not None else ZERO
-    held = {str(x.instrument_id): x.quantity for x in portfolio.positions.values()} if portfolio is not None else {}
-    positions = {name: quantity for name, quantity in held.items() if quantity}
+    cash, positions = _held(fold)
     run, digest, differences = last_run(journal, home), "", list[str]()
-    if run.mode != BACKTEST:  # a backtest keeps no bars, so that the engine has nothing to do again
-        status = rebuilt_agent(home, is_checked=True).status()
-        digest = status.digest
-        differences = _compared(cash, positions, status)
-    with open_projections(home, is_checked=True) as store:
-        body = store.get(Table.ACCOUNT, CURRENT)
-        account = msgspec.json.decode(body, type=AccountStory) if body is not None else None
     if account is not None and account.cash != cash:
         differences.append(f"the records say cash {cash}, the projections {account.cash}")
+    if run.mode != BACKTEST:  # a backtest keeps no bars, so that the engine has nothing to do again
+        status = rebuilt_agent(home, journal).status()
+        digest = status.digest
+        # The engine does a turn as a whole, of which the journal may have the beginning only: while an agent is at
+        # work, or where the power went. What it adds to that turn is no difference, but what it makes of the rest is.
+        fold.replay((entry.kind, entry.body) for entry in journal.written)
+        differences = [*_compared(*_held(fold), status), *differences]
     trades, wins = (account.trades, account.wins) if account is not None else (0, 0)
     return Replayed(records, round(seconds, 3), run.quote, cash, positions, trades, wins, digest, tuple(differences))
+
+
+def _pinned(home: Home) -> tuple[PinnedJournal, AccountStory | None]:
+    """Return the journal up to its last record, checked, and what the projections say of the account there."""
+    while True:
+        journal = PinnedJournal(open_reader(home))
+        require_whole(home.journal)
+        with open_projections(home, journal) as store:
+            body = store.get(Table.ACCOUNT, CURRENT)
+            applied = store.applied_sequence
+        # Another reader may have brought the projections further meanwhile, and they cannot go back: begin there.
+        if applied <= journal.head[0]:
+            return journal, None if body is None else msgspec.json.decode(body, type=AccountStory)
+
+
+def _held(fold: PortfolioOnlyFold) -> tuple[Decimal, dict[str, Decimal]]:
+    portfolio = fold.portfolio
+    if portfolio is None:
+        return ZERO, {}
+    return portfolio.cash, {str(x.instrument_id): x.quantity for x in portfolio.positions.values() if x.quantity}
 
 
 def _compared(cash: Decimal, positions: dict[str, Decimal], status: Status) -> list[str]:

@@ -10,7 +10,8 @@ from holdfast.adapters.storage.sqlite.journal import SqliteJournal
 from holdfast.adapters.storage.sqlite.verify import require_whole
 from holdfast.app.agent import RunningAgent
 from holdfast.app.home import Home
-from holdfast.core.errors import ConfigurationError
+from holdfast.app.pinned import PinnedJournal
+from holdfast.core.errors import ConfigurationError, RefusedError
 from holdfast.core.record import encode
 from holdfast.domain.decision import StopLevel
 from holdfast.domain.event import EmergencyStopped, OperatorEvent, TradingResumed
@@ -22,41 +23,12 @@ from holdfast.portfolio.fold import read_run
 from holdfast.portfolio.run import RunStarted
 from holdfast.portfolio.status import Status
 from holdfast.ports.journal import Entry, Journal, JournalRecord
-from holdfast.services.emergency import StopProof, proof_of, require_flat
+from holdfast.services.emergency import ReleaseWish, StopProof, proof_of, require_flat
+from holdfast.services.paper import RELEASE
 from holdfast.services.standing import LimitLine
 
 BACKTEST: Final = "backtest"
 """The mode of a run whose journal holds decisions, and not the bars that led to them."""
-
-
-class _Kept:
-    """The receipt of a journal that keeps nothing."""
-
-    def wait(self) -> int:
-        return 0
-
-
-class _ReaderJournal:
-    """A journal that is read, and that takes writes without keeping them: a rebuilt agent may act as if it ran."""
-
-    def __init__(self, journal: SqliteJournal) -> None:
-        self._journal = journal
-
-    def append(self, entries: Sequence[Entry]) -> _Kept:
-        return _Kept()
-
-    def flush(self) -> None:
-        """Do nothing: there is nothing to keep."""
-
-    def read(self, after: int = 0, kinds: Sequence[str] = ()) -> Iterator[JournalRecord]:
-        return self._journal.read(after, kinds)
-
-    @property
-    def head(self) -> tuple[int, bytes]:
-        return self._journal.head
-
-    def close(self) -> None:
-        self._journal.close()
 
 
 class _NoFeed:
@@ -110,11 +82,34 @@ class Standing:
         is_release = request.wish is Wish.RESUME
         if is_release:
             require_flat(before)
-        record_operator(self._home, _event(request, before.ts))
+        # A stop is written whatever has happened meanwhile; a release only onto what was looked at.
+        entry = Entry(OPERATOR, encode(_event(request, before.ts)))
+        write(self._home, entry, before.journal_sequence if is_release else 0)
         self._rebuilt = None
         wanted = StopLevel.NONE if is_release else request.level
         is_anew = is_release and before.is_drawdown_locked
         return proof_of(self._agent().status(), wanted, is_drawdown_anew=is_anew), False
+
+    def wish_release(self, request: Request) -> StopProof:
+        """Write down that the stop is to be released when the account is flat; the next start honours it then.
+
+        Raises
+        ------
+        RefusedError
+            An agent runs, whose bars close what is open; or one has run since the account was looked at.
+        JournalError
+            An agent has just started and holds the journal.
+        """
+        if self._ask(Request(Wish.STATUS)) is not None:
+            raise RefusedError(
+                "the account is not flat yet, and an agent is running",
+                hint="resume again when `holdfast positions` shows none; if its market has ended, end the agent first",
+            )
+        before = self._agent().status()
+        body = encode(ReleaseWish(before.ts, request.actor, request.reason))
+        write(self._home, Entry(RELEASE, body), before.journal_sequence)
+        self._rebuilt = None
+        return proof_of(self._agent().status(), StopLevel.NONE)
 
     def _ask(self, request: Request) -> Reply | None:
         return None if self._rebuilt is not None else ask(self._home.socket, request)
@@ -125,10 +120,10 @@ class Standing:
         return self._rebuilt
 
 
-def rebuilt_agent(home: Home, *, is_checked: bool = False) -> RunningAgent:
+def rebuilt_agent(home: Home, journal: PinnedJournal | None = None) -> RunningAgent:
     """Return the agent of the journal's last run as it stood at the last record; nothing is written.
 
-    Every record's hash is checked before, unless the caller has done so (`is_checked`).
+    Every record's hash is checked before, unless a `journal` is given: then its owner has done so.
 
     Raises
     ------
@@ -137,8 +132,8 @@ def rebuilt_agent(home: Home, *, is_checked: bool = False) -> RunningAgent:
     JournalError
         The journal is damaged, cannot be read, or does not repeat.
     """
-    journal = open_reader(home)
-    if not is_checked:
+    if journal is None:
+        journal = PinnedJournal(open_reader(home))
         require_whole(home.journal)
     run = last_run(journal, home)
     if run.mode == BACKTEST:
@@ -146,7 +141,7 @@ def rebuilt_agent(home: Home, *, is_checked: bool = False) -> RunningAgent:
             f"the journal in {home.path} is that of a backtest, which no agent continues",
             hint="read it with `holdfast explain ID` and `holdfast journal tail|verify|export|replay`",
         )
-    agent = RunningAgent(run, _ReaderJournal(journal), _NoFeed())
+    agent = RunningAgent(run, journal, _NoFeed())
     agent.start()
     return agent
 
@@ -176,16 +171,20 @@ def last_run(journal: Journal, home: Home) -> RunStarted:
     return read_run(last.body, last.sequence)
 
 
-def record_operator(home: Home, event: OperatorEvent) -> None:
-    """Write an operator's wish into the journal of an agent that does not run.
+def write(home: Home, entry: Entry, after: int = 0) -> None:
+    """Write an operator's wish into the journal of an agent that does not run: behind record `after`, if that is given.
 
     Raises
     ------
     JournalError
         An agent started meanwhile and holds the journal.
+    RefusedError
+        One has run meanwhile, and more than record `after` is there.
     """
     with SqliteJournal(home.journal, SystemClock()) as journal:
-        journal.append([Entry(OPERATOR, encode(event))]).wait()
+        if after and journal.head[0] != after:
+            raise RefusedError("an agent has run since the account was looked at; nothing was done", hint="try again")
+        journal.append([entry]).wait()
 
 
 def _event(request: Request, ts: int) -> OperatorEvent:

@@ -9,8 +9,6 @@ from __future__ import annotations
 import difflib
 from decimal import Decimal
 
-import numpy as np
-
 from holdfast.core.errors import ConfigurationError
 from holdfast.core.record import Record
 from holdfast.domain.instrument import FeeTier, Instrument, Market
@@ -162,14 +160,13 @@ def _grid_of(series: BarSeries) -> tuple[Decimal, Decimal, str]:
 
 
 def _places_of(series: BarSeries) -> tuple[int | None, int | None]:
-    prices = np.concatenate((series.open, series.high, series.low, series.close))
-    return _grid_places(prices), _grid_places(series.volume)
+    return _grid_places(series.open, series.high, series.low, series.close), _grid_places(series.volume)
 
 
-def _grid_places(column: Floats) -> int | None:
-    places = decimal_places(column)
+def _grid_places(*columns: Floats) -> int | None:
+    places = decimal_places(*columns)
     # A third written with sixteen digits is no grid either.
-    is_noise = places is not None and float(column.max()) * 10**places > _GRID_STEPS_MAX
+    is_noise = places is not None and max(float(x.max()) for x in columns) * 10**places > _GRID_STEPS_MAX
     return None if is_noise else places
 
 

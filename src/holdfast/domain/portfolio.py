@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 from holdfast.core.errors import CurrencyMismatchError, DomainError
@@ -88,7 +89,7 @@ class Portfolio:
         self.positions[spec.instrument_id] = position
         return position
 
-    def equity(self, prices: dict[InstrumentId, Decimal]) -> Decimal:
+    def equity(self, prices: Mapping[InstrumentId, Decimal]) -> Decimal:
         """Return cash plus what all positions are worth at `prices` (quote units)."""
         held = (p.quantity * prices[i] for i, p in self.positions.items() if p.quantity)
         return sum(held, self.cash)

@@ -10,13 +10,16 @@ PLACES_MAX = 12
 # Above this, neighbouring integers are no longer all floats, and the way there and back would not be exact.
 _INTEGER_MAX = float(1 << 53)
 _SAMPLE = 64
+_PIECE = 1 << 15
 
 
-def decimal_places(column: Floats, places_max: int = PLACES_MAX) -> int | None:
+def decimal_places(*columns: Floats, places_max: int = PLACES_MAX) -> int | None:
     """Return the smallest p for which integers of 10**-p give every float back bit for bit, or None."""
-    sample = column[:: max(1, len(column) // _SAMPLE)]
+    parts = [column[:: max(1, len(column) // _SAMPLE)] for column in columns]
+    # By the piece: the way there and back takes three columns more.
+    parts += [column[first : first + _PIECE] for column in columns for first in range(0, len(column), _PIECE)]
     for places in range(places_max + 1):
-        if scaled(sample, places) is not None and scaled(column, places) is not None:
+        if all(scaled(part, places) is not None for part in parts):
             return places
     return None
 

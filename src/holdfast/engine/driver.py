@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 
@@ -12,20 +11,11 @@ from holdfast.domain.event import OperatorEvent
 from holdfast.domain.market import BarClosed
 from holdfast.domain.order import OrderEvent
 from holdfast.domain.tick import Tick
+from holdfast.engine.curve import Curve
 from holdfast.engine.engine import QUIET, Engine
 from holdfast.engine.recorder import Recorder
 from holdfast.ports.exchange import SimulatedExchange
 from holdfast.ports.market import Feed
-
-
-class Curve:
-    """Equity after each group of bars: `ts` (ns) and `equity` (quote units), 16 bytes a point."""
-
-    __slots__ = ("equity", "exposed", "ts")
-
-    def __init__(self) -> None:
-        self.ts, self.equity = array("q"), array("d")
-        self.exposed = 0  # groups at whose end something was held
 
 
 class Driver:
@@ -61,7 +51,7 @@ class Driver:
             return sum(map(len, groups))
         bars = 0
         engine, curve, levels = self.engine, self.curve, self._levels
-        account, take, mark, note = engine.account, engine.on_bar, curve.ts.append, curve.equity.append
+        account, take, mark, note = engine.account, engine.on_bar, curve.ts.recent.append, curve.equity.append
         for group in groups:
             bar = group[0]
             if len(group) == 1:
@@ -82,6 +72,7 @@ class Driver:
             note(account.equity)
             if engine.held:
                 curve.exposed += 1
+        curve.ts.pack()
         return bars
 
     def on_group(self, group: Sequence[BarClosed]) -> None:

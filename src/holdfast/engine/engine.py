@@ -118,6 +118,12 @@ class Engine:
         )
 
     @property
+    def equity_exact(self) -> Decimal:
+        """Return cash plus what is held at its last price; the account's own figure is marked in floats, bar by bar."""
+        prices = {name: desk.instrument.price(desk.close) for name, desk in self.desks.items() if desk.held}
+        return self.account.portfolio.equity(prices)
+
+    @property
     def is_locked_by_drawdown(self) -> bool:
         """Tell whether the governor has left no budget; then resuming counts the drawdown anew from where it is."""
         view = self.account.view(self.ts)

@@ -78,8 +78,9 @@ class Protection:
     def _risk(self, trade: OpenTrade, fill: OrderFilled, reserve: CostReserve) -> Decimal:
         """Return what one unit of an entry fill may lose: what it does lose at its stop, within what was allowed."""
         loss = loss_per_unit(trade.side, fill.price, trade.stop, reserve.entered())
-        if loss > trade.risk_unit:
-            # Only an entry without a limit: the market jumped between the decision and the fill.
+        if loss > trade.risk_unit and not trade.brackets:
+            # Only an entry without a limit: the market jumped between the decision and the fill. If it ran away later,
+            # while the entry filled on, that is no jump: the first part's price was to be had.
             trade.has_jumped = True
         return loss if ZERO < loss <= trade.risk_unit else trade.risk_unit
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import msgspec
+
 from holdfast.core.record import State
 from holdfast.domain.order import Order, OrderFilled, Role
 from holdfast.domain.portfolio import ClosedTrade
@@ -47,15 +49,16 @@ class OpenTrade(State):
     exit_ts: int = 0
     exit_quantity: Decimal = ZERO
     exit_notional: Decimal = ZERO
-    exit_fills: int = 0
     exit_role: str = ""  # of the last exit fill
     leave_role: str = ""  # of the market orders that close it, once it is exiting
     fees: Decimal = ZERO
     slippage: Decimal = ZERO
     is_trailed: bool = False
-    has_jumped: bool = False  # an entry without a limit filled dearer than the gate had reckoned
+    has_jumped: bool = False  # its first fill, of an entry without a limit, was dearer than the gate had reckoned
     has_gapped: bool = False
     has_swept: bool = False  # a stop filled worse than the slippage that was reserved for it
+    price_first: dict[str, Decimal] = msgspec.field(default_factory=dict)  # of the fills of each role
+    parted: Decimal = ZERO  # what later parts cost because they were worse than the first of their role, fees included
     best: float = 0.0  # the best price since the entry, for chandelier stops
     bars_held: int = 0
     is_exiting: bool = False
@@ -77,27 +80,30 @@ class OpenTrade(State):
         self.entry_quantity += fill.quantity
         self.entry_notional += fill.price * fill.quantity
         self.best = self.best or float(fill.price)
-        self._count(fill, self.side)
+        self._count(fill, self.side, Role.ENTRY)
 
     def leave(self, order: Order, fill: OrderFilled) -> None:
         """Count an exit fill of `order` and take it off its bracket."""
         self.exit_ts = fill.ts_event
         self.exit_quantity += fill.quantity
         self.exit_notional += fill.price * fill.quantity
-        self.exit_fills += 1
         self.exit_role = order.spec.role
         sign, reference = self.side.sign, fill.reference
         # The market itself was beyond the first stop when it could first trade.
         self.has_gapped = self.has_gapped or fill.is_gap or (self.stop_first - reference) * sign > 0
         slipped = (reference - fill.price) * sign
         self.has_swept = self.has_swept or slipped > reference * self.slippage_reserved + self.rounding
-        self._count(fill, self.side.opposite)
+        self._count(fill, self.side.opposite, order.spec.role)
         for bracket in self.brackets:
             if bracket.group == order.spec.group:
                 bracket.quantity -= fill.quantity
 
-    def _count(self, fill: OrderFilled, side: Side) -> None:
+    def _count(self, fill: OrderFilled, side: Side, role: Role) -> None:
         self.fees += fill.fee.amount
+        first = self.price_first.setdefault(role, fill.price)
+        if (worse := fill.price - first) * side.sign > ZERO:
+            # The fee is a share of the price, so it would have been another one, too.
+            self.parted += worse * side.sign * fill.quantity + fill.fee.amount * worse / fill.price
         self.slippage += (fill.price - fill.reference) * fill.quantity * side.sign
 
     def closed(self) -> ClosedTrade:
@@ -132,12 +138,10 @@ class OpenTrade(State):
             return ""
         if self.has_gapped:
             return "gap"
-        if self.exit_fills > len(self.brackets):
-            # Sold in parts over several bars, because we may take only a share of each bar's volume.
+        if self.parted and pnl + self.parted >= -self.risk:
+            # Filled in parts over several bars, because we may take only a share of each bar's volume: all at the price
+            # of the first part would have been within the risk.
             return "liquidity"
-        if self.has_swept:
-            return "sweep"
         if self.has_jumped:
-            # An entry in parts, of which a later one was dearer than the stop of the first had reckoned with.
-            return "liquidity" if len(self.brackets) > 1 else "gap"
-        return "unexplained"
+            return "gap"
+        return "sweep" if self.has_swept else "unexplained"

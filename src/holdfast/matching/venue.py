@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
@@ -33,6 +34,13 @@ from holdfast.matching.working import WorkingOrder
 
 STATE_VERSION = 1
 
+ORDER_IDS_KEPT = 4_000
+"""How many order ids a venue knows, those of working orders among them: one sent again within so many is a duplicate.
+
+Whoever sends an order again after a crash does so before any other, so that one would do; an engine still knows the
+last thousand of its finished orders. Without a horizon the state of a long-running account would grow for ever.
+"""
+
 
 class VenueState(Record, frozen=True):
     """All that a venue must remember over a restart."""
@@ -41,7 +49,7 @@ class VenueState(Record, frozen=True):
     sequence: int
     balances: dict[Asset, Decimal]
     proceeds: dict[InstrumentId, Decimal]
-    taken: tuple[OrderId, ...]  # every order id that was ever accepted
+    taken: tuple[OrderId, ...]  # the order ids that are known, oldest first; see ORDER_IDS_KEPT
     books: dict[InstrumentId, BookState]
     orders: tuple[WorkingOrder, ...]
 
@@ -70,8 +78,8 @@ class Venue:
             if nanos <= 0:
                 raise ConfigurationError(f"{instrument.id}: the length of its bars is not known, found {nanos} ns")
             self._books[instrument.id] = Book(instrument, nanos, config)
-        # Every order that was ever taken; None where only its id outlived a restart.
-        self._owner: dict[OrderId, Book | None] = {}
+        # Every order whose id is known, oldest first; None where only its id outlived a restart.
+        self._owner: OrderedDict[OrderId, Book | None] = OrderedDict()
 
     # -- orders -----------------------------------------------------------------------------------------------------
 
@@ -88,6 +96,8 @@ class Venue:
         if reason is not None:
             return (OrderRejected(order_id, ts, reason),)
         self._owner[order_id] = book
+        if len(self._owner) > ORDER_IDS_KEPT:
+            self._forget_oldest()
         book.heed(order)
         return (OrderAccepted(order_id, ts, f"V{self._executor.number()}"),)
 
@@ -211,7 +221,7 @@ class Venue:
             raise DataError(f"the state holds instruments that this venue does not trade: {sorted(unknown)}")
         self._account.restore(decoded.balances, decoded.proceeds)
         self._executor.sequence = decoded.sequence
-        self._owner = dict.fromkeys(decoded.taken)
+        self._owner = OrderedDict.fromkeys(decoded.taken)
         for instrument_id, book in self._books.items():
             orders = [order for order in decoded.orders if order.spec.instrument_id == instrument_id]
             book.restore(decoded.books.get(instrument_id, BookState()), orders)
@@ -219,8 +229,21 @@ class Venue:
             self._account.bind_short(book.instrument)
             self._account.hold(book.instrument, book.holds())
             book.refresh()
+        for _ in range(len(self._owner) - ORDER_IDS_KEPT):
+            self._forget_oldest()
 
     # -- steps ------------------------------------------------------------------------------------------------------
+
+    def _forget_oldest(self) -> None:
+        """Forget the oldest id whose order is gone. Orders that are worked on are passed over, and count as new."""
+        owner = self._owner
+        for _ in range(len(owner)):
+            order_id = next(iter(owner))
+            book = owner[order_id]
+            if book is None or order_id not in book.orders:
+                del owner[order_id]
+                return
+            owner.move_to_end(order_id)
 
     def _working(self, book: Book, spec: OrderSpec, ts: int) -> WorkingOrder:
         order = WorkingOrder(spec, spec.quantity, self._active_from(book, ts), hold_price(spec, book.last, self._worse))

@@ -75,4 +75,5 @@ class Status(Record, frozen=True):
     bars: int
     digest: str
     journal_sequence: int
+    is_release_wished: bool = False  # a person has asked for the stop's release when the account is flat
     is_drawdown_locked: bool = False  # the governor has left no budget: resuming counts the drawdown anew

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Final
+from collections.abc import Sequence
+from decimal import Decimal
 
 import numpy as np
 import numpy.typing as npt
 
 from holdfast.core.errors import DomainError
 from holdfast.core.record import Record
-from holdfast.core.time import DAY, SECOND
+from holdfast.core.time import DAY
 from holdfast.domain.portfolio import ClosedTrade
-from holdfast.domain.values import ZERO
 from holdfast.research.equity import (
     Drawdown,
     EquityCurve,
@@ -27,37 +24,7 @@ from holdfast.research.equity import (
     sortino_ratio,
 )  # fmt: skip
 from holdfast.research.plausibility import Symptoms, warnings_of
-
-# A mean of money is no money any more; eight places are more than any quote asset has.
-_MEAN_STEP: Final = Decimal("1e-8")
-UNEXPLAINED: Final = "unexplained"
-
-
-class TradeFigures(Record, frozen=True):
-    """Sums over trades. Money in quote units, exact; a trade still open at the end counts at its last price.
-
-    net = gross - fees - slippage. A trade whose pnl is zero is neither win nor loss.
-    """
-
-    trades: int
-    trades_open: int  # among them, not sold but valued at the end of the run
-    wins: int
-    losses: int
-    win_rate: float | None
-    profit_factor: float | None  # what the wins gained / what the losses lost; None without a loss
-    net_pnl: Decimal
-    gross_pnl: Decimal  # before fees, spread and slippage
-    fees: Decimal
-    slippage: Decimal
-    expectancy: Decimal | None  # mean pnl of a trade
-    r_average: float | None  # mean pnl / allowed risk
-    best_trade: Decimal | None
-    worst_trade: Decimal | None
-    losing_streak_longest: int
-    holding_hours_average: float | None
-    exits: dict[str, int]  # number of trades by exit reason
-    losses_excess: int  # trades that lost more than the gate had allowed
-    losses_excess_causes: dict[str, int]
+from holdfast.research.trade_figures import UNEXPLAINED, TradeFigures, trade_figures
 
 
 class Performance(Record, frozen=True):
@@ -84,7 +51,7 @@ class Performance(Record, frozen=True):
 
 def measure(
     trades: Sequence[ClosedTrade], curve_ts: npt.ArrayLike, curve_equity: npt.ArrayLike, capital: Decimal,
-    exposed: int = 0, benchmark: Sequence[npt.ArrayLike] = (),
+    exposed: int = 0, benchmark: Sequence[npt.ArrayLike] = (), equity_end: Decimal | None = None,
 ) -> Performance:  # fmt: skip
     """Return the performance of a run.
 
@@ -98,6 +65,8 @@ def measure(
         Number of points of the curve at which something was held.
     benchmark
         For each instrument its prices over the same bars; only first and last count.
+    equity_end
+        The equity at the end, exact; without it the curve's last point, which is marked in floats from bar to bar.
 
     Raises
     ------
@@ -105,9 +74,10 @@ def measure(
         The curve is no curve, or a benchmark price is not positive.
     """
     curve = EquityCurve(curve_ts, curve_equity, float(capital))
-    trading = _trade_figures(trades)
-    points = max(len(curve) - 1, 0)
-    end = float(curve.equity[-1]) if points else float(capital)
+    trading, points = trade_figures(trades), len(curve)
+    if equity_end is None:
+        equity_end = _exact(curve.last) if points else capital
+    end = float(equity_end)
     returns, growth, drawdown = daily_returns(curve), growth_rate(curve), drawdown_of(curve)
     sharpe = sharpe_ratio(returns)
     days = curve.nanos / DAY
@@ -118,8 +88,8 @@ def measure(
         trading.losses_excess_causes.get(UNEXPLAINED, 0),
     )  # fmt: skip
     return Performance(
-        capital, _exact(end), int(curve.ts[0]) if points else 0, int(curve.ts[-1]) if points else 0, days, points,
-        trading, total_return, growth, sharpe, sharpe_error(returns, sharpe), sortino_ratio(returns),
+        capital, equity_end, curve.ts_start, curve.ts_end, days, points, trading, total_return, growth, sharpe,
+        sharpe_error(returns, sharpe), sortino_ratio(returns),
         calmar_ratio(growth, drawdown), drawdown, exposed / points if points else None, buy_and_hold(benchmark),
         warnings_of(symptoms),
     )  # fmt: skip
@@ -138,41 +108,6 @@ def buy_and_hold(benchmark: Sequence[npt.ArrayLike]) -> float | None:
             raise DomainError(f"a benchmark that goes from {first} to {last} is no price series")
         gains.append(last / first - 1.0)
     return sum(gains) / len(gains) if gains else None
-
-
-def losing_streak(results: Iterable[Decimal]) -> int:
-    """Return the largest number of losses in a row."""
-    longest = current = 0
-    for result in results:
-        current = current + 1 if result < 0 else 0
-        longest = max(longest, current)
-    return longest
-
-
-def _trade_figures(trades: Sequence[ClosedTrade]) -> TradeFigures:
-    ordered = sorted(trades, key=lambda trade: trade.exit_ts)
-    results = [trade.pnl for trade in ordered]
-    count = len(results)
-    gains, losses = [x for x in results if x > 0], [x for x in results if x < 0]
-    net = sum(results, ZERO)
-    fees, slippage = sum((t.fees for t in ordered), ZERO), sum((t.slippage for t in ordered), ZERO)
-    multiples = [float(t.pnl / t.risk) for t in ordered if t.risk > 0]
-    excess = [t for t in ordered if t.risk > 0 and t.pnl < -t.risk]
-    causes = Counter(t.excess_cause or UNEXPLAINED for t in excess)
-    held = sum(t.exit_ts - t.entry_ts for t in ordered)
-    return TradeFigures(
-        trades=count, trades_open=sum(t.exit_reason == "end" for t in ordered), wins=len(gains), losses=len(losses),
-        win_rate=len(gains) / count if count else None,
-        profit_factor=float(sum(gains, ZERO) / -sum(losses, ZERO)) if losses else None,
-        net_pnl=net, gross_pnl=net + fees + slippage, fees=fees, slippage=slippage,
-        expectancy=(net / count).quantize(_MEAN_STEP, ROUND_HALF_EVEN) if count else None,
-        r_average=sum(multiples) / len(multiples) if multiples else None,
-        best_trade=max(results, default=None), worst_trade=min(results, default=None),
-        losing_streak_longest=losing_streak(results),
-        holding_hours_average=held / count / (3_600 * SECOND) if count else None,
-        exits=dict(sorted(Counter(t.exit_reason for t in ordered).items())),
-        losses_excess=len(excess), losses_excess_causes=dict(sorted(causes.items())),
-    )  # fmt: skip
 
 
 def _exact(value: float) -> Decimal:

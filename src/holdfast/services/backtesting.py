@@ -11,7 +11,9 @@ from holdfast.domain.instrument import Market
 from holdfast.domain.market import BarFlag, BarSeries
 from holdfast.domain.portfolio import ClosedTrade
 from holdfast.domain.tick import Tick
-from holdfast.engine.driver import Curve, Driver
+from holdfast.domain.trade_log import TradeLog
+from holdfast.engine.curve import Curve
+from holdfast.engine.driver import Driver
 from holdfast.engine.engine import Engine
 from holdfast.engine.planner import LOCKED
 from holdfast.engine.recorder import RUN, Recorder
@@ -31,7 +33,7 @@ PROGRESS_EVERY = 2_000
 class BacktestRun(Record, frozen=True):
     """What happened: closed trades in the order of their exits, what was still open at the end, and the digest."""
 
-    trades: tuple[ClosedTrade, ...]
+    trades: Sequence[ClosedTrade]
     bars: int
     digest: str
     ticks: int
@@ -44,7 +46,7 @@ class _Tally:
     """Collects from the ticks as they pass what the report needs."""
 
     def __init__(self) -> None:
-        self.trades: list[ClosedTrade] = []
+        self.trades = TradeLog()
         self.refusals: dict[str, int] = {}
         self.proposals = 0
         self.ts_locked = 0
@@ -81,10 +83,10 @@ def run_engine(
             on_progress(done)
 
     bars = driver.run(feed, tell, PROGRESS_EVERY)
+    tally.trades.extend(engine.open_trades())
     run = BacktestRun(
-        (*tally.trades, *engine.open_trades()), bars, recorder.digest, recorder.ticks, tally.refusals,
-        tally.proposals, tally.ts_locked,
-    )  # fmt: skip
+        tally.trades, bars, recorder.digest, recorder.ticks, tally.refusals, tally.proposals, tally.ts_locked
+    )
     return run, driver.curve
 
 
@@ -109,7 +111,7 @@ def run_backtest(
     journal.flush()
     performance = measure(
         run.trades, curve.ts, curve.equity, began.capital, curve.exposed,
-        [(item.open[0], item.close[-1]) for item in series if len(item)],
+        [(item.open[0], item.close[-1]) for item in series if len(item)], engine.equity_exact,
     )  # fmt: skip
     return BacktestResult(run, performance, (*_cautions(began, series, run), *performance.warnings))
 

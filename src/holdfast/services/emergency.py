@@ -16,6 +16,14 @@ DRAWDOWN_ANEW: Final = "the drawdown counts anew from here"
 """What a release says when it accepts the loss that had locked the account."""
 
 
+class ReleaseWish(Record, frozen=True):
+    """Body of a record of kind "release": a person asks for the stop's release as soon as the account is flat."""
+
+    ts: int  # the market's time when it was asked
+    actor: str
+    reason: str
+
+
 class StopProof(Record, frozen=True):
     """What is left after a stop, or a release of it.
 
@@ -42,15 +50,18 @@ def require_flat(status: Status) -> None:
     RefusedError
         The level is flatten, and a position or an entry is left.
     """
-    if StopLevel(status.stop_level) is not StopLevel.FLATTEN:
-        return
-    entries = _entries_left(status)
-    if status.positions or entries:
+    if not is_releasable(status):
         raise RefusedError(
             f"the account must be flat before flatten is released; still open: {len(status.positions)} positions"
-            f" and {entries} entries",
-            hint="let `holdfast run` close them with its next bars; when `holdfast positions` shows none, resume again",
+            f" and {_entries_left(status)} entries",
+            hint="let `holdfast run` close them with its next bars; when `holdfast positions` shows none, resume again."
+            " Where the recorded market has ended: holdfast resume --when-flat, while no agent runs",
         )
+
+
+def is_releasable(status: Status) -> bool:
+    """Tell whether the stop may be released now: always, but for a flatten that has not closed everything yet."""
+    return StopLevel(status.stop_level) is not StopLevel.FLATTEN or not (status.positions or _entries_left(status))
 
 
 def stays_at(in_force: StopLevel, wanted: StopLevel) -> str:

@@ -3,6 +3,10 @@
 Start-up is recovery. The journal holds the market data that arrived, what the engine decided, and a checkpoint now and
 then. A restart takes up the last checkpoint, feeds what arrived after it through the same loop, and compares each tick
 with the recorded one. Only when everything repeats does it go on.
+
+A person may have asked for the release of a flatten while the agent did not run and the account was not flat: then
+there is a record of kind "release", and the agent grants it when its bars have made the account flat. Anything that an
+operator does later takes its place.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ from holdfast.core.record import Record, State, encode
 from holdfast.domain.decision import StopLevel
 from holdfast.domain.event import EmergencyStopped, OperatorEvent, TradingResumed
 from holdfast.domain.market import BarClosed
+from holdfast.domain.order import Role
 from holdfast.domain.tick import Tick
 from holdfast.engine.driver import Driver
 from holdfast.engine.engine import Engine
@@ -26,9 +31,13 @@ from holdfast.portfolio.run import RunStarted
 from holdfast.ports.exchange import SimulatedExchange
 from holdfast.ports.journal import Journal, JournalRecord
 from holdfast.ports.market import Feed
+from holdfast.services.emergency import ReleaseWish
 
 CHECKPOINT_EVERY = 1_000
 """Groups of bars between two checkpoints: a restart repeats at most so many."""
+
+RELEASE = "release"
+"""The kind of the record that holds a ReleaseWish."""
 
 _BARS = msgspec.json.Decoder(list[BarClosed])
 _OPERATOR = msgspec.json.Decoder(OperatorEvent)
@@ -45,6 +54,7 @@ class Checkpoint(State):
 
 
 _RUN = msgspec.json.Decoder(RunStarted)
+_RELEASE = msgspec.json.Decoder(ReleaseWish)
 _CHECKPOINT = msgspec.json.Decoder(Checkpoint)
 Body = TypeVar("Body")
 
@@ -73,6 +83,7 @@ class PaperAgent:
         self._groups: Iterator[Sequence[BarClosed]] = iter(())
         self.groups_done = 0
         self.trades = self.wins = 0
+        self.release_wish: ReleaseWish | None = None
         self.recent: list[Tick] = []
         """Ticks since `take_ticks` was last called: what a view or a projection has not seen yet."""
 
@@ -89,17 +100,20 @@ class PaperAgent:
         """
         begun = None if is_fresh else self._last_run()
         recovery = self._begin() if begun is None else self._continue(*begun)
+        self.release_wish = self._last_wish()
         self._groups = self._after(self.engine.ts_bar)
         return recovery
 
     def step(self) -> bool:
         """Process the next group of bars; False when the market has ended."""
+        self._grant_release()  # a crash may have cut it off
         group = next(self._groups, None)
         if group is None:
             return False
         self._driver.on_group(group)
         self._recorder.sync()
         self.groups_done += 1
+        self._grant_release()
         if self.groups_done % self._checkpoint_every == 0:
             self.checkpoint()
         return True
@@ -145,8 +159,24 @@ class PaperAgent:
             self.wins += tick.closed.pnl > 0
 
     def _operate(self, event: OperatorEvent) -> Tick:
+        self.release_wish = None
         self._recorder.write(OPERATOR, encode(event))
         return self._driver.operate(event)
+
+    def _grant_release(self) -> None:
+        wish, engine = self.release_wish, self.engine
+        if wish is None or engine.held or any(order.spec.role is Role.ENTRY for order in engine.orders.values()):
+            return
+        # To resume would accept the loss, and who asked has not seen it as it is now: that needs a word of its own.
+        if not engine.is_locked_by_drawdown:
+            self.resume(wish.actor, wish.reason)
+
+    def _last_wish(self) -> ReleaseWish | None:
+        """Return the wish for a release, unless something was done after it."""
+        last: JournalRecord | None = None
+        for record in self._journal.read(kinds=(RUN, OPERATOR, RELEASE)):
+            last = record
+        return None if last is None or last.kind != RELEASE else _decoded(_RELEASE, last)
 
     def _after(self, ts: int) -> Iterator[Sequence[BarClosed]]:
         return (group for group in self._feed.groups() if group[0].ts_event > ts)

@@ -32,6 +32,7 @@ from holdfast.engine.engine import Engine
 from holdfast.matching.config import MatchingConfig
 from holdfast.ports.exchange import SimulatedExchange
 from holdfast.services.assembly import AccountPlan
+from holdfast.testing.parts import Parts
 
 REWARD_TO_RISK_FLOOR = Decimal("1.3")
 RISK_CEILING = Decimal("0.03")
@@ -66,12 +67,11 @@ class Round:
 
     side: Side
     stop: Decimal  # the first one
+    parts: Parts
     allowed: Decimal = ZERO  # what the approved levels may lose on what has filled
     quantity: Decimal = ZERO
     flow: Decimal = ZERO  # quote units received minus paid, after fees
     groups: dict[str, Decimal] = field(default_factory=dict)
-    exits: int = 0
-    exit_bars: set[int] = field(default_factory=set)
     has_gap: bool = False
     has_sweep: bool = False
     best_stop: Decimal | None = None
@@ -296,20 +296,21 @@ class Watch:
             stop = Decimal(proposal.stop)
             if proposal.is_anchored_to_fill:
                 stop += fill.price - proposal.reference
-            trade = self.rounds[spec.instrument_id] = Round(spec.side, stop)
+            trade = self.rounds[spec.instrument_id] = Round(spec.side, stop, Parts(spec.side))
         trade.allowed += grant.unit * fill.quantity
         trade.quantity += fill.quantity
         trade.flow += flow
-        # A market entry has no limit: a market that jumped, or ran away while it filled in parts, made it dearer.
+        # A market entry has no limit: a market that jumped made it dearer. If it ran away later, that is liquidity.
+        is_first = Role.ENTRY not in trade.parts.fills
+        trade.parts.add(Role.ENTRY, fill)
         slip = max(self.plan.risk.slippage_max, slippage_of(self.plan.matching))
         worst = grant.proposal.entry * (1 + slip * spec.side.sign)
-        if spec.type is OrderType.MARKET and (fill.price - worst) * spec.side.sign > 0:
+        if is_first and spec.type is OrderType.MARKET and (fill.price - worst) * spec.side.sign > 0:
             trade.has_gap = True
 
     def _note_exit(self, trade: Round, sent: Sent, fill: OrderFilled) -> None:
         spec, bar = sent.spec, self.bars[sent.spec.instrument_id]
-        trade.exits += 1
-        trade.exit_bars.add(bar.ts_event)
+        trade.parts.add(spec.role, fill)
         sign = trade.side.sign
         start = Decimal(repr(bar.open))
         worst = Decimal(repr(bar.low if sign > 0 else bar.high))
@@ -375,7 +376,7 @@ class Watch:
         self.causes[cause] = self.causes.get(cause, 0) + 1
         is_true = {
             "gap": trade.has_gap,
-            "liquidity": trade.exits > 1 or len(trade.exit_bars) > 1,
+            "liquidity": trade.parts.is_in_parts and trade.parts.loss_without_worse_parts() <= closed.risk + dust,
             "sweep": trade.has_sweep,
         }.get(cause, False)
         found = f"{closed.trade_id}: {cause!r} for {closed.pnl} of {closed.risk}, exit by {closed.exit_reason}"

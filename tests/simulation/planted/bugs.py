@@ -233,6 +233,16 @@ def loss_is_blamed_on_a_gap(patch: Patch) -> None:
     wrap(patch, OpenTrade, "_excess_cause", cause)
 
 
+def loss_is_blamed_on_parts(patch: Patch) -> None:
+    """Whatever was filled in several parts is called liquidity, as if the parts had to be what it lost by."""
+
+    def cause(original, self, pnl):
+        found = original(self, pnl)
+        return "liquidity" if found and len(self.brackets) > 1 else found
+
+    wrap(patch, OpenTrade, "_excess_cause", cause)
+
+
 def loss_has_no_name(patch: Patch) -> None:
     patch.setattr(OpenTrade, "_excess_cause", lambda self, pnl: "")
 
@@ -274,6 +284,6 @@ BUGS: tuple[Plant, ...] = (
     targets_fill_better_than_the_bar,
     group_is_not_shared, flatten_leaves_one, resume_is_ignored, restore_forgets_the_stop,
     restore_forgets_the_range, restore_forgets_the_orders_at_the_venue, equity_drifts,
-    operator_is_not_recorded, journal_runs_behind, loss_is_blamed_on_a_gap, loss_has_no_name,
+    operator_is_not_recorded, journal_runs_behind, loss_is_blamed_on_a_gap, loss_is_blamed_on_parts, loss_has_no_name,
     orders_are_named_by_chance, partial_fill_ends_the_order, exit_is_a_lot_too_large, stop_is_off_the_tick,
 )  # fmt: skip

@@ -36,3 +36,18 @@ def test_one_stray_value_among_many_is_seen():
     column = np.full(10_000, 1.25)
     column[7_777] = 1 / 3
     assert decimal_places(column) is None
+
+
+@given(
+    st.lists(st.lists(st.integers(-(10**6), 10**6), min_size=1, max_size=5), min_size=1, max_size=4), st.integers(0, 4)
+)
+def test_several_columns_have_the_places_of_all_their_values_together(columns: list[list[int]], places: int):
+    arrays = [np.array(ticks) / float(10**places) for ticks in columns]
+    assert decimal_places(*arrays) == decimal_places(np.concatenate(arrays))
+
+
+def test_a_stray_value_far_into_a_long_column_is_seen():
+    column = np.full(100_000, 1.5)
+    for at, value, places in ((99_999, 1.25, 2), (40_001, 1.125, 3), (70_000, 1 / 3, None)):
+        column[at] = value
+        assert decimal_places(np.ones(3), column) == places

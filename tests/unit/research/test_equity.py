@@ -1,11 +1,13 @@
 """Curve statistics: by hand on small cases, against an independent loop on random ones, and by their invariances."""
 
 import math
+import tracemalloc
+from array import array
 from statistics import fmean, stdev
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from holdfast.core.errors import DomainError
@@ -33,9 +35,9 @@ def curve_of(equity, step: int = DAY, capital: float = 100.0, first: int | None 
 def slow_daily_returns(curve: EquityCurve) -> list[float]:
     """The same by dictionary and loop."""
     closing: dict[int, float] = {}
-    for ts, equity in zip(curve.ts[1:].tolist(), curve.equity[1:].tolist(), strict=True):
+    for ts, equity in zip(curve.ts.tolist(), curve.equity.tolist(), strict=True):
         closing[(ts - 1) // DAY] = equity
-    before, found = float(curve.equity[0]), []
+    before, found = curve.capital, []
     for day in range(min(closing), max(closing) + 1):
         now = closing.get(day, before)
         found.append(now / before - 1.0)
@@ -45,7 +47,7 @@ def slow_daily_returns(curve: EquityCurve) -> list[float]:
 
 def slow_drawdown(curve: EquityCurve) -> tuple[float, float]:
     """Largest share and longest time below a peak, by loop."""
-    peak, peak_ts, is_below = float(curve.equity[0]), int(curve.ts[0]), False
+    peak, peak_ts, is_below = curve.capital, curve.ts_start, False
     largest, longest = 0.0, 0
     for ts, equity in zip(curve.ts.tolist(), curve.equity.tolist(), strict=True):
         if equity < peak:
@@ -56,6 +58,32 @@ def slow_drawdown(curve: EquityCurve) -> tuple[float, float]:
         if not is_below:
             peak, peak_ts = equity, ts
     return largest, longest / DAY
+
+
+def plain_drawdown(curve: EquityCurve) -> Drawdown:
+    """The definition, over whole columns at once."""
+    ts, equity = np.append(curve.ts_start, curve.ts), np.append(curve.capital, curve.equity)
+    peaks = np.maximum.accumulate(equity)
+    shares = 1.0 - equity / peaks
+    deepest, tops = int(np.argmax(shares)), np.flatnonzero(equity >= peaks)
+    ends = np.append(tops[1:], len(equity) - 1)
+    spans = np.where(ends - tops > 1, ts[ends] - ts[tops], 0)
+    spans[-1] = ts[ends[-1]] - ts[tops[-1]]
+    around = int(np.searchsorted(tops, deepest, side="right")) - 1
+    return Drawdown(
+        float(shares[deepest]), float(spans[around]) / DAY if shares[deepest] > 0 else 0.0, float(spans.max()) / DAY,
+        around < len(tops) - 1 or float(shares[deepest]) == 0.0,
+    )  # fmt: skip
+
+
+def plain_returns(curve: EquityCurve) -> list[float]:
+    """The definition, over whole columns at once."""
+    days = (curve.ts - 1) // DAY
+    is_last = np.append(days[1:] != days[:-1], True)
+    every = np.arange(days[0], days[-1] + 1)
+    filled = curve.equity[is_last][np.searchsorted(days[is_last], every, side="right") - 1]
+    levels = np.append(curve.capital, filled)
+    return (levels[1:] / levels[:-1] - 1.0).tolist()
 
 
 # -- by hand -------------------------------------------------------------------------------------------
@@ -241,6 +269,62 @@ def test_the_mirror_of_a_run_has_the_mirrored_sharpe_ratio(returns: list[float])
 @given(levels)
 def test_more_points_within_a_day_leave_the_daily_figures_alone(equity: list[float]):
     curve = curve_of(equity)
-    ts = [t - 1 for t in curve.ts[1:].tolist()] + curve.ts[1:].tolist()
+    ts = [t - 1 for t in curve.ts.tolist()] + curve.ts.tolist()
     finer = EquityCurve(sorted(ts), [x for pair in zip(equity, equity, strict=True) for x in pair], 100.0)
     assert daily_returns(finer).tolist() == daily_returns(curve).tolist()
+
+
+# -- longer than what is looked at together ------------------------------------------------------------------
+PIECE = len(next(EquityCurve(range(10**5), [1.0] * 10**5, 1.0).pieces())[0])
+borders = st.tuples(st.integers(1, 3), st.integers(-3, 3), st.sampled_from([80.0, 95.0, 100.0, 105.0, 120.0]))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_long_curve_gives_what_the_definitions_give_to_the_last_bit(seed: int):
+    rng = np.random.default_rng(seed)
+    points = int(rng.integers(PIECE - 2, 4 * PIECE))
+    steps = rng.normal(scale=0.01, size=points)
+    equity = 100.0 + (np.abs(steps) if seed % 4 == 0 else steps).cumsum()
+    # Regular, with gaps, and without any usual distance at all.
+    ts = np.cumsum(
+        [np.full(points, HOUR), rng.choice([HOUR, HOUR, 9 * HOUR], points), rng.integers(1, DAY, points)][seed % 3]
+    )
+    curve = EquityCurve(ts, equity, 100.0)
+    assert curve.ts_start == ts[0] - int(np.median(np.diff(ts)))
+    assert drawdown_of(curve) == plain_drawdown(curve)
+    assert daily_returns(curve).tolist() == plain_returns(curve)
+
+
+@given(st.lists(borders, max_size=12), st.integers(-2, 2), st.sampled_from([90.0, 100.0]))
+@example([(1, 0, 105.0), (2, 0, 105.0)], 0, 100.0)
+@example([(1, -1, 120.0), (2, 1, 120.0)], 1, 90.0)
+def test_a_peak_at_the_border_of_two_pieces_is_one_peak(events, longer: int, level: float):
+    equity = np.full(4 * PIECE + longer, level)
+    for piece, offset, value in events:
+        equity[piece * PIECE + offset] = value
+    curve = EquityCurve(np.arange(1, len(equity) + 1) * HOUR, equity, 100.0)
+    assert drawdown_of(curve) == plain_drawdown(curve)
+
+
+@pytest.mark.parametrize("at", [PIECE - 1, PIECE, PIECE + 1, 2 * PIECE])
+def test_a_fault_far_into_a_curve_is_found(at: int):
+    ts, equity = np.arange(1, 2 * PIECE + 2), np.ones(2 * PIECE + 1)
+    EquityCurve(ts, equity, 1.0)
+    stuck, broken = ts.copy(), equity.copy()
+    stuck[at], broken[at] = ts[at - 1], math.nan
+    for times, values in ((stuck, equity), (ts, broken)):
+        with pytest.raises(DomainError):
+            EquityCurve(times, values, 1.0)
+
+
+def test_the_statistics_of_a_long_curve_need_no_copy_of_it():
+    points = 20 * PIECE
+    ts, equity = array("q", range(1, points + 1)), array("d", [100.0, 99.0] * (points // 2))
+    tracemalloc.start()
+    try:
+        curve = EquityCurve(ts, equity, 100.0)
+        daily_returns(curve), growth_rate(curve), drawdown_of(curve)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 2 * points  # bytes; one copy of a column would be eight a point

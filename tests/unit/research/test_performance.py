@@ -12,7 +12,8 @@ from tests.unit.research.conftest import make_trade
 
 from holdfast.core.errors import DomainError
 from holdfast.core.time import DAY, HOUR
-from holdfast.research.performance import Performance, buy_and_hold, losing_streak, measure
+from holdfast.domain.trade_log import TradeLog
+from holdfast.research.performance import Performance, buy_and_hold, measure
 from holdfast.research.report import performance_json
 
 CAPITAL = Decimal(1_000)
@@ -77,8 +78,9 @@ def test_losses_in_a_row_are_counted_by_the_time_of_the_exit():
 
 
 def test_a_trade_without_gain_ends_a_losing_streak():
-    assert losing_streak([Decimal(x) for x in (-1, -1, 0, -1, 2, -1, -1, -1)]) == 3
-    assert losing_streak([]) == 0
+    assert measured("-1", "-1", "0", "-1", "2", "-1", "-1", "-1").trading.losing_streak_longest == 3
+    assert measured("-1", "-1", "0", "-1").trading.losing_streak_longest == 2
+    assert measured().trading.losing_streak_longest == 0
 
 
 def test_a_loss_of_exactly_the_risk_is_no_excess():
@@ -166,6 +168,29 @@ def test_the_order_in_which_trades_are_handed_in_does_not_matter(run, random):
     shuffled = list(unique)
     random.shuffle(shuffled)
     assert measure(made(shuffled), [], [], CAPITAL).trading == measure(made(unique), [], [], CAPITAL).trading
+
+
+@given(runs)
+def test_the_sums_are_those_of_the_definitions_to_the_last_digit(run):
+    ordered = sorted(made(run), key=lambda trade: trade.exit_ts)
+    trading = measure(made(run), [], [], CAPITAL).trading
+    pnls = [trade.pnl for trade in ordered]
+    gains, losses = [x for x in pnls if x > 0], [x for x in pnls if x < 0]
+    multiples = [float(trade.pnl / trade.risk) for trade in ordered if trade.risk]
+    excess = [trade for trade in ordered if trade.risk and trade.pnl < -trade.risk]
+    assert str(trading.net_pnl) == str(sum(pnls, Decimal(0)))
+    assert str(trading.best_trade) == str(max(pnls, default=None))
+    assert str(trading.worst_trade) == str(min(pnls, default=None))
+    assert trading.profit_factor == (float(sum(gains) / -sum(losses)) if losses else None)
+    assert trading.r_average == (sum(multiples) / len(multiples) if multiples else None)
+    streaks = "".join("L" if x < 0 else " " for x in pnls).split()
+    assert trading.losing_streak_longest == max(map(len, streaks), default=0)
+    assert (trading.losses_excess, sum(trading.losses_excess_causes.values())) == (len(excess), len(excess))
+
+
+def test_trades_of_a_log_that_are_out_of_order_are_sorted_without_it():
+    trades = [make_trade(str(i * 37 % 11 - 5), entry_ts=i * 7919 % 1_000 * HOUR) for i in range(1_000)]
+    assert measure(TradeLog(trades), [], [], CAPITAL) == measure(trades, [], [], CAPITAL)
 
 
 @given(runs, st.sampled_from(["2", "10", "0.5"]))

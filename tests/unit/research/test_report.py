@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from tests.unit.research.conftest import make_trade
 
 from holdfast.core.time import DAY, parse_time
-from holdfast.research.performance import Performance, TradeFigures, measure
+from holdfast.research.performance import Performance, measure
 from holdfast.research.report import performance_json, performance_lines, plain, trade_json, trade_lines
+from holdfast.research.trade_figures import TradeFigures
 
 TRADE_KEYS = {
     "trade_id", "strategy", "instrument", "side", "quantity", "entry_ts", "entry_price", "exit_ts", "exit_price",

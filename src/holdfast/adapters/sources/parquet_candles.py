@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -33,15 +34,18 @@ def read_candles(
     ConfigurationError
         Neither the name nor the arguments say which instrument it is.
     """
-    slices = list(iter_candles(path, instrument_id, timeframe))
-    if len(slices) == 1:
-        return slices[0]
-    first = slices[0]
-    joined = [np.concatenate([getattr(part, name) for part in slices]) for name in _COLUMNS]
-    return BarSeries(
-        first.instrument_id, first.timeframe, joined[0],
-        (joined[1], joined[2], joined[3], joined[4]), joined[5], joined[6],
-    )  # fmt: skip
+    slices = iter_candles(path, instrument_id, timeframe)
+    first = next(slices)
+    # Into columns of the right length at once: joined afterwards, all of it would be in memory twice.
+    rows = pq.read_metadata(path).num_rows
+    columns = [np.empty(rows, getattr(first, name).dtype) for name in _COLUMNS]
+    at = 0
+    for part in chain((first,), slices):
+        for name, column in zip(_COLUMNS, columns, strict=True):
+            column[at : at + len(part)] = getattr(part, name)
+        at += len(part)
+    ts, opens, highs, lows, closes, volume, flags = (column[:at] for column in columns)
+    return BarSeries(first.instrument_id, first.timeframe, ts, (opens, highs, lows, closes), volume, flags)
 
 
 def iter_candles(
@@ -85,6 +89,8 @@ def iter_candles(
 
 
 def _batches(path: Path, bars: int) -> Iterator[tuple[Ints, dict[str, Floats]]]:
+    # The system's allocator gives back what a slice has used; Arrow's own keeps it.
+    pa.set_memory_pool(pa.system_memory_pool())
     try:
         # Buffered and without read-ahead, so that a file of any length passes through the same few megabytes.
         with pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 16, page_checksum_verification=True) as file:
@@ -132,7 +138,9 @@ def _floats(path: Path, role: str, column: pa.Array) -> Floats:
     _refuse_nulls(path, role, column)
     if not (pa.types.is_floating(column.type) or pa.types.is_integer(column.type) or pa.types.is_decimal(column.type)):
         raise DataError(f"{path.name}: column {role} is of type {column.type}", hint="prices and volume are numbers")
-    floats: Floats = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    if column.type != pa.float64():  # a cast, even to what is there already, loads all of Arrow's computing
+        column = column.cast(pa.float64())
+    floats: Floats = column.to_numpy(zero_copy_only=False)
     return floats
 
 

@@ -14,11 +14,12 @@ from holdfast.core.errors import ConfigurationError
 from holdfast.domain.decision import StopLevel
 from holdfast.interfaces.control.messages import Request, Wish
 from holdfast.portfolio.status import Status
-from holdfast.services.emergency import DRAWDOWN_ANEW, StopProof, require_flat, stays_at
+from holdfast.services.emergency import DRAWDOWN_ANEW, StopProof, is_releasable, require_flat, stays_at
 
 _LEVELS = {
     "no-entries": StopLevel.NO_ENTRIES, "reduce-only": StopLevel.REDUCE_ONLY, "flatten": StopLevel.FLATTEN,
 }  # fmt: skip
+_AFTER_WISH = "holdfast run, with a market that goes on; then holdfast status"
 _FLATTEN_WORD, _RESUME_WORD = "FLATTEN", "RESUME"
 
 
@@ -30,6 +31,7 @@ class StopOptions(Place, frozen=True):
     reason: str = ""
     is_confirmed: bool = False
     is_dry_run: bool = False
+    is_when_flat: bool = False
     wait: float = 10.0
 
 
@@ -57,7 +59,8 @@ def resume(options: Mapping[str, object]) -> int:
     given = read(options, StopOptions)
     standing = Standing(given.folder)
     before = standing.status()
-    require_flat(before)
+    if not given.is_when_flat:
+        require_flat(before)
     if given.is_dry_run:
         return _show_plan(given, before, StopLevel.NONE)
     in_force = StopLevel(before.stop_level)
@@ -68,6 +71,8 @@ def resume(options: Mapping[str, object]) -> int:
     request = Request(
         Wish.RESUME, StopLevel.NONE, _actor(), given.reason or "resumed from the command line", given.wait
     )  # fmt: skip
+    if not is_releasable(before):
+        return _show_wish(given, standing.wish_release(request))
     proof, is_running = standing.stop(request)
     return _show(given, proof, StopLevel.NONE, is_running=is_running)
 
@@ -84,7 +89,8 @@ def _show_plan(given: StopOptions, before: Status, level: StopLevel) -> int:
     else:
         in_force = StopLevel(before.stop_level)
         stays = stays_at(in_force, level)
-        say(f"dry run: {stays or f'the stop would go from {_words(in_force)} to {_words(level)}'}")
+        later = "" if level is not StopLevel.NONE or is_releasable(before) else ", once the account is flat"
+        say(f"dry run: {stays or f'the stop would go from {_words(in_force)} to {_words(level)}{later}'}")
         if is_anew:
             say(f"would accept the loss of {percent(before.drawdown)}: {DRAWDOWN_ANEW}")
         say(f"would cancel: {', '.join(cancels) or 'nothing'}")
@@ -115,6 +121,20 @@ def _show(given: StopOptions, proof: StopProof, wanted: StopLevel, *, is_running
         err=True,
     )
     say(f"next: {upcoming}", err=True)
+    return 1
+
+
+def _show_wish(given: StopOptions, proof: StopProof) -> int:
+    """Show a release that waits: like a stop whose promise does not hold yet, it ends with 1."""
+    if given.is_json:
+        print_json({"is_running": False, "is_release_recorded": True, "proof": proof, "next": _AFTER_WISH})
+        return 1
+    say(
+        f"stop level {_words(proof.level)}; its release is written into the journal: the next `holdfast run` grants it"
+        f" as soon as its bars have closed {proof.positions_left} positions and {proof.entries_left} entries,"
+        " unless a stop comes before, or the drawdown has locked the account by then"
+    )
+    say(f"next: {_AFTER_WISH}", err=True)
     return 1
 
 

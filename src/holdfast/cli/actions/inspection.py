@@ -159,7 +159,9 @@ def _say_mode(status: Status, *, is_running: bool) -> None:
     state = "running" if is_running else "not running; as of the last record"
     say(f"{status.mode} agent, {state}, market time {minute(status.ts)} UTC", bold=True)
     if StopLevel(status.stop_level) is not StopLevel.NONE:
-        warn(f"the emergency stop is at {status.stop_level.replace('_', ' ')}; holdfast resume releases it")
+        way_out = "it is to be released when the account is flat"
+        way_out = way_out if status.is_release_wished else "holdfast resume releases it"
+        warn(f"the emergency stop is at {status.stop_level.replace('_', ' ')}; {way_out}")
     if status.is_drawdown_locked:
         warn(f"the drawdown leaves no risk budget; holdfast resume accepts the loss: {DRAWDOWN_ANEW}")
 

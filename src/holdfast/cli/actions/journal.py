@@ -12,10 +12,12 @@ import click
 import msgspec
 
 from holdfast.adapters.storage.sqlite.export import export as export_records
+from holdfast.adapters.storage.sqlite.follow import Follower
 from holdfast.adapters.storage.sqlite.verify import VerifyReport, require_whole
 from holdfast.adapters.storage.sqlite.verify import accept as accept_records
 from holdfast.adapters.storage.sqlite.verify import verify as verify_records
 from holdfast.app.home import Home
+from holdfast.app.pinned import PinnedJournal
 from holdfast.app.replay import replay_journal
 from holdfast.app.standing import open_reader
 from holdfast.cli.amounts import exact
@@ -56,9 +58,9 @@ class ExportOptions(Place, frozen=True):
 
 
 def tail(options: Mapping[str, object]) -> int:
-    """Show the last records."""
+    """Show the last records, and those that come."""
     given = read(options, TailOptions)
-    journal = open_reader(given.folder)
+    journal = PinnedJournal(open_reader(given.folder))
     first = 0 if given.kinds else max(journal.head[0] - given.count, 0)
     require_whole(given.folder.journal, first)
     last = deque(journal.read(first, given.kinds), maxlen=given.count)
@@ -67,12 +69,13 @@ def tail(options: Mapping[str, object]) -> int:
         return 0
     for record in last:
         _show(record, given)
-    after = last[-1].sequence if last else first
+    # Records of every kind are read, whatever is shown: the chain goes through all of them.
+    follower = Follower(given.folder.journal, *journal.head)
     while given.is_followed:
         time.sleep(_POLL_S)
-        for record in journal.read(after, given.kinds):
-            _show(record, given)
-            after = record.sequence
+        for record in follower.read():
+            if not given.kinds or record.kind in given.kinds:
+                _show(record, given)
     return 0
 
 

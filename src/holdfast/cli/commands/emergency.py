@@ -36,6 +36,12 @@ def stop(**options: object) -> int:
 @click.option("--reason", default="", metavar="TEXT", help="Why; it goes into the journal.")
 @click.option("--yes", "is_confirmed", is_flag=True, help="Do not ask for the typed word (for scripts).")
 @click.option("--dry-run", "is_dry_run", is_flag=True, help="Show what would happen, and do nothing.")
+@click.option(
+    "--when-flat",
+    "is_when_flat",
+    is_flag=True,
+    help="If the account is not flat, and no agent runs: let the next start release it then.",
+)
 @_wait
 @reading
 def resume(**options: object) -> int:
@@ -44,5 +50,9 @@ def resume(**options: object) -> int:
     After flatten the account must be flat first. Above no-entries, the typed word RESUME is asked for. Where the
     drawdown governor has left no risk budget, resuming accepts the loss: the drawdown counts anew from here. Otherwise
     the drawdown goes on counting from the same peak.
+
+    --when-flat is the way out where a recorded market has ended before it could close what flatten found. The wish is
+    written into the journal; the next `holdfast run` whose bars make the account flat grants it, unless somebody stops
+    it again before, or the loss has locked the account by then.
     """
     return perform("emergency:resume", options)

@@ -9,7 +9,7 @@ import pytest
 from tests.unit.adapters.sources.conftest import write_candles
 from tests.unit.domain.conftest import NAME, is_same, make_walk
 
-from holdfast.adapters.sources.parquet_candles import iter_candles, read_candles
+from holdfast.adapters.sources.parquet_candles import SLICE_BARS, iter_candles, read_candles
 from holdfast.core.errors import ConfigurationError, DataError
 from holdfast.domain.bar_quality import label
 from holdfast.domain.market import Timeframe
@@ -53,6 +53,14 @@ def test_slices_are_the_whole(tmp_path: Path):
         assert is_same(part, series.slice(first, first + len(part)))
         first += len(part)
     assert first == len(series)
+
+
+@pytest.mark.parametrize("bars", [SLICE_BARS - 1, SLICE_BARS, SLICE_BARS + 1, 2 * SLICE_BARS + 7])
+def test_a_file_of_many_slices_is_read_as_one_series(tmp_path: Path, bars: int):
+    series = make_walk(bars, name="BTC/USDT.BINANCE")
+    found = read_candles(write_candles(tmp_path / BTC, series))
+    assert is_same(found, label(series))
+    assert not found.close.flags.writeable
 
 
 def test_a_fault_at_a_border_of_slices_is_found(tmp_path: Path):

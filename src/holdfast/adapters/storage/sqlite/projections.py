@@ -7,6 +7,7 @@ old, and the journal, which lost nothing, brings it up to date. What it holds is
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import sqlite3
 import threading
@@ -46,6 +47,21 @@ def put(table_kind: str, key: str, body: bytes) -> Change:
 def delete(table_kind: str, key: str) -> Change:
     """Return the change that removes `key`, if it is there."""
     return Change(table_kind, key)
+
+
+@contextlib.contextmanager
+def alone_with(path: Path | str) -> Iterator[None]:
+    """Wait until nobody else brings the projections in the file `path` up to date, and keep them out meanwhile.
+
+    A fold reads rows, and stores what they come to later: two at a time would count what lies between twice, or never.
+    """
+    # A file of its own, which stays: the projections may be removed and built anew while others wait.
+    descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 class ProjectionStore:
