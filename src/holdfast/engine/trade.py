@@ -35,7 +35,7 @@ class OpenTrade(State):
     reasons: list[str]
     stop: Price  # in force
     stop_level: float  # the same, for comparison with bars
-    stop_first: Price
+    stop_reckoned: Price  # in force when what it may lose was last reckoned: at its newest entry fill
     target: Price
     distance: Decimal  # entry to first stop, as proposed
     risk: Decimal  # the most it may lose by what the gate allowed
@@ -89,8 +89,8 @@ class OpenTrade(State):
         self.exit_notional += fill.price * fill.quantity
         self.exit_role = order.spec.role
         sign, reference = self.side.sign, fill.reference
-        # The market itself was beyond the first stop when it could first trade.
-        self.has_gapped = self.has_gapped or fill.is_gap or (self.stop_first - reference) * sign > 0
+        # The market itself was beyond that stop when it could first trade.
+        self.has_gapped = self.has_gapped or fill.is_gap or (self.stop_reckoned - reference) * sign > 0
         slipped = (reference - fill.price) * sign
         self.has_swept = self.has_swept or slipped > reference * self.slippage_reserved + self.rounding
         self._count(fill, self.side.opposite, order.spec.role)
