@@ -7,8 +7,11 @@ import numpy as np
 from holdfast.core.errors import ConfigurationError, DataError
 from holdfast.domain.bar_quality import grid_offset, label, trusted, with_flags
 from holdfast.domain.market import BarFlag, BarSeries, Flags, Floats, Ints, Timeframe
+from holdfast.domain.precision import decimal_places, scaled, unscaled
 from holdfast.domain.values import InstrumentId
 
+# Up to here every whole number is a float.
+_EXACT = float(1 << 53)
 # What holds for a coarse bar as soon as it holds for one bar within.
 _ANY = np.uint8(BarFlag.SUSPECT | BarFlag.SYNTHETIC)
 # What speaks of the open, and so is taken from the first bar within.
@@ -45,7 +48,7 @@ def resample(series: BarSeries, timeframe: Timeframe, *, keep_incomplete: bool =
             (series.open, series.high, series.low, series.close), series.volume, series.flags,
         )  # fmt: skip
     series = trusted(series)
-    bucket = _bucket(series.ts, timeframe)
+    bucket = bucket_of(series.ts, timeframe)
     starts = _starts(bucket)
     ends = np.append(starts[1:], len(bucket))
     whole = (ends - starts) == timeframe.nanos // series.timeframe.nanos
@@ -74,6 +77,8 @@ def bars_from_trades(
 ) -> BarSeries:
     """Return labelled bars of trades in their order (time, then the venue's id); a bucket without a trade is a gap.
 
+    Volume is added up in the smallest unit that the amounts are written in, as a venue does: 0.1 + 0.2 is 0.3.
+
     Parameters
     ----------
     ts
@@ -93,17 +98,18 @@ def bars_from_trades(
     if not len(ts):
         empty = np.empty(0)
         return BarSeries(instrument_id, timeframe, ts, (empty, empty, empty, empty), empty, np.empty(0, dtype=np.uint8))
-    bucket = _bucket(ts, timeframe)
+    bucket = bucket_of(ts, timeframe)
     starts = _starts(bucket)
     ends = np.append(starts[1:], len(bucket))
     prices = (
         price[starts], np.maximum.reduceat(price, starts), np.minimum.reduceat(price, starts), price[ends - 1],
     )  # fmt: skip
     flags: Flags = np.zeros(len(starts), dtype=np.uint8)
-    return label(BarSeries(instrument_id, timeframe, bucket[starts], prices, _sums(amount, starts), flags))
+    return label(BarSeries(instrument_id, timeframe, bucket[starts], prices, _exact_sums(amount, starts), flags))
 
 
-def _bucket(ts: Ints, timeframe: Timeframe) -> Ints:
+def bucket_of(ts: Ints, timeframe: Timeframe) -> Ints:
+    """Return the opening time of the bar that each of the times (ns) falls into."""
     offset = grid_offset(timeframe)
     return (ts - offset) // timeframe.nanos * timeframe.nanos + offset
 
@@ -115,6 +121,14 @@ def _starts(bucket: Ints) -> Ints:
 def _sums(values: Floats, starts: Ints) -> Floats:
     sums: Floats = np.add.reduceat(values, starts)
     return sums
+
+
+def _exact_sums(amount: Floats, starts: Ints) -> Floats:
+    plain = _sums(amount, starts)
+    places = decimal_places(amount)
+    # A whole number of units up to 2**53 is a float, and so is exact.
+    units = None if places is None or float(plain.max()) * 10.0**places >= _EXACT else scaled(amount, places)
+    return plain if places is None or units is None else unscaled(np.add.reduceat(units, starts), places)
 
 
 def _relabelled(coarse: BarSeries) -> BarSeries:

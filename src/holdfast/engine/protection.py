@@ -46,8 +46,8 @@ class Protection:
         reasons = [entry.reason]
         return OpenTrade(
             trade_id=trade_name(fill.order_id, len(order.trade_ids)), instrument_id=instrument.id, side=side,
-            strategy=entry.strategy, reasons=reasons, stop=stop, stop_level=float(stop), stop_reckoned=stop, target=target,
-            distance=abs(entry.reference - entry.stop), risk=ZERO, risk_unit=unit,
+            strategy=entry.strategy, reasons=reasons, stop=stop, stop_level=float(stop), stop_reckoned=stop,
+            target=target, distance=abs(entry.reference - entry.stop), risk=ZERO, risk_unit=unit,
             rounding=instrument.tick,
             slippage_reserved=reserve.slippage_exit, brackets=[],
         )  # fmt: skip

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from holdfast.adapters.sources import csv_candles, parquet_candles
+from holdfast.adapters.sources import csv_candles, parquet_candles, parquet_trades
 from holdfast.adapters.sources.columns import Repair, require_file
 from holdfast.adapters.sources.file_names import CANDLES, MARK, FileName, read_name
 from holdfast.adapters.storage.parquet.store import is_bar_file, iter_bar_file, read_bar_file
@@ -88,6 +88,10 @@ def load_bars(
         raise ConfigurationError(f"unknown file format {file_format!r}", hint="one of " + ", ".join(FORMATS))
     if path.is_dir():
         series, notes = _from_folder(path, instrument, timeframe, file_format, repair)
+    elif parquet_trades.is_trade_file(path):
+        name = _given(instrument, read_name(path), path) if instrument else None
+        series, found = parquet_trades.read_trades(path, timeframe or Timeframe.M1, name)
+        notes = list(found)
     else:
         part = _from_file(path, instrument, None, file_format, repair)
         series, notes = part.series, list(part.notes)

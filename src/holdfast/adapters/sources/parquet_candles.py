@@ -10,8 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from holdfast.adapters.sources.columns import NAMES, named, nanoseconds, require_file, timeframe_of
+from holdfast.adapters.sources.columns import NAMES, named, require_file, timeframe_of
 from holdfast.adapters.sources.file_names import FUNDING, TRADES, read_name
+from holdfast.adapters.sources.parquet_columns import batches, read_floats, read_times
 from holdfast.core.errors import ConfigurationError, DataError
 from holdfast.core.time import rfc3339
 from holdfast.domain.bar_quality import BarError, label, validate
@@ -89,23 +90,9 @@ def iter_candles(
 
 
 def _batches(path: Path, bars: int) -> Iterator[tuple[Ints, dict[str, Floats]]]:
-    # The system's allocator gives back what a slice has used; Arrow's own keeps it.
-    pa.set_memory_pool(pa.system_memory_pool())
-    try:
-        # Buffered and without read-ahead, so that a file of any length passes through the same few megabytes.
-        with pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 16, page_checksum_verification=True) as file:
-            roles = _roles(path, file.schema_arrow)
-            for batch in file.iter_batches(batch_size=bars, columns=list(roles.values()), use_threads=False):
-                if batch.num_rows:
-                    columns = {
-                        role: _floats(path, role, batch.column(name)) for role, name in roles.items() if role != "ts"
-                    }
-                    yield _times(path, batch.column(roles["ts"])), columns
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(
-            f"{path.name}: this is no readable Parquet file: {_first_line(error)}",
-            hint="it may be cut off or damaged; fetch or import it again",
-        ) from error
+    for found in batches(path, bars, lambda schema: _roles(path, schema)):
+        columns = {role: read_floats(path, role, column) for role, column in found.items() if role != "ts"}
+        yield read_times(path, found["ts"]), columns
 
 
 def _roles(path: Path, schema: pa.Schema) -> dict[str, str]:
@@ -121,37 +108,6 @@ def _roles(path: Path, schema: pa.Schema) -> dict[str, str]:
     return roles
 
 
-def _times(path: Path, column: pa.Array) -> Ints:
-    _refuse_nulls(path, "ts", column)
-    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
-        instants: Ints = column.cast(pa.timestamp("ns")).cast(pa.int64()).to_numpy(zero_copy_only=False)
-        return instants
-    if not pa.types.is_integer(column.type):
-        raise DataError(
-            f"{path.name}: the time column is of type {column.type}",
-            hint="times are integers (Unix time in s, ms, us or ns) or timestamps",
-        )
-    return nanoseconds(column.to_numpy(zero_copy_only=False), path.name)
-
-
-def _floats(path: Path, role: str, column: pa.Array) -> Floats:
-    _refuse_nulls(path, role, column)
-    if not (pa.types.is_floating(column.type) or pa.types.is_integer(column.type) or pa.types.is_decimal(column.type)):
-        raise DataError(f"{path.name}: column {role} is of type {column.type}", hint="prices and volume are numbers")
-    if column.type != pa.float64():  # a cast, even to what is there already, loads all of Arrow's computing
-        column = column.cast(pa.float64())
-    floats: Floats = column.to_numpy(zero_copy_only=False)
-    return floats
-
-
-def _refuse_nulls(path: Path, role: str, column: pa.Array) -> None:
-    if column.null_count:
-        raise DataError(
-            f"{path.name}: {column.null_count} rows have no {role}",
-            hint="drop those rows, or fetch the file again; nothing is filled in silently",
-        )
-
-
 def _check(path: Path, part: BarSeries, before: BarSeries | None, row_first: int) -> None:
     if before is not None and part.ts[0] <= before.ts[-1]:
         found, last = rfc3339(int(part.ts[0])), rfc3339(int(before.ts[-1]))
@@ -164,10 +120,6 @@ def _check(path: Path, part: BarSeries, before: BarSeries | None, row_first: int
     except BarError as error:
         where = f"{path.name}: in the rows from {row_first}" if row_first else path.name
         raise DataError(f"{where}: {error}", hint=error.hint) from error
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or ["unknown error"])[0]
 
 
 _COLUMNS = ("ts", "open", "high", "low", "close", "volume", "flags")

@@ -31,7 +31,8 @@ _format = click.option("--format", "file_format", default="auto", metavar="NAME"
 @click.option("--repair", "repairs", multiple=True, metavar="sort|drop-duplicates", help="What may be mended in a CSV.")
 @reading
 def import_bars(**options: object) -> int:
-    """Check candle files (Parquet, or CSV exports) and keep them in the compact store of the home.
+    """Check candle files (Parquet, or CSV exports) and keep them in the compact store of the home. A Parquet file of
+    single trades (named like binance-spot-BTC_USDT-trades-*.parquet) gives the bars that they make.
 
     Nothing is repaired in silence: a bad file is refused with its row, gaps and false prints are labelled.
     """

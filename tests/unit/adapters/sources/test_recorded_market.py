@@ -97,7 +97,18 @@ def test_trades_make_5m_of_xrp_eth(market: Path):
     assert len(theirs) == len(recorded) == 706
     for name in ("open", "high", "low", "close"):
         assert getattr(made, name)[ours].tolist() == getattr(recorded, name)[theirs].tolist()
-    np.testing.assert_allclose(made.volume[ours], recorded.volume[theirs], rtol=1e-12)
+    assert made.volume[ours].tolist() == recorded.volume[theirs].tolist()
+
+
+def test_a_file_of_trades_gives_the_candles_of_the_same_days_but_for_its_edges(market: Path):
+    loaded = load_bars(market / "trades" / "binance-spot-XRP_ETH-trades-20191011-20191013.parquet", None, Timeframe.M5)
+    recorded = only(market, "binance-spot-XRP_ETH-5m-*.parquet")
+    made = loaded.series
+    ours, theirs = rows_at(made, recorded)
+    assert len(made) == len(ours) == 704
+    for name in ("open", "high", "low", "close", "volume", "flags"):
+        assert getattr(made, name)[ours].tolist() == getattr(recorded, name)[theirs].tolist()
+    assert "12477 trades" in loaded.report.notes[0]
 
 
 def test_1h_makes_1d_of_binance_btc_on_every_whole_day(market: Path):
@@ -154,7 +165,7 @@ def test_two_files_of_btc_1h_are_joined_with_a_gap_between(market: Path):
     assert max(gap.count for gap in loaded.report.gaps) == 1_957
 
 
-def test_funding_and_trades_are_refused(market: Path):
-    for path in (*market.glob("*-funding-*"), *market.glob("trades/*.parquet")):
+def test_funding_is_refused(market: Path):
+    for path in market.glob("*-funding-*"):
         with pytest.raises(DataError, match="not candles"):
             load_bars(path)
