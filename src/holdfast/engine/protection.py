@@ -46,8 +46,8 @@ class Protection:
         reasons = [entry.reason]
         return OpenTrade(
             trade_id=trade_name(fill.order_id, len(order.trade_ids)), instrument_id=instrument.id, side=side,
-            strategy=entry.strategy, reasons=reasons, stop=stop, stop_level=float(stop), stop_reckoned=stop,
-            target=target, distance=abs(entry.reference - entry.stop), risk=ZERO, risk_unit=unit,
+            strategy=entry.strategy, reasons=reasons, stop=stop, stop_level=float(stop), stop_first=stop, target=target,
+            distance=abs(entry.reference - entry.stop), risk=ZERO, risk_unit=unit,
             rounding=instrument.tick,
             slippage_reserved=reserve.slippage_exit, brackets=[],
         )  # fmt: skip
@@ -57,7 +57,6 @@ class Protection:
         instrument, side = desk.instrument, trade.side.opposite
         trade.enter(fill)
         trade.risk += self._risk(trade, fill, self.gate.reserve(instrument)) * fill.quantity
-        trade.stop_reckoned = trade.stop
         instrument_id, group = instrument.id, f"{trade.trade_id}.{len(trade.brackets)}"
         stop = OrderSpec(
             next_id("s"), instrument_id, side, OrderType.STOP_MARKET, fill.quantity, Role.STOP, None, trade.stop,
@@ -70,7 +69,7 @@ class Protection:
                 next_id("t"), instrument_id, side, OrderType.LIMIT, quantity, Role.TARGET, price, group=group
             )
             specs.append(target)
-        bracket = Bracket(group, fill.quantity, stop.order_id, [spec.order_id for spec in specs[1:]])
+        bracket = Bracket(group, fill.quantity, trade.stop, stop.order_id, [spec.order_id for spec in specs[1:]])
         trade.brackets.append(bracket)
         trade.is_unprotected = True  # until the venue has confirmed the stop
         held = trade.held if trade.side is Side.BUY else -trade.held

@@ -19,6 +19,7 @@ class Bracket(State):
 
     group: str
     quantity: Decimal  # still held
+    stop_first: Price  # in force when what it may lose was reckoned: the trade's own may have moved before a later fill
     stop_id: OrderId
     target_ids: list[OrderId]
     exit_id: OrderId = OrderId("")  # a market exit on its way
@@ -35,7 +36,7 @@ class OpenTrade(State):
     reasons: list[str]
     stop: Price  # in force
     stop_level: float  # the same, for comparison with bars
-    stop_reckoned: Price  # in force when what it may lose was last reckoned: at its newest entry fill
+    stop_first: Price
     target: Price
     distance: Decimal  # entry to first stop, as proposed
     risk: Decimal  # the most it may lose by what the gate allowed
@@ -89,14 +90,16 @@ class OpenTrade(State):
         self.exit_notional += fill.price * fill.quantity
         self.exit_role = order.spec.role
         sign, reference = self.side.sign, fill.reference
-        # The market itself was beyond that stop when it could first trade.
-        self.has_gapped = self.has_gapped or fill.is_gap or (self.stop_reckoned - reference) * sign > 0
-        slipped = (reference - fill.price) * sign
-        self.has_swept = self.has_swept or slipped > reference * self.slippage_reserved + self.rounding
-        self._count(fill, self.side.opposite, order.spec.role)
+        stop = self.stop_first
         for bracket in self.brackets:
             if bracket.group == order.spec.group:
                 bracket.quantity -= fill.quantity
+                stop = bracket.stop_first
+        # The market itself was beyond that stop when it could first trade.
+        self.has_gapped = self.has_gapped or fill.is_gap or (stop - reference) * sign > 0
+        slipped = (reference - fill.price) * sign
+        self.has_swept = self.has_swept or slipped > reference * self.slippage_reserved + self.rounding
+        self._count(fill, self.side.opposite, order.spec.role)
 
     def _count(self, fill: OrderFilled, side: Side, role: Role) -> None:
         self.fees += fill.fee.amount

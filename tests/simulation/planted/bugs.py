@@ -182,8 +182,8 @@ def restore_forgets_the_stop(patch: Patch) -> None:
     def restore(original, self, state):
         original(self, state)
         if self.trade is not None:
-            self.trade.stop_level = float(self.trade.stop_reckoned)
-            self.trade.stop = self.trade.stop_reckoned
+            self.trade.stop_level = float(self.trade.stop_first)
+            self.trade.stop = self.trade.stop_first
 
     wrap(patch, Desk, "restore", restore)
 

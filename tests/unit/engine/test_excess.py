@@ -48,12 +48,15 @@ class Story:
         fill = self.fill(price, quantity, price)
         self.trade.enter(fill)
         self.trade.risk += self.protection._risk(self.trade, fill, RESERVE) * fill.quantity
-        self.trade.brackets.append(Bracket(f"t.{len(self.trade.brackets)}", fill.quantity, OrderId("s"), []))
+        group = f"t.{len(self.trade.brackets)}"
+        self.trade.brackets.append(Bracket(group, fill.quantity, self.trade.stop, OrderId("s"), []))
 
-    def leave(self, price: str, quantity: str = "1", role: Role = Role.STOP, reference: str = "90") -> None:
+    def leave(
+        self, price: str, quantity: str = "1", role: Role = Role.STOP, reference: str = "90", part: int = 0
+    ) -> None:
         spec = OrderSpec(
             OrderId("o"), NAME, self.side.opposite, OrderType.MARKET, Quantity(D(quantity)), role,
-            time_in_force=TimeInForce.IOC, group="t.0",
+            time_in_force=TimeInForce.IOC, group=f"t.{part}",
         )  # fmt: skip
         self.trade.leave(Order.of(spec), self.fill(price, quantity, reference))
 
@@ -123,6 +126,26 @@ def test_a_market_beyond_the_stop_is_a_gap_whatever_else(story: Story):
     story.leave("89.95")
     story.leave("85", reference="85.05")
     assert story.cause == "gap"
+
+
+def test_a_market_beyond_a_stop_that_had_moved_before_the_later_part_is_a_gap(story: Story):
+    """Seed 208621: what the later part may lose was reckoned from 95, and the market opened at 91."""
+    story.enter("100")
+    story.trade.stop = story.price("95")
+    story.enter("96")
+    story.leave("90.95", reference="91")
+    story.leave("90.95", reference="91", part=1)
+    assert story.cause == "gap"
+
+
+def test_a_stop_that_had_not_moved_yet_at_the_venue_is_no_gap(story: Story):
+    """Seed 219812: the first part is stopped where its own stop still was, the dearer later one at the new level."""
+    story.enter("100")
+    story.trade.stop = story.price("95")
+    story.enter("111")
+    story.leave("89.95")
+    story.leave("94.95", reference="95", part=1)
+    assert story.cause == "liquidity"
 
 
 def test_parts_for_another_end_are_no_worse_parts(story: Story):
