@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Final, cast
+from typing import Final, TypeVar, cast
 
 import msgspec
 
-from holdfast.core.errors import ConfigurationError, DomainError, HoldfastError
+from holdfast.core.errors import FOREIGN_FAULTS, ConfigurationError, DomainError, HoldfastError
 from holdfast.core.record import Record
 from holdfast.core.time import rfc3339
 from holdfast.domain.decision import Signal
@@ -98,7 +98,7 @@ def _from_file(path: Path, attribute: str) -> object:
     try:
         spec.loader.exec_module(module)
     # top of task: the user's file runs here; whatever it raises is the user's to read.
-    except Exception as error:
+    except FOREIGN_FAULTS as error:
         raise ConfigurationError(
             f"{path} cannot be loaded: {type(error).__name__}: {error}", hint=f"see it in full with: python {path}"
         ) from error
@@ -122,7 +122,7 @@ def _from_entry_point(point: EntryPoint) -> object:
     try:
         return cast("object", point.load())
     # top of task: somebody else's package is imported here.
-    except Exception as error:
+    except FOREIGN_FAULTS as error:
         raise ConfigurationError(
             f"the installed strategy {point.name} ({point.value}) cannot be loaded: {error}",
             hint="repair or uninstall its package",
@@ -160,8 +160,18 @@ def _checked_class(made: Callable[..., Strategy], name: str, parameters: Mapping
             raise ConfigurationError(
                 f"{name} refuses its parameters: {error}", hint=f"it is called as {name}{signature}"
             ) from error
+        except HoldfastError:
+            raise
+        # top of task: the user's constructor runs here.
+        except FOREIGN_FAULTS as error:
+            raise ConfigurationError(
+                f"{name} cannot be made: {type(error).__name__}: {error}", hint="repair its __init__"
+            ) from error
 
     return make
+
+
+Said = TypeVar("Said")
 
 
 class GuardedStrategy:
@@ -186,12 +196,9 @@ class GuardedStrategy:
         except HoldfastError:
             raise
         # top of task: the user's code runs here; the run ends, and the error says where it happened.
-        except Exception as error:
-            raise DomainError(
-                f"the strategy {self.name} raised {type(error).__name__}: {error},"
-                f" at the bar of {bar.instrument_id} that closed at {rfc3339(bar.ts_event)}",
-                hint="repair its file; --debug shows the traceback",
-            ) from error
+        except FOREIGN_FAULTS as error:
+            where = f"at the bar of {bar.instrument_id} that closed at {rfc3339(bar.ts_event)}"
+            raise self._fault(error, where) from error
         if said is None or isinstance(said, Signal):
             return said
         raise ConfigurationError(
@@ -200,13 +207,28 @@ class GuardedStrategy:
         )
 
     def situation(self) -> Sequence[str]:
-        return self._inner.situation()
+        return self._guarded("situation", self._inner.situation)
 
     def snapshot(self) -> Sequence[float]:
-        return self._inner.snapshot()
+        return self._guarded("snapshot", self._inner.snapshot)
 
     def restore(self, state: Sequence[float]) -> None:
-        self._inner.restore(state)
+        self._guarded("restore", lambda: self._inner.restore(state))
+
+    def _guarded(self, method: str, call: Callable[[], Said]) -> Said:
+        try:
+            return call()
+        except HoldfastError:
+            raise
+        # top of task: the user's code runs here, too.
+        except FOREIGN_FAULTS as error:
+            raise self._fault(error, f"in its method {method}") from error
+
+    def _fault(self, error: BaseException, where: str) -> DomainError:
+        return DomainError(
+            f"the strategy {self.name} raised {type(error).__name__}: {error}, {where}",
+            hint="repair its file; --debug shows the traceback",
+        )
 
 
 def strategy_source(name: str) -> SourceText | None:

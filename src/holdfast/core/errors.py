@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 
 class HoldfastError(Exception):
     """Root of every deliberate error; `hint` says what to type or change next."""
@@ -67,3 +69,10 @@ class OutcomeUnknownError(VenueError):
 
     def __init__(self, message: str, *, venue: str, hint: str = "") -> None:
         super().__init__(message, venue=venue, is_retryable=False, hint=hint)
+
+
+FOREIGN_FAULTS: Final = (Exception, SystemExit, GeneratorExit)
+"""What somebody else's code may raise that must not end ours: `exit()` is one, and would pass for success.
+
+Ctrl-C goes through, and so does the watch that ends a strategy which hangs.
+"""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from holdfast.core.errors import DataError
+from holdfast.core.errors import FOREIGN_FAULTS, DataError
 from holdfast.core.record import Record, encode
 from holdfast.core.time import rfc3339
 from holdfast.domain.decision import Action, Signal
@@ -206,7 +206,7 @@ class _Check:
         except _TimeUpError:
             raise
         # top of task: the user's strategy runs here; that it raised is part of what it said.
-        except Exception as error:
+        except FOREIGN_FAULTS as error:
             run.said.append((f"raises {type(error).__name__}", 0.0, 0.0, 0.0, 0.0, 0.0))
             run.faults.setdefault("errors", f"It raises {type(error).__name__} at bar {len(run.said)}: {error}.")
         if any(encode(signal) != kept for signal, kept in given):
@@ -239,7 +239,7 @@ class _Check:
         except _TimeUpError:
             raise
         # top of task: two of the user's strategies run here; that one raised is part of what it said.
-        except Exception as error:
+        except FOREIGN_FAULTS as error:
             run.said.append((f"raises {type(error).__name__}", 0.0, 0.0, 0.0, 0.0, 0.0))
         if text := self._difference(run, "Beside another instance it says something else"):
             yield _exposed("shared state", f"{text}: it sees more than the bars that it is given.")

@@ -258,6 +258,27 @@ def test_a_strategy_that_raises_is_named_and_is_no_fault_of_ours(call, candles, 
     assert "2021-01-01T01:00:00Z" in outcome.err
 
 
+LEAVES = {
+    "in on_bar": "    def on_bar(self, bar):\n        raise SystemExit(0)\n",
+    "in __init__": "    def __init__(self, instrument_id):\n        raise SystemExit(0)\n",
+    "on import": "raise SystemExit(0)\n",
+}
+
+
+@pytest.mark.parametrize("where", LEAVES)
+@pytest.mark.parametrize("flags", [(), ("--check-lookahead",)])
+def test_a_strategy_that_leaves_the_program_is_no_success(call, candles, tmp_path, where, flags):
+    """exit() was the end of the command, with exit code 0 and not a word: a cheat passed the look-ahead check by it."""
+    path = tmp_path / "leaves.py"
+    path.write_text(
+        "from holdfast.strategies.free import FreeStrategy\nclass Leaves(FreeStrategy):\n    warmup = 1\n"
+        + LEAVES[where]
+    )
+    outcome = call("backtest", "--data", candles, "--timeframe", "1h", "--strategy", f"{path}:Leaves", *flags)
+    assert outcome.code in (1, 2)
+    assert "SystemExit" in outcome.out + outcome.err
+
+
 @pytest.mark.parametrize(("what", "kind"), [("'buy'", "str"), ("True", "bool"), ("(1, 2)", "tuple")])
 def test_a_strategy_that_returns_no_signal_is_told_what_to_return(call, candles, tmp_path, what, kind):
     path = tmp_path / "wrong.py"

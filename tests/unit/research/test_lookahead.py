@@ -161,7 +161,8 @@ def test_compiled_strategy_is_judged_like_the_plain_one(recorded: BarSeries):
     assert plain == fast
 
 
-def test_error_of_a_strategy_is_a_finding_and_not_a_crash(recorded: BarSeries):
+@pytest.mark.parametrize("error", [KeyError, SystemExit, GeneratorExit])
+def test_error_of_a_strategy_is_a_finding_and_not_a_crash(recorded: BarSeries, error: type[BaseException]):
     class Broken:
         name = "broken"
         trail = 0.0
@@ -172,11 +173,11 @@ def test_error_of_a_strategy_is_a_finding_and_not_a_crash(recorded: BarSeries):
         def on_bar(self, bar: object) -> None:
             self.bars += 1
             if self.bars == 7:
-                raise KeyError("seven")
+                raise error("seven")
 
     report = check_lookahead(Broken, recorded, effort=1000)
     assert [finding.test for finding in report.findings if finding.is_fault] == ["errors"]
-    assert "raises KeyError at bar 7" in faults(report)
+    assert f"raises {error.__name__} at bar 7" in faults(report)
 
 
 def test_no_bars_are_no_proof(recorded: BarSeries):

@@ -24,6 +24,8 @@ from holdfast.domain.values import InstrumentId
 AUTO, PARQUET = "auto", "parquet"
 FORMATS = (AUTO, PARQUET, *csv_candles.LAYOUTS)
 MARKET_FOLDER = "market"
+UNNAMED_VENUE = "FILE"
+"""The venue of bars whose file does not tell it, and whose user names the pair alone."""
 _SUFFIXES = (".parquet", ".csv", ".csv.gz", ".zip")
 
 
@@ -161,10 +163,13 @@ def _renamed(series: BarSeries, name: InstrumentId | None) -> BarSeries:
 
 
 def _given(instrument: str, name: FileName | None, path: Path) -> InstrumentId:
-    """Return the id that the user means; a bare pair takes the rest from the file's name."""
-    if "." not in instrument and name is not None:
-        return _match(InstrumentId(instrument), [name.id], path)
-    return market_name(instrument).id
+    """Return the id that the user means; a bare pair takes the rest from the file's name, where that says it."""
+    if "." in instrument:
+        return market_name(instrument).id
+    if name is None:
+        # Of no venue that is known: its grid is read from the bars, and the report says so.
+        return market_name(f"{instrument.upper().replace('_', '/')}.{UNNAMED_VENUE}").id
+    return _match(InstrumentId(instrument), [name.id], path)
 
 
 def _from_folder(

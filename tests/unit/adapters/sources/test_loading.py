@@ -105,8 +105,10 @@ def test_a_file_says_who_it_is_unless_it_is_told(folder: Path):
     assert load_bars(path, timeframe=Timeframe.D1).report.timeframe == "1d"
     with pytest.raises(ConfigurationError, match="has no market ETH/USDT"):
         load_bars(path, "ETH/USDT")
+    nameless = write_candles(folder / "x.parquet", make_walk(3))
+    assert load_bars(nameless, "eth_usdt").series.instrument_id == "ETH/USDT.FILE"
     with pytest.raises(ConfigurationError, match="names no instrument"):
-        load_bars(write_candles(folder / "x.parquet", make_walk(3)), "ETH/USDT")
+        load_bars(nameless, "ETH")
 
 
 def test_any_kind_of_file_gives_the_same_bars(tmp_path: Path):
