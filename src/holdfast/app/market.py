@@ -81,8 +81,12 @@ def open_market(
             found.append(_load(home, source, name, length, file_format))
         except DataError as error:
             # What was named must be there, and an agent goes on with the markets that it began with, or not at all.
-            if settings.instruments or is_endless or (name == names[-1] and not found):
+            if settings.instruments or (name == names[-1] and not found):
                 raise
+            if is_endless:
+                others = " ".join(f"--instrument {other}" for other in names if other != name)
+                hint = f"{error.hint}; or trade without it: {others}" if others else error.hint
+                raise DataError(f"{name}: {error}", hint=hint) from error
             left_out.append(f"{name} is left out: {error}; next: {error.hint}")
     market = _traded(found, settings, length, str(source.resolve()), is_cut=_is_default(settings) and is_endless)
     return replace(market, notes=(*left_out, *market.notes))

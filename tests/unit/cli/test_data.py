@@ -116,6 +116,7 @@ def test_an_agent_does_not_drop_a_damaged_market_in_silence(call, store_with_dam
     done = call("run", "--plain", "--timeframe", "1h", "--strategy", "ma_crossover", "--bars", "5", "--pace", "100000")
     assert done.code == 1
     assert f"{store_with_damage}: the file is damaged" in done.err
+    assert "or trade without it: --instrument " in done.err
 
 
 def test_a_damaged_series_is_made_from_a_sound_finer_one(call, store_with_damage, candles):
