@@ -40,10 +40,10 @@ class RunningAgent:
         """Return the closing time (ns) of the bars that are being processed, None between two groups of them."""
         return self._agent.engine.ts_bar or None if self._is_busy else None
 
-    def start(self, *, is_fresh: bool = False) -> Recovery:
+    def start(self, *, is_fresh: bool = False, whole: Feed | None = None) -> Recovery:
         """Begin a run or go on with the journal's last one; see `PaperAgent.start`."""
         self._is_busy = True
-        recovery = self._agent.start(is_fresh=is_fresh)
+        recovery = self._agent.start(is_fresh=is_fresh, whole=whole)
         self._is_busy = False
         self._fold.replay((record.kind, record.body) for record in self._journal.read(kinds=(RUN, TICK)))
         # A reader's journal does not take the ticks that a crash has cut off; they happened all the same.

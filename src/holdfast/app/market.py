@@ -41,7 +41,8 @@ _Lengths = dict[str, list[Timeframe]]
 class TradedMarket:
     """Instruments of one timeframe with the feed of their bars; `series` holds those bars where they have an end.
 
-    `source` is for a person, `notes` say what to know of the data.
+    `source` is for a person, `notes` say what to know of the data. `whole` is there where the settings name no start:
+    `feed` is what a new run begins with then, and `whole` has the bars before, for a run that is still among them.
     """
 
     instruments: tuple[Instrument, ...]
@@ -51,6 +52,7 @@ class TradedMarket:
     source: str
     is_synthetic: bool
     notes: tuple[str, ...]
+    whole: Feed | None = None
 
 
 def open_market(
@@ -231,11 +233,12 @@ def _traded(
     notes: list[str] = []
     instruments: list[Instrument] = []
     series: list[BarSeries] = []
+    earlier: list[BarSeries] = []
     absent: list[BarSeries] = []
     start: int | None = parse_time(settings.start) if settings.start else None
     until = parse_time(settings.until) if settings.until else None
     if is_cut:
-        start = _watched_from([item.series for item in found])
+        start = _watched_from([item.series.between(None, until) for item in found])
     for item in found:
         # The grid is read from all bars, so that it does not depend on the stretch that is traded.
         name = market_name(item.series.instrument_id)
@@ -246,6 +249,7 @@ def _traded(
             continue
         instruments.append(listing.instrument)
         series.append(part)
+        earlier.append(item.series.between(None, until))
         notes += [f"{name.id}: {note}" for note in item.report.notes] + ([listing.note] if listing.note else [])
     if not series:
         names = " and ".join(item.instrument_id for item in absent)
@@ -253,8 +257,10 @@ def _traded(
         raise ConfigurationError(f"{names}: no bars in the asked time", hint=f"there are: {spans}")
     notes += [f"{item.instrument_id} is left out: no bars in the asked time, only {_span(item)}" for item in absent]
     is_synthetic = any(quality_report(part).is_synthetic for part in series)
-    feed = SeriesFeed(series)
-    return TradedMarket(tuple(instruments), feed, tuple(series), length, label, is_synthetic, tuple(notes))
+    return TradedMarket(
+        tuple(instruments), SeriesFeed(series), tuple(series), length, label, is_synthetic, tuple(notes),
+        SeriesFeed(earlier) if is_cut else None,
+    )  # fmt: skip
 
 
 def _is_default(settings: MarketSettings) -> bool:
@@ -262,10 +268,12 @@ def _is_default(settings: MarketSettings) -> bool:
 
 
 def _watched_from(series: list[BarSeries]) -> int | None:
-    last = max(int(item.ts[-1]) for item in series)
-    first = last - _WATCHED
+    there = [item for item in series if len(item)]
+    if not there:
+        return None
+    first = max(int(item.ts[-1]) for item in there) - _WATCHED
     # Midnight, so that the first day is a whole one.
-    return first - first % DAY if all(int(item.ts[0]) < first for item in series) else None
+    return first - first % DAY if all(int(item.ts[0]) < first for item in there) else None
 
 
 def _span(series: BarSeries) -> str:

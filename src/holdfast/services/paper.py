@@ -18,9 +18,10 @@ import msgspec
 
 from holdfast.core.errors import ConfigurationError, JournalError
 from holdfast.core.record import Record, State, encode
+from holdfast.core.time import rfc3339
 from holdfast.domain.decision import StopLevel
 from holdfast.domain.event import EmergencyStopped, OperatorEvent, TradingResumed
-from holdfast.domain.market import BarClosed
+from holdfast.domain.market import BarClosed, timeframe
 from holdfast.domain.order import Role
 from holdfast.domain.tick import Tick
 from holdfast.engine.driver import Driver
@@ -88,20 +89,25 @@ class PaperAgent:
         """Ticks since `take_ticks` was last called: what a view or a projection has not seen yet."""
 
     # -- life --------------------------------------------------------------------------------------
-    def start(self, *, is_fresh: bool = False) -> Recovery:
+    def start(self, *, is_fresh: bool = False, whole: Feed | None = None) -> Recovery:
         """Begin a run, or continue the journal's last one.
+
+        Parameters
+        ----------
+        whole
+            The same market with all its bars, for a run whose last bar lies before those that a new run begins with.
 
         Raises
         ------
         ConfigurationError
-            The journal's last run traded something else, or under other settings.
+            The journal's last run traded something else, or under other settings, or the market begins after its bars.
         JournalError
             What is recorded does not repeat: program or data are not those that wrote it.
         """
         begun = None if is_fresh else self._last_run()
         recovery = self._begin() if begun is None else self._continue(*begun)
         self.release_wish = self._last_wish()
-        self._groups = self._after(self.engine.ts_bar)
+        self._groups = self._after(self.engine.ts_bar, whole)
         return recovery
 
     def step(self) -> bool:
@@ -178,8 +184,26 @@ class PaperAgent:
             last = record
         return None if last is None or last.kind != RELEASE else _decoded(_RELEASE, last)
 
-    def _after(self, ts: int) -> Iterator[Sequence[BarClosed]]:
-        return (group for group in self._feed.groups() if group[0].ts_event > ts)
+    def _after(self, ts: int, whole: Feed | None) -> Iterator[Sequence[BarClosed]]:
+        if not ts:  # no bar has been seen yet
+            return iter(self._feed.groups())
+        feed = whole if whole is not None and self._left_out(self._feed, ts) is not None else self._feed
+        # To jump would be to hold a position, with its stop, through years that are there to be looked at.
+        if (first := self._left_out(feed, ts)) is not None:
+            raise ConfigurationError(
+                f"the journal's run goes on at {rfc3339(ts)}, but the market that the settings give begins at"
+                f" {rfc3339(first)}: the bars between would be left out",
+                hint="give the same start (--from) as before, or begin a new run with `--fresh`",
+            )
+        return (group for group in feed.groups() if group[0].ts_event > ts)
+
+    def _left_out(self, feed: Feed, ts: int) -> int | None:
+        """Return where `feed` begins, if that is later than `ts`: None where it has the bars around, or none at all."""
+        first = next(iter(feed.groups()), None)
+        if first is None:
+            return None
+        opened = first[0].ts_event - timeframe(self.run.timeframe).nanos
+        return opened if opened > ts else None
 
     def _begin(self) -> Recovery:
         self._recorder.write(RUN, encode(self.run))

@@ -38,15 +38,16 @@ def rows() -> list[Row]:
     return [(close, close + 1.2, close - 1.0, close, 1e6) for close in closes]
 
 
-FEED = SeriesFeed([make_series(BTC, rows())])
+SERIES = make_series(BTC, rows())
+FEED = SeriesFeed([SERIES])
 
 
 def make_agent(
-    records: MemoryRecords, *, plan=PLAN, checkpoint_every: int = 1_000, writes_left: int | None = None
+    records: MemoryRecords, *, plan=PLAN, checkpoint_every: int = 1_000, writes_left: int | None = None, feed=FEED
 ) -> PaperAgent:
     engine = build_engine(plan, lambda name: ScriptedStrategy(name, SCRIPT))
     journal = MemoryJournal(records, writes_left)
-    return PaperAgent(make_run(plan), engine, make_venue(plan), FEED, journal, checkpoint_every)
+    return PaperAgent(make_run(plan), engine, make_venue(plan), feed, journal, checkpoint_every)
 
 
 def finish(agent: PaperAgent) -> str:
@@ -196,6 +197,45 @@ def test_a_fresh_run_may_have_other_settings():
     other = make_plan(BTC, risk=RiskConfig(positions_max=1))
     assert make_agent(records, plan=other).start(is_fresh=True).is_fresh
     assert not make_agent(records, plan=other).start().is_fresh
+
+
+@pytest.mark.parametrize("checkpoint_every", [5, 1_000])
+def test_a_market_that_begins_after_the_recorded_position_is_refused(checkpoint_every: int):
+    records = MemoryRecords()
+    agent = make_agent(records, checkpoint_every=checkpoint_every)
+    agent.start()
+    for _ in range(10):
+        agent.step()
+    following, later = (SeriesFeed([SERIES.slice(first, BARS_IN_ALL)]) for first in (10, 11))
+    with pytest.raises(ConfigurationError, match="left out") as refusal:
+        make_agent(records, feed=later).start()
+    assert "--fresh" in refusal.value.hint
+    assert make_agent(records, feed=later).start(is_fresh=True).is_fresh
+    assert len(kinds(records, RUN)) == 2
+    records.durable = records.durable[:-1]
+    again = make_agent(records, feed=following)
+    again.start()
+    assert finish(again) == straight()
+
+
+def test_a_market_that_begins_later_is_read_from_its_first_bar_where_it_goes_back_so_far():
+    records = MemoryRecords()
+    agent = make_agent(records)
+    agent.start()
+    for _ in range(10):
+        agent.step()
+    again = make_agent(records, feed=SeriesFeed([SERIES.slice(20, BARS_IN_ALL)]))
+    again.start(whole=FEED)
+    assert finish(again) == straight()
+
+
+def test_a_run_that_has_seen_no_bar_may_begin_anywhere():
+    records = MemoryRecords()
+    make_agent(records).start()
+    again = make_agent(records, feed=SeriesFeed([SERIES.slice(20, BARS_IN_ALL)]))
+    again.start(whole=FEED)
+    assert again.step()
+    assert again.engine.ts_bar == SERIES.ts_close[20]
 
 
 def tampered(records: MemoryRecords, kind: str, old: bytes, new: bytes) -> MemoryRecords:

@@ -111,7 +111,7 @@ def _trade(home: Home, settings: Settings, given: RunOptions, *, is_kept: bool =
     plan = run_of(settings, market, "paper")
     is_plain = given.plain or not (sys.stdin.isatty() and sys.stdout.isatty())
     with running_agent(home, plan, market) as agent, _leaving() as is_over, _watched(agent, settings.strategy):
-        recovery = agent.start(is_fresh=given.is_fresh)
+        recovery = agent.start(is_fresh=given.is_fresh, whole=market.whole)
         mailbox = Mailbox()
         session = Session(agent, mailbox, settings.agent.pace, given.bars)
         with ControlServer(home.socket, mailbox):
@@ -197,5 +197,11 @@ def _part(agent: RunningAgent, session: Session, *, is_kept: bool, is_heard: boo
         f" {len(status.positions)} open positions",
         err=not is_heard,
     )
+    if session.has_ended and not session.groups:
+        click.echo(
+            f"nothing was left to do: the market that the settings give has no bars after {minute(status.ts)} UTC;"
+            " let it end later (--until), import newer bars, or begin a new run with `--fresh`",
+            err=not is_heard,
+        )
     if is_kept:
         click.echo("the state is kept; `holdfast run` goes on from here", err=not is_heard)
