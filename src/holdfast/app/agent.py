@@ -19,7 +19,7 @@ from holdfast.portfolio.run import RunStarted
 from holdfast.portfolio.status import DecisionLine, Status
 from holdfast.ports.journal import Journal
 from holdfast.ports.market import Feed
-from holdfast.services.emergency import require_flat
+from holdfast.services.emergency import is_stopped, require_flat
 from holdfast.services.paper import PaperAgent, Recovery
 from holdfast.services.standing import LimitLine, Progress, limits_of, situation_of, status_of
 
@@ -66,8 +66,11 @@ class RunningAgent:
         self._follow()
 
     def resume(self, actor: str, reason: str) -> None:
-        """Release the brake; refused until the account is flat, if it was flattened."""
-        require_flat(self.status())
+        """Release the brake, if it is pulled; refused until the account is flat, if it was flattened."""
+        status = self.status()
+        require_flat(status)
+        if not is_stopped(status):
+            return  # a record of each key that was pressed would say that there had been something to release
         self._agent.resume(actor, reason)
         self._follow()
 

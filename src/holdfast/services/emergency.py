@@ -64,6 +64,11 @@ def is_releasable(status: Status) -> bool:
     return StopLevel(status.stop_level) is not StopLevel.FLATTEN or not (status.positions or _entries_left(status))
 
 
+def is_stopped(status: Status) -> bool:
+    """Tell whether there is anything that a release would undo: a stop, or a loss that has locked the account."""
+    return StopLevel(status.stop_level) is not StopLevel.NONE or status.is_drawdown_locked
+
+
 def stays_at(in_force: StopLevel, wanted: StopLevel) -> str:
     """Return the sentence for a stop at `wanted` below the level in force; empty when it is not below it."""
     if wanted is StopLevel.NONE or in_force.severity <= wanted.severity:

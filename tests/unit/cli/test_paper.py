@@ -187,6 +187,20 @@ def test_a_release_above_a_pause_asks_for_the_typed_word(ran, call):
     assert call("resume").code == 0
 
 
+def test_a_release_of_nothing_says_so_and_is_not_recorded(ran, call):
+    before = call("status", "--json").document["status"]["journal_sequence"]
+    asked = call("resume")
+    assert asked.code == 0
+    assert "nothing is stopped" in asked.out
+    assert "nothing is stopped" in call("resume", "--when-flat").out
+    answer = call("resume", "--json").document
+    assert answer["is_nothing_stopped"] is True
+    assert answer["proof"]["is_proven"] is True
+    assert call("status", "--json").document["status"]["journal_sequence"] == before
+    assert call("stop").code == 0
+    assert call("resume", "--json").document["is_nothing_stopped"] is False
+
+
 @pytest.mark.parametrize("is_locked", [False, True])
 def test_a_release_announces_that_the_drawdown_counts_anew(ran, call, monkeypatch, is_locked):
     monkeypatch.setattr(Engine, "is_locked_by_drawdown", property(lambda engine: is_locked))

@@ -70,10 +70,22 @@ def test_it_is_refused_while_another_agent_owns_the_journal(locked: None, call: 
 
 def test_a_later_stop_takes_it_back(locked: None, call: Call):
     assert call("resume", "--when-flat", "--yes").code == 1
-    assert call("stop", "--level", "no-entries").code == 0
+    assert "withdraws the release" in call("stop", "--level", "no-entries", "--dry-run").out
+    stopped = call("stop", "--level", "no-entries")
+    assert stopped.code == 0
+    assert "is withdrawn" in stopped.out
     assert "when the account is flat" not in call("status").err
+    assert call("status", "--json").document["status"]["is_release_wished"] is False
+    assert "withdrawn" not in call("stop", "--level", "no-entries").out, "there is none any more"
     call(*RUN, LATER)
     assert stop_level(call) == "flatten"
+
+
+def test_a_stop_tells_programs_whether_it_took_a_release_back(locked: None, call: Call):
+    assert call("resume", "--when-flat", "--yes").code == 1
+    stop = ("stop", "--level", "flatten", "--yes", "--json")
+    assert call(*stop, "--dry-run").document["is_release_withdrawn"] is True
+    assert [call(*stop).document["is_release_withdrawn"] for _ in range(2)] == [True, False]
 
 
 def test_a_dry_run_records_nothing(locked: None, call: Call):

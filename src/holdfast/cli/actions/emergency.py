@@ -14,7 +14,15 @@ from holdfast.core.errors import ConfigurationError
 from holdfast.domain.decision import StopLevel
 from holdfast.interfaces.control.messages import Request, Wish
 from holdfast.portfolio.status import Status
-from holdfast.services.emergency import DRAWDOWN_ANEW, StopProof, is_releasable, require_flat, stays_at
+from holdfast.services.emergency import (
+    DRAWDOWN_ANEW,
+    StopProof,
+    is_releasable,
+    is_stopped,
+    proof_of,
+    require_flat,
+    stays_at,
+)
 
 _LEVELS = {
     "no-entries": StopLevel.NO_ENTRIES, "reduce-only": StopLevel.REDUCE_ONLY, "flatten": StopLevel.FLATTEN,
@@ -51,7 +59,7 @@ def stop(options: Mapping[str, object]) -> int:
         Wish.STOP, level, _actor(), given.reason or "stopped from the command line", given.wait
     )  # fmt: skip
     proof, is_running = standing.stop(request)
-    return _show(given, proof, level, is_running=is_running)
+    return _show(given, proof, before, level, is_running=is_running)
 
 
 def resume(options: Mapping[str, object]) -> int:
@@ -63,6 +71,8 @@ def resume(options: Mapping[str, object]) -> int:
         require_flat(before)
     if given.is_dry_run:
         return _show_plan(given, before, StopLevel.NONE)
+    if not is_stopped(before):
+        return _show_nothing(given, before, is_running=standing.is_running)
     in_force = StopLevel(before.stop_level)
     is_more_than_a_pause = in_force.severity > StopLevel.NO_ENTRIES.severity or before.is_drawdown_locked
     if is_more_than_a_pause and not given.is_confirmed:
@@ -74,7 +84,7 @@ def resume(options: Mapping[str, object]) -> int:
     if not is_releasable(before):
         return _show_wish(given, standing.wish_release(request))
     proof, is_running = standing.stop(request)
-    return _show(given, proof, StopLevel.NONE, is_running=is_running)
+    return _show(given, proof, before, StopLevel.NONE, is_running=is_running)
 
 
 def _show_plan(given: StopOptions, before: Status, level: StopLevel) -> int:
@@ -85,7 +95,8 @@ def _show_plan(given: StopOptions, before: Status, level: StopLevel) -> int:
     closes = [line.instrument_id for line in before.positions] if level is StopLevel.FLATTEN else []
     if given.is_json:
         plan = {"level_now": before.stop_level, "level_wanted": level, "cancels": cancels, "closes": closes}
-        print_json({"is_dry_run": True, **plan, "is_drawdown_anew": is_anew})
+        marks = {"is_drawdown_anew": is_anew, "is_release_withdrawn": _withdraws(before, level)}
+        print_json({"is_dry_run": True, **plan, **marks})
     else:
         in_force = StopLevel(before.stop_level)
         stays = stays_at(in_force, level)
@@ -93,15 +104,33 @@ def _show_plan(given: StopOptions, before: Status, level: StopLevel) -> int:
         say(f"dry run: {stays or f'the stop would go from {_words(in_force)} to {_words(level)}{later}'}")
         if is_anew:
             say(f"would accept the loss of {percent(before.drawdown)}: {DRAWDOWN_ANEW}")
+        if _withdraws(before, level):
+            say("withdraws the release that was asked for when the account is flat")
         say(f"would cancel: {', '.join(cancels) or 'nothing'}")
         say(f"would close: {', '.join(closes) or 'nothing'}")
     return 0
 
 
-def _show(given: StopOptions, proof: StopProof, wanted: StopLevel, *, is_running: bool) -> int:
+def _withdraws(before: Status, wanted: StopLevel) -> bool:
+    return before.is_release_wished and wanted is not StopLevel.NONE
+
+
+def _show_nothing(given: StopOptions, before: Status, *, is_running: bool) -> int:
+    if given.is_json:
+        proof = proof_of(before, StopLevel.NONE)
+        print_json({"is_running": is_running, "proof": proof, "next": "", "is_nothing_stopped": True})
+    else:
+        say("nothing is stopped: there is nothing to release, and nothing was recorded")
+    return 0
+
+
+def _show(given: StopOptions, proof: StopProof, before: Status, wanted: StopLevel, *, is_running: bool) -> int:
     upcoming = "" if proof.is_proven else _next(proof, wanted, is_running=is_running)
     if given.is_json:
-        print_json({"is_running": is_running, "proof": proof, "next": upcoming})
+        mark = {"is_nothing_stopped": False}
+        if wanted is not StopLevel.NONE:
+            mark = {"is_release_withdrawn": _withdraws(before, wanted)}
+        print_json({"is_running": is_running, "proof": proof, "next": upcoming, **mark})
         return 0 if proof.is_proven else 1
     where = "the running agent" if is_running else "written into the journal; the next `holdfast run` begins with it"
     say(f"stop level {_words(proof.level)} ({where})")
@@ -109,6 +138,8 @@ def _show(given: StopOptions, proof: StopProof, wanted: StopLevel, *, is_running
         f"left: {proof.orders_left} orders ({proof.entries_left} entries), {proof.positions_left} positions,"
         f" exposure {money(proof.exposure_left)} {proof.quote}"
     )
+    if _withdraws(before, wanted):
+        say("the release that was asked for when the account is flat is withdrawn")
     if proof.is_drawdown_anew:
         say(f"the loss is accepted: {DRAWDOWN_ANEW}")
     if proof.is_proven:
