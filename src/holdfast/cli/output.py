@@ -55,6 +55,11 @@ def print_json(value: object) -> None:
     click.echo(json.dumps(plain(value), ensure_ascii=False, indent=2))
 
 
+def print_json_line(value: object) -> None:
+    """Print one JSON document as a line, for a stream of them."""
+    click.echo(json.dumps(plain(value), ensure_ascii=False))
+
+
 def columns(*, err: bool = False) -> int | None:
     """Return how many columns the reader sees; None for a file or a program, which wrap nothing.
 

@@ -1,5 +1,6 @@
 """`holdfast journal tail --follow`: it shows what comes, and stops where the chain breaks."""
 
+import json
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -46,6 +47,15 @@ def test_records_are_shown_as_they_come(home: Path, call: Call, meanwhile: Calla
     meanwhile(lambda: write(home, b'{"n":3}'), lambda: write(home, b'{"n":4}', b'{"n":5}'))
     outcome = call("journal", "tail", "-f", "-n", "1")
     assert [line.rpartition(" ")[2] for line in outcome.out.splitlines()] == [f'{{"n":{n}}}' for n in (2, 3, 4, 5)]
+
+
+def test_programs_get_one_line_a_record_while_it_is_followed(home: Path, call: Call, meanwhile: Callable[..., None]):
+    write(home, b'{"n":1}', b'{"n":{"deep":[2]}}')
+    meanwhile(lambda: write(home, b'{"n":3}'))
+    lines = [json.loads(line) for line in call("journal", "tail", "-f", "--json").out.splitlines()]
+    assert [line["sequence"] for line in lines] == [1, 2, 3]
+    assert [line["body"]["n"] for line in lines] == [1, {"deep": [2]}, 3]
+    assert "records" in call("journal", "tail", "--json").document, "one document, where there is an end"
 
 
 def test_a_record_that_does_not_follow_its_predecessor_ends_it(home: Path, call: Call, meanwhile: Callable[..., None]):

@@ -23,7 +23,7 @@ from holdfast.app.standing import open_reader
 from holdfast.cli.amounts import exact
 from holdfast.cli.confirmation import ask_for
 from holdfast.cli.given import Place, read
-from holdfast.cli.output import print_json, print_pairs, say
+from holdfast.cli.output import print_json, print_json_line, print_pairs, say
 from holdfast.core.errors import ConfigurationError
 from holdfast.core.time import rfc3339
 from holdfast.ports.journal import JournalRecord
@@ -189,7 +189,7 @@ def _plain(record: JournalRecord) -> dict[str, object]:
 
 def _show(record: JournalRecord, given: TailOptions) -> None:
     if given.is_json:
-        print_json(_plain(record))
+        print_json_line(_plain(record))  # whoever follows reads line by line: there is no end to wait for
         return
     body = record.body.decode(errors="replace")
     shown = body if len(body) <= _BODY_SHOWN else body[:_BODY_SHOWN] + "…"
