@@ -26,8 +26,9 @@ def watching(position: Callable[[], object], limit_s: float, stalled: Callable[[
     """Call `stalled` while the block runs, with each look after `position` has been the same for `limit_s` seconds.
 
     `stalled` is told the number of looks since then, from 0 on. It is called in the main thread between two steps of
-    whatever runs there, so that what it raises ends a loop without end; only a loop in C code does not hear it. A
-    position of None is never stalled. Nothing is done per bar, and afterwards handler and timer are as they were.
+    whatever runs there, so that what it raises ends a loop without end; only a loop in C code does not hear it, which
+    `cli/guard.py` is for. A position of None is never stalled. Nothing is done per bar, and afterwards handler and
+    timer are as they were.
     Outside of the main thread, which alone hears signals, nothing is watched.
     """
     if threading.current_thread() is not threading.main_thread():
@@ -64,11 +65,16 @@ class Bounds:
     ----------
     give_up
         Called with the error when the strategy's own code catches even what ends it: it must not return.
+    on_look
+        Called with each look, so as long as the main thread still runs Python.
     """
 
-    def __init__(self, name: str, limit_s: float, give_up: Callable[[DomainError], NoReturn]) -> None:
+    def __init__(
+        self, name: str, limit_s: float, give_up: Callable[[DomainError], NoReturn],
+        on_look: Callable[[], None] = lambda: None,
+    ) -> None:  # fmt: skip
         self.name, self.limit_s = name, limit_s
-        self._give_up = give_up
+        self._give_up, self._on_look = give_up, on_look
         self._calls = 0
         self._where: BarClosed | str | None = None
         self._stalled_at: BarClosed | str = ""
@@ -120,6 +126,7 @@ class Bounds:
         return make
 
     def _position(self) -> int | None:
+        self._on_look()
         return None if self._where is None else self._calls
 
     def _stalled(self, looks: int) -> None:

@@ -1,6 +1,7 @@
 """`holdfast backtest`: figures for good input, one clear sentence for bad input."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -384,6 +385,36 @@ def test_a_lookahead_check_ends_even_a_strategy_that_catches_everything(home, ca
     )  # fmt: skip
     assert done.returncode == 1
     assert "Stubborn did not return within 0.2 s" in json.loads(done.stdout)["error"]["message"]
+
+
+STUCK = """
+from holdfast.strategies.free import FreeStrategy
+
+class Sum(FreeStrategy):
+    def on_bar(self, bar):
+        sum(iter(int, 1))
+
+class Search(FreeStrategy):
+    def on_bar(self, bar):
+        return "needle" in iter(int, 1)
+"""
+
+
+@pytest.mark.parametrize(("name", "line"), [("Sum", 6), ("Search", 10)])
+def test_a_lookahead_check_ends_even_a_strategy_inside_of_one_call_into_c(home, candles, tmp_path, name, line):
+    path = tmp_path / "stuck.py"
+    path.write_text(STUCK)
+    arguments = ("backtest", "--data", candles, "--timeframe", "1h", "--check-lookahead", "--json")
+    program = [sys.executable, "-c", "from holdfast.cli.main import main; main()"]
+    done = subprocess.run(
+        [*program, *arguments, "--bar-seconds-max", "0.2", "--strategy", f"{path}:{name}"],
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == -signal.SIGKILL
+    message = f"the strategy {path}:{name} did not return within 0.2 s, in line {line} of stuck.py (on_bar)"
+    assert done.stderr.startswith(f"error: {message}\nnext: it is inside of one call into C code")
+    error = json.loads(done.stdout)["error"]
+    assert (error["message"], error["exit_code"]) == (message, 137)
 
 
 def test_a_backtest_warns_of_a_bar_that_takes_too_long_and_goes_on(call, candles, tmp_path):

@@ -14,10 +14,12 @@ from holdfast.app.sections import StrategySettings
 from holdfast.app.strategies import strategy_factory, strategy_source
 from holdfast.app.watch import Bounds
 from holdfast.cli.failures import report
+from holdfast.cli.guard import guarded
 from holdfast.cli.output import print_json, say
 from holdfast.core.errors import DomainError
 from holdfast.domain.market import BarSeries
 from holdfast.research.lookahead import LookaheadReport, check_lookahead, refused_source
+from holdfast.research.source_audit import SourceText
 
 _SECONDS_MAX: Final = 180.0  # for all instruments together
 _SECONDS_SILENT: Final = 5.0
@@ -31,15 +33,28 @@ def show_lookahead(strategy: StrategySettings, series: Sequence[BarSeries], *, i
     refused = refused_source(strategy.name, sources)
     if refused is not None:
         return _show([(name, refused) for name in (names if is_json else [", ".join(names)])], is_json=is_json)
-    bounds = Bounds(strategy.name, strategy.bar_seconds_max, partial(_give_up, is_json=is_json))
+    limit_s, give_up = strategy.bar_seconds_max, partial(_give_up, is_json=is_json)
+    with guarded(strategy.name, limit_s, is_json=is_json) as beat:
+        bounds = Bounds(strategy.name, limit_s, give_up, beat)
+        reports = _reports(bounds, strategy, series, sources, is_silent=is_json)
+    return _show(list(zip(names, reports, strict=True)), is_json=is_json)
+
+
+def _reports(
+    bounds: Bounds,
+    strategy: StrategySettings,
+    series: Sequence[BarSeries],
+    sources: Sequence[SourceText],
+    *,
+    is_silent: bool,
+) -> list[LookaheadReport]:  # fmt: skip
     with bounds.hold():
         factory = bounds.bounded(lambda: strategy_factory(strategy.name, strategy.parameters))
         until = time.monotonic() + _SECONDS_MAX
-        reports = [
-            check_lookahead(factory, item, sources, goes_on=_patience(item.instrument_id, until, is_silent=is_json))
+        return [
+            check_lookahead(factory, item, sources, goes_on=_patience(item.instrument_id, until, is_silent=is_silent))
             for item in series
         ]
-    return _show(list(zip(names, reports, strict=True)), is_json=is_json)
 
 
 def _give_up(error: DomainError, *, is_json: bool) -> NoReturn:
