@@ -3,7 +3,10 @@
 import json
 import os
 import shutil
+import signal
 import stat
+import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 
@@ -61,6 +64,54 @@ def test_a_strategy_that_does_not_come_back_is_named_while_it_does_not(call, tmp
     assert "Ctrl-C three times" in outcome.err
     waiting = call(*arguments, "--pace", "2", "--strategy", "ma_crossover", "--fresh")
     assert "has not come back" not in waiting.err  # between two bars nobody is slow
+
+
+STUCK = """
+from holdfast.strategies.free import FreeStrategy
+
+class Hangs(FreeStrategy):
+    def on_bar(self, bar):
+        while True:
+            pass
+
+class Stubborn(FreeStrategy):
+    def on_bar(self, bar):
+        while True:
+            try:
+                while True:
+                    pass
+            except BaseException:
+                pass
+"""
+
+
+@pytest.mark.parametrize("name", ["Hangs", "Stubborn"])
+def test_one_sigterm_ends_a_run_whose_strategy_does_not_come_back(home, call, tmp_path, name):
+    path = tmp_path / "stuck.py"
+    path.write_text(STUCK)
+    home.mkdir()
+    (home / "holdfast.toml").write_text("[strategy]\nbar_seconds_max = 0.2\n")
+    program = [sys.executable, "-c", "from holdfast.cli.main import main; main()"]
+    arguments = ("run", "--plain", "--market", "synthetic", "--instrument", "BTC/USDT", "--pace", "100000")
+    with subprocess.Popen(
+        [*program, *arguments, "--strategy", f"{path}:{name}"],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.stderr is not None
+            while "has not come back" not in process.stderr.readline():
+                assert process.poll() is None
+            process.terminate()
+            told = process.communicate(timeout=30)[1]
+        finally:
+            process.kill()
+    assert process.returncode == 128 + signal.SIGTERM
+    assert f"ended by SIGTERM while {path}:{name} did not come back from the bar that closed at 2024-01-01" in told
+    assert "the journal is whole" in told
+    assert call("journal", "verify").code == 0
+    assert call(*RUN, "--fresh", "--bars", "20").code == 0
 
 
 def test_the_home_belongs_to_its_owner_alone(ran, home):

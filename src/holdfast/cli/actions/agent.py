@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
@@ -21,10 +22,11 @@ from holdfast.app.run_plan import run_of
 from holdfast.app.sections import SYNTHETIC, StrategySettings
 from holdfast.app.session import Session
 from holdfast.app.settings import Settings, flag, load_settings
-from holdfast.app.watch import LOOKS, watching
+from holdfast.app.watch import LOOKS, NoReturnError, watching
 from holdfast.cli.actions.stall import warn_of_stall
 from holdfast.cli.amounts import minute, money
 from holdfast.cli.delivery import let_go
+from holdfast.cli.failures import report
 from holdfast.cli.given import Place, parameters, read
 from holdfast.cli.live.loop import show, tell
 from holdfast.cli.live.view import Frame
@@ -110,7 +112,7 @@ def _trade(home: Home, settings: Settings, given: RunOptions, *, is_kept: bool =
     market = open_market(home, settings.market, is_endless=True)
     plan = run_of(settings, market, "paper")
     is_plain = given.plain or not (sys.stdin.isatty() and sys.stdout.isatty())
-    with running_agent(home, plan, market) as agent, _leaving() as is_over, _watched(agent, settings.strategy):
+    with running_agent(home, plan, market) as agent, _leaving() as wishes, _watched(agent, settings.strategy, wishes):
         recovery = agent.start(is_fresh=given.is_fresh, whole=market.whole)
         mailbox = Mailbox()
         session = Session(agent, mailbox, settings.agent.pace, given.bars)
@@ -119,12 +121,12 @@ def _trade(home: Home, settings: Settings, given: RunOptions, *, is_kept: bool =
             if is_plain:
                 with _until_unread() as is_unread:
                     _introduce(plan, recovery, home)
-                    tell(session, is_over)
+                    tell(session, wishes.are_there)
                 is_heard = not is_unread.is_set()
             else:
                 limit = settings.risk.drawdown_steps[-1].drawdown
                 frame = Frame(plan.data_source, plan.strategy, settings.agent.pace, limit)
-                show(session, frame, is_over)
+                show(session, frame, wishes.are_there)
         # Only here, between two groups of bars: a checkpoint of half a group would be a wrong one.
         agent.close()
         _part(agent, session, is_kept=is_kept, is_heard=is_heard)
@@ -142,32 +144,76 @@ def _until_unread() -> Iterator[Event]:
         is_unread.set()
 
 
-@contextmanager
-def _watched(agent: RunningAgent, strategy: StrategySettings) -> Iterator[None]:
-    """Warn while the agent does not come back from a bar: it hears neither wishes nor a single Ctrl-C then."""
+class _Wishes:
+    """The signals that asked the agent to leave, in the order in which they came."""
 
-    def stalled(looks: int) -> None:
-        busy = agent.busy_with
-        if busy is not None and looks % LOOKS == 0:
-            warn_of_stall(strategy, busy, "press Ctrl-C three times to leave; the journal is whole all the same")
+    def __init__(self) -> None:
+        self._numbers: list[int] = []
 
-    with watching(lambda: agent.busy_with, strategy.bar_seconds_max, stalled):
-        yield
+    @property
+    def end(self) -> int | None:
+        """Return the first that no person at the keyboard sent: it comes once, and nothing may wait for another."""
+        return next((number for number in self._numbers if number != signal.SIGINT), None)
 
-
-@contextmanager
-def _leaving() -> Iterator[Callable[[], bool]]:
-    """Turn Ctrl-C and the signals that end a service into a wish, which the loop hears between two groups of bars."""
-    wishes: list[int] = []
-
-    def hear(number: int, _: object) -> None:
-        wishes.append(number)
-        if len(wishes) > 2:
+    def hear(self, number: int, _: object) -> None:
+        """Take a signal."""
+        self._numbers.append(number)
+        if len(self._numbers) > 2:
             raise KeyboardInterrupt  # the loop does not hear: leave the hard way; the journal is whole all the same
 
-    before = {number: signal.signal(number, hear) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    def are_there(self) -> bool:
+        """Return whether anything asked."""
+        return bool(self._numbers)
+
+
+@contextmanager
+def _watched(agent: RunningAgent, strategy: StrategySettings, wishes: _Wishes) -> Iterator[None]:
+    """Warn while the agent does not come back from a bar, and leave the hard way if it was told to end by then."""
+    looks_left = LOOKS
+
+    def stalled(looks: int) -> None:
+        nonlocal looks_left
+        busy = agent.busy_with
+        if busy is None:
+            return
+        if wishes.end is None:
+            if looks % LOOKS == 0:
+                way_out = "press Ctrl-C three times or send SIGTERM once to leave; the journal is whole all the same"
+                warn_of_stall(strategy, busy, way_out)
+            return
+        looks_left -= 1
+        if looks_left == LOOKS - 1:
+            raise NoReturnError
+        # Raised once only, for what closes on the way out must not be ended, too; so this one has caught it.
+        if looks_left < 0:
+            os._exit(_ended(strategy, busy, wishes.end))
+
     try:
-        yield lambda: bool(wishes)
+        with watching(lambda: agent.busy_with, strategy.bar_seconds_max, stalled):
+            yield
+    except NoReturnError:
+        raise click.exceptions.Exit(_ended(strategy, agent.busy_with or 0, wishes.end or signal.SIGTERM)) from None
+
+
+def _ended(strategy: StrategySettings, ts: int, number: int) -> int:
+    """Say that a signal has ended the agent within the bar that closed at `ts`; return the exit code."""
+    return report(
+        [],
+        f"ended by {signal.Signals(number).name} while {strategy.name} did not come back from the bar that closed at"
+        f" {minute(ts)} UTC; the journal is whole",
+        "look for a loop without end in the strategy; `holdfast run` goes on before that bar",
+        128 + number,  # as shells have it
+    )
+
+
+@contextmanager
+def _leaving() -> Iterator[_Wishes]:
+    """Turn Ctrl-C and the signals that end a service into a wish, which the loop hears between two groups of bars."""
+    wishes = _Wishes()
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, wishes.hear) for number in numbers}
+    try:
+        yield wishes
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
