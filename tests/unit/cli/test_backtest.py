@@ -1,6 +1,8 @@
 """`holdfast backtest`: figures for good input, one clear sentence for bad input."""
 
+import errno
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -35,6 +37,40 @@ def test_it_reports_every_figure_for_a_person_and_as_json(call, candles, tmp_pat
     assert set(lines[0]) >= TRADE_KEYS
     assert lines[0]["entry_ts"].endswith("Z")
     assert isinstance(lines[0]["entry_price"], str)
+
+
+def test_a_full_disk_leaves_no_half_file_of_trades_and_harms_no_older_one(call, candles, tmp_path, monkeypatch):
+    def full(_):
+        yield "{}"
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("holdfast.cli.actions.backtest.trade_lines", full)
+    place = tmp_path / "results"
+    place.mkdir()
+    for before in ([], ["trades.jsonl"]):
+        for name in before:
+            (place / name).write_text("older")
+        call("backtest", "--data", candles, *BASE, "--trades", place / "trades.jsonl")
+        assert [path.name for path in place.iterdir()] == before
+    assert (place / "trades.jsonl").read_text() == "older"
+
+
+def test_trades_take_the_place_of_a_file_but_not_of_a_link_or_a_device(call, candles, tmp_path):
+    older, link = tmp_path / "older.jsonl", tmp_path / "link.jsonl"
+    older.write_text("older")
+    older.chmod(0o640)
+    link.symlink_to(older)
+    assert call("backtest", "--data", candles, *BASE, "--trades", link).code == 0
+    assert link.is_symlink()
+    told = older.read_text()
+    assert json.loads(told.splitlines()[0])
+    assert call("backtest", "--data", candles, *BASE, "--trades", older).code == 0
+    assert (older.read_text(), older.stat().st_mode & 0o777) == (told, 0o640)
+    assert call("backtest", "--data", candles, *BASE, "--trades", "/dev/null").code == 0
+    assert Path("/dev/null").is_char_device()
+    older.chmod(0o440)
+    if os.geteuid() != 0:
+        assert call("backtest", "--data", candles, *BASE, "--trades", older).code == 2
 
 
 def test_the_same_bars_give_the_same_digest_and_other_capital_another(call, candles):

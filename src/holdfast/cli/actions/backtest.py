@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -60,8 +62,7 @@ def backtest(options: Mapping[str, object]) -> int:
             on_stall=lambda ts: warn_of_stall(settings.strategy, ts, "Ctrl-C ends the backtest"),
         )  # fmt: skip
     if given.trades_file:
-        lines = "".join(f"{line}\n" for line in trade_lines(finished.result.run.trades))
-        Path(given.trades_file).write_text(lines, "utf-8")
+        _write(Path(given.trades_file), trade_lines(finished.result.run.trades))
     if given.is_json:
         print_json(_document(finished, market))
     else:
@@ -97,13 +98,43 @@ def _market(given: BacktestOptions, settings: Settings) -> TradedMarket:
 
 
 def _require_writable(path: Path) -> None:
+    draft = _draft_of(path)
     try:
-        with path.open("a", encoding="utf-8"):
-            pass
+        if draft == path or path.exists():
+            with path.open("a", encoding="utf-8"):
+                pass
+        if draft != path:
+            draft.touch()
+            draft.unlink()
     except OSError as error:
         raise ConfigurationError(
             f"--trades {path} cannot be written: {error.strerror}", hint="name a file in a folder that is there"
         ) from error
+
+
+def _write(path: Path, lines: Iterable[str]) -> None:
+    """Write `lines` to `path`; where the disk is full, what stood there before still stands, and no half file."""
+    draft = _draft_of(path)
+    if draft == path:
+        with path.open("w", encoding="utf-8") as file:
+            file.writelines(f"{line}\n" for line in lines)
+        return
+    try:
+        with draft.open("w", encoding="utf-8") as file:
+            file.writelines(f"{line}\n" for line in lines)
+        if path.exists():
+            shutil.copymode(path, draft)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _draft_of(path: Path) -> Path:
+    """Return the file beside `path` that is to take its place; `path` itself where none may: a device, a link."""
+    is_special = path.is_symlink() or (path.exists() and not path.is_file())
+    if is_special or (path.exists() and not os.access(path.parent, os.W_OK)):
+        return path
+    return path.with_name(f".holdfast-{os.getpid()}.part")
 
 
 @contextmanager
