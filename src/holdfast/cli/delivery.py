@@ -30,6 +30,20 @@ def deliver() -> None:
         sys.stdout.flush()
 
 
+def is_undelivered() -> bool:
+    """Return whether something waits to be printed that standard output does not take: then the fault lies there.
+
+    What a failed write left of a short text is there to be tried again; a disk that only the journal is on leaves none.
+    """
+    if sys.stdout is None:
+        return False
+    try:
+        sys.stdout.flush()
+    except OSError:
+        return True
+    return False
+
+
 def let_go() -> None:
     """Drop what cannot be printed any more: at its end Python would try once more, complain, and change the exit code.
 

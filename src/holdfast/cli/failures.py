@@ -11,7 +11,7 @@ from typing import Final
 
 import click
 
-from holdfast.cli.delivery import UNREAD, UnreadError, deliver, let_go
+from holdfast.cli.delivery import UNREAD, UnreadError, deliver, is_undelivered, let_go
 from holdfast.cli.lazy import load
 from holdfast.core.errors import HoldfastError
 
@@ -87,9 +87,23 @@ def _is_debugging(arguments: Sequence[str]) -> bool:
 
 
 def _report_disk(arguments: Sequence[str], error: BaseException) -> int:
+    if is_undelivered() or _was_printing(error):
+        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+        message = f"the output could not be written to the end: {reason}"
+        return report(
+            arguments, message, "send standard output to where there is room, then repeat the command", FAILED
+        )
     place = f" ({error.filename})" if isinstance(error, OSError) and error.filename else ""
     message = f"the disk is full{place} — what was acknowledged is safe, nothing more could be written"
     return report(arguments, message, "free some space (holdfast doctor shows how much there is), then start again", 1)
+
+
+def _was_printing(error: BaseException) -> bool:
+    """Return whether standard output refused a text that is longer than its buffer, which keeps nothing of it."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and trace.tb_frame.f_code is click.echo.__code__ and not trace.tb_frame.f_locals["err"]
 
 
 def _disk_full(error: BaseException) -> BaseException | None:
