@@ -181,6 +181,9 @@ def ignored_types_give_a_reason(source: Source) -> Iterator[Finding]:
             yield line, "write `type: ignore[code]  # why it is right all the same`, or better, repair the type"
 
 
+BLIND = {"Exception", "BaseException", "FOREIGN_FAULTS"}
+
+
 def except_is_narrow(source: Source) -> Iterator[Finding]:
     for node in source.nodes:
         if isinstance(node, ast.ExceptHandler):
@@ -189,7 +192,7 @@ def except_is_narrow(source: Source) -> Iterator[Finding]:
             caught = list(node.args)
         else:
             continue
-        is_blind = any(kind is None or ast.unparse(kind) in {"Exception", "BaseException"} for kind in caught)
+        is_blind = any(kind is None or ast.unparse(kind) in BLIND for kind in caught)
         line = node.lineno
         nearby = source.comments.get(line, "") + source.comments.get(line - 1, "")
         if is_blind and "# top of task:" not in nearby:
@@ -279,6 +282,7 @@ RULES: list[tuple[Rule, str, str, str]] = [
         "try: ...\n# top of task: the feed ends\nexcept Exception: ...",
     ),
     (except_is_narrow, "tests/a.py", "try: ...\nexcept: ...", "try: ...\nexcept ValueError: ..."),
+    (except_is_narrow, "tests/a.py", "try: ...\nexcept FOREIGN_FAULTS: ...", "try: ...\nexcept ValueError: ..."),
     (except_is_narrow, "tests/a.py", "with suppress(Exception): ...", "with suppress(KeyError): ..."),
     (public_names_have_docstrings, "src/holdfast/core/a.py", '"""A."""\ndef f(): ...', '"""A."""\ndef _f(): ...'),
     (

@@ -134,7 +134,8 @@ def _factory_of(
 ) -> StrategyFactory:  # fmt: skip
     if isinstance(found, StepDefinition):
         checked = checked_parameters(found, parameters)
-        return lambda instrument_id: StepStrategy(found, instrument_id, checked, accelerate=accelerate)
+        # Guarded, too: a function of the user's runs at each bar. What is built in comes from `create`, unguarded.
+        return lambda instrument_id: GuardedStrategy(StepStrategy(found, instrument_id, checked, accelerate=accelerate))
     if inspect.isclass(found) and all(callable(getattr(found, method, None)) for method in _METHODS):
         return _checked_class(cast("Callable[..., Strategy]", found), name, parameters)
     raise ConfigurationError(

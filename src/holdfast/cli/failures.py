@@ -53,8 +53,9 @@ def _outcome(call: Callable[[], int], arguments: Sequence[str]) -> int:
         if _is_debugging(arguments):
             load("holdfast.cli.crash:shown")(error)
         return report(arguments, str(error), error.hint, error.exit_code)
+    # Nothing of ours calls exit(): what does is somebody else's code, and its 0 must not pass for our success.
     # top of task: the command ends here; its traceback goes to a file and the message says where.
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if (disk := _disk_full(error)) is not None:
             return _report_disk(arguments, disk)
         return _report_unexpected(arguments, error)
@@ -76,7 +77,7 @@ def _tell(line: str, *, err: bool = False) -> None:
         click.echo(line, err=err)
 
 
-def _report_unexpected(arguments: Sequence[str], error: Exception) -> int:
+def _report_unexpected(arguments: Sequence[str], error: BaseException) -> int:
     where = load("holdfast.cli.crash:shown" if _is_debugging(arguments) else "holdfast.cli.crash:kept")(error)
     what = f"something unexpected happened — {type(error).__name__}: {error}"
     return report(arguments, what, f"this is a fault of holdfast: please report it; {where}", FAILED)
@@ -103,7 +104,11 @@ def _was_printing(error: BaseException) -> bool:
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    return trace is not None and trace.tb_frame.f_code is click.echo.__code__ and not trace.tb_frame.f_locals["err"]
+    return (
+        trace is not None
+        and trace.tb_frame.f_code is click.echo.__code__
+        and not trace.tb_frame.f_locals.get("err", True)
+    )
 
 
 def _disk_full(error: BaseException) -> BaseException | None:

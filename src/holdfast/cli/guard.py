@@ -33,7 +33,8 @@ def guarded(name: str, limit_s: float, *, is_json: bool) -> Iterator[Callable[[]
     reading, writing = os.pipe()
     try:
         process = _start(name, limit_s, reading, is_json=is_json)
-        faulthandler.register(_ASKED, file=writing, all_threads=False)
+        # All threads: while the timer's own signal waits, this one may go to another thread, which runs no Python.
+        faulthandler.register(_ASKED, file=writing, all_threads=True)
         try:
             with process or nullcontext():
                 yield lambda: _beat(process)

@@ -43,10 +43,13 @@ def watch(parent: int, seconds: float) -> bool:
 def where(trace: str, name: str) -> str:
     """Return a clause that names the innermost line of the file called `name`, else of any; empty without a line."""
     frames = _frame.findall(trace)
-    own = [frame for frame in frames if name and Path(frame[0]).name == name]
-    for path, line, function in (own or frames)[:1]:
+    for path, line, function in (_own(frames, name) or frames)[:1]:
         return f", in line {line} of {Path(path).name} ({function})"
     return ""
+
+
+def _own(frames: list[tuple[str, str, str]], name: str) -> list[tuple[str, str, str]]:
+    return [frame for frame in frames if name and Path(frame[0]).name == name]
 
 
 def _is_suspended(process: int) -> bool:
@@ -57,13 +60,21 @@ def _is_suspended(process: int) -> bool:
         return False  # not on Linux
 
 
-def _trace(parent: int, number: int, handle: int) -> str:
-    """Ask `parent` where it is; its faulthandler, which is C itself, answers through `handle`."""
+def _trace(parent: int, number: int, handle: int, name: str) -> str:
+    """Ask `parent` where it is; its faulthandler, which is C itself, answers through `handle`, line by line.
+
+    Its answer has no end mark, and on a busy machine the first line may come long before the others: so this reads on
+    until a line of the file called `name` is there, or nothing has come for so many looks.
+    """
     os.kill(parent, number)
-    if not select.select([handle], [], [], _TRACE_S)[0]:
-        return ""
-    select.select([], [], [], _TRACE_S / 10)  # the lines come one at a time
-    return os.read(handle, _TRACE_BYTES).decode("utf-8", "replace")
+    text, silent = "", 0
+    while silent < _LOOKS and not _own(_frame.findall(text), name):
+        if select.select([handle], [], [], _TRACE_S / _LOOKS)[0]:
+            text += os.read(handle, _TRACE_BYTES).decode("utf-8", "replace")
+            silent = 0
+        else:
+            silent += 1
+    return text
 
 
 def main() -> None:
@@ -72,7 +83,8 @@ def main() -> None:
     given = json.loads(sys.argv[1])
     parent = given["process"]
     while watch(parent, given["seconds"]):
-        place = where(_trace(parent, given["signal"], given["trace"]), given["file"])
+        name = given["file"]
+        place = where(_trace(parent, given["signal"], given["trace"], name), name)
         if select.select([BEATS], [], [], 0.0)[0]:
             continue  # it came back at the last moment
         message, hint = f"{given['message']}{place}", given["hint"]

@@ -15,6 +15,20 @@ from click.testing import CliRunner
 from holdfast.cli.main import root
 
 HOUR_MS = 3_600_000
+
+STUBBORN = """
+from holdfast.strategies.free import FreeStrategy
+
+class Stubborn(FreeStrategy):
+    def on_bar(self, bar):
+        while True:
+            try:
+                while True:
+                    pass
+            except BaseException:
+                pass
+"""
+"""A strategy's file: it never returns from a bar, and catches whatever would end it."""
 TS_2021_MS = 1_609_459_200_000
 
 

@@ -50,6 +50,13 @@ def test_an_unexpected_error_shows_no_traceback_but_says_where_it_is(capsys, mon
         assert "ZeroDivisionError" in file.read()
 
 
+@pytest.mark.parametrize("code", [0, None, 3])
+def test_somebody_elses_exit_is_no_success_of_ours(capsys, monkeypatch, tmp_path, code):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert exit_code_for(raising(SystemExit(code)), []) == 1
+    assert "SystemExit" in capsys.readouterr().err
+
+
 def test_debug_shows_the_traceback(capsys):
     exit_code_for(raising(ZeroDivisionError("oh")), ["--debug"])
     assert "Traceback" in capsys.readouterr().err

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from tests.unit.cli.conftest import Outcome
+from tests.unit.cli.conftest import STUBBORN, Outcome
 
 from holdfast.cli.main import root
 from holdfast.engine.engine import Engine
@@ -66,23 +66,15 @@ def test_a_strategy_that_does_not_come_back_is_named_while_it_does_not(call, tmp
     assert "has not come back" not in waiting.err  # between two bars nobody is slow
 
 
-STUCK = """
-from holdfast.strategies.free import FreeStrategy
-
+STUCK = (
+    STUBBORN
+    + """
 class Hangs(FreeStrategy):
     def on_bar(self, bar):
         while True:
             pass
-
-class Stubborn(FreeStrategy):
-    def on_bar(self, bar):
-        while True:
-            try:
-                while True:
-                    pass
-            except BaseException:
-                pass
 """
+)
 
 
 @pytest.mark.parametrize("name", ["Hangs", "Stubborn"])
