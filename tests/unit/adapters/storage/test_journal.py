@@ -5,6 +5,7 @@ import sqlite3
 import threading
 import warnings
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +15,7 @@ from tests.unit.adapters.storage.conftest import FrozenClock, MakeJournal
 from holdfast.adapters.storage.sqlite.config import JournalConfig
 from holdfast.adapters.storage.sqlite.journal import SqliteJournal
 from holdfast.adapters.storage.sqlite.verify import verify
+from holdfast.adapters.storage.sqlite.writer import Ticket, Writer
 from holdfast.core.errors import ConfigurationError, JournalError
 from holdfast.core.time import UnixNanos
 from holdfast.ports.journal import Entry
@@ -270,18 +272,63 @@ def test_after_a_full_disk_every_waiter_and_every_later_append_is_refused(tmp_pa
     assert verify(tmp_path).is_whole
 
 
-def test_asyncio_waiters_are_refused_after_a_full_disk(tmp_path: Path, clock: FrozenClock):
+@pytest.mark.parametrize(("producers", "size", "is_any_durable"), [(50, 3_000, False), (200, 100, True)])
+def test_asyncio_waiters_are_refused_after_a_full_disk(
+    tmp_path: Path, clock: FrozenClock, producers: int, size: int, is_any_durable: bool
+):
+    """A crowd is cut in two: what the first commit made durable is acknowledged although the second one fails."""
+
     async def produce(journal: SqliteJournal) -> list[int | BaseException]:
-        group = [Entry("tick", b'"' + b"x" * 3_000 + b'"')]
-        return await asyncio.gather(*(journal.append_async(group) for _ in range(50)), return_exceptions=True)
+        group = [Entry("tick", b'"' + b"x" * size + b'"')]
+        return await asyncio.gather(*(journal.append_async(group) for _ in range(producers)), return_exceptions=True)
 
     journal = SqliteJournal(tmp_path, clock)
     fill_disk(journal)
-    answers = asyncio.run(produce(journal))
+    answers = asyncio.run(asyncio.wait_for(produce(journal), 60))
     assert {type(answer) for answer in answers} <= {int, JournalError}
     assert any(isinstance(answer, JournalError) for answer in answers)
+    assert any(isinstance(answer, int) for answer in answers) is is_any_durable
     journal.close()
     assert verify(tmp_path).records == journal.head[0] == sum(isinstance(answer, int) for answer in answers)
+
+
+def test_a_crowd_of_producers_is_acknowledged_record_by_record(tmp_path: Path, clock: FrozenClock):
+    async def produce(journal: SqliteJournal) -> list[int]:
+        return [await journal.append_async(ONE) for _ in range(5)]
+
+    async def all_of_them(journal: SqliteJournal) -> list[list[int]]:
+        return await asyncio.wait_for(asyncio.gather(*(produce(journal) for _ in range(200))), 60)
+
+    with SqliteJournal(tmp_path, clock) as journal:
+        acknowledged = asyncio.run(all_of_them(journal))
+        assert sorted(number for mine in acknowledged for number in mine) == list(range(1, 1_001))
+    assert verify(tmp_path).records == 1_000
+
+
+@pytest.mark.parametrize(
+    ("queued", "unanswered", "write_seconds", "commits"),
+    [
+        (100, 0, 0.000_2, [50, 50]),
+        (50, 50, 0.000_2, [50]),
+        (99, 1, 0.000_2, [50, 49]),  # unequal halves would take turns for ever
+        (1, 99, 0.000_2, [1]),
+        (63, 0, 0.000_2, [63]),  # no crowd
+        (100, 0, 0.001, [100]),  # a disk that is slower than they are
+    ],
+)
+def test_a_crowd_works_while_the_other_half_of_it_is_written(
+    tmp_path: Path, clock: FrozenClock, queued: int, unanswered: int, write_seconds: float, commits: list[int]
+):
+    loop = asyncio.new_event_loop()
+    with SqliteJournal(tmp_path, clock) as journal:
+        writer = journal._writer
+        assert writer is not None
+        tickets = [Ticket(writer, ONE, 0, loop.create_future()) for _ in range(queued)]
+        writer._write_seconds, writer._durable = write_seconds, tickets[:1] * unanswered
+        assert [len(batch) for batch in writer._batches(tickets)] == commits
+        assert sum(writer._batches(tickets), []) == tickets
+        writer._durable = []
+    loop.close()
 
 
 def test_a_clock_that_fails_does_not_lock_the_journal(tmp_path: Path, clock: FrozenClock):

@@ -1,4 +1,9 @@
-"""The one thread that writes a journal: it takes whatever is queued and makes it durable in one commit."""
+"""The one thread that writes a journal: it takes whatever is queued and makes it durable in one commit.
+
+While one commit is written, the producers of the one before it work: their answers are given when the next commit is
+encoded and the disk has it, because only then does the writer let go of the GIL. A crowd of producers that all wait is
+therefore cut in two, or both sides would stand still in turn.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +23,10 @@ from holdfast.core.time import Clock
 from holdfast.ports.journal import Entry
 
 _PENDING = -1
+_CROWD = 64
+"""So many groups that are waited for are worth two commits."""
+_WORK_SECONDS = 8e-6
+"""About what a producer does between two records. A disk that is slower than its producers gets whole batches."""
 _AWAKE, _IDLE, _LINGERING = range(3)
 
 
@@ -61,6 +70,8 @@ class Writer:
         self._alarm.acquire()
         self._failure: JournalError | None = None
         self._settled = threading.Condition()
+        self._durable: list[Ticket] = []  # durable, but not answered yet
+        self._write_seconds = 0.0  # of the last commit
         self._connection, self._tail = open_tail(folder, number, config)
         self._kinds = Kinds(self._connection)
         self._encoder = Encoder(self._tail.sequence, self._tail.hash, self._frames)
@@ -170,6 +181,7 @@ class Writer:
                 for batch in self._batches(tickets):
                     self._commit(batch)
                 self._keep_note()
+            self._settle()
             self._keep_note(is_last=True)
             self._fail(JournalError("the journal is closed", hint="open it again"), [])
         except Exception as error:  # top of task: the writer ends; every waiter and every later append learns why
@@ -199,6 +211,7 @@ class Writer:
         return tickets
 
     def _rest(self, seconds: float) -> None:
+        self._settle()  # nobody waits for a writer that sleeps
         if self._alarm.acquire(timeout=seconds):
             return
         with self._gate:
@@ -209,9 +222,15 @@ class Writer:
     def _batches(self, tickets: list[Ticket]) -> Iterator[list[Ticket]]:
         """Cut what was taken into commits; a group is never divided."""
         batch: list[Ticket] = []
-        count = 0
+        count, most = 0, self._config.batch_records_max
+        waiting = len(tickets) + len(self._durable)
+        is_crowd = waiting >= _CROWD and tickets[0].future is not None
+        if is_crowd and self._write_seconds < waiting * _WORK_SECONDS:
+            # Half of all that wait, those included whose answer is due: so that the halves stay equal.
+            records = sum(len(ticket.entries) for group in (tickets, self._durable) for ticket in group)
+            most = min(most, (records + 1) // 2)
         for ticket in tickets:
-            if batch and count + len(ticket.entries) > self._config.batch_records_max:
+            if batch and count + len(ticket.entries) > most:
                 yield batch
                 batch, count = [], 0
             batch.append(ticket)
@@ -220,8 +239,9 @@ class Writer:
             yield batch
 
     def _commit(self, batch: list[Ticket]) -> None:
-        sequence = self.head[0]
         chunks = self._encoder.encode(batch, self._kinds)
+        self._settle()
+        begun = time.monotonic()
         if len(chunks) == 1:
             # Outside of a transaction a statement is one, so the GIL is given up once, the fsync included.
             self._connection.execute(INSERT, chunks[0])
@@ -231,7 +251,8 @@ class Writer:
                 self._connection.execute(INSERT, chunk)
             self._connection.execute("COMMIT")
         self.head = (self._encoder.sequence, self._encoder.head)
-        self._settle(batch, sequence)
+        self._write_seconds = time.monotonic() - begun
+        self._durable = batch
         self._segment_bytes += sum(len(chunk[2]) + len(chunk[3]) for chunk in chunks)
         first = self._tail.meta.sequence_first
         if (
@@ -240,7 +261,12 @@ class Writer:
         ):
             self._roll()
 
-    def _settle(self, batch: list[Ticket], sequence: int) -> None:
+    def _settle(self) -> None:
+        """Answer whoever waits for what the last commit has made durable."""
+        if not self._durable:
+            return
+        batch, self._durable = self._durable, []
+        sequence = self.head[0] - sum(len(ticket.entries) for ticket in batch)
         by_loop: dict[asyncio.AbstractEventLoop, list[Ticket]] = {}
         with self._settled:
             for ticket in batch:
@@ -255,6 +281,7 @@ class Writer:
 
     def _roll(self) -> None:
         """Seal this segment and go on in a new one."""
+        self._settle()
         tail = Tail(self._tail.meta, *self.head)
         meta = create_next(self._folder, tail)
         self._connection.close()
@@ -267,6 +294,7 @@ class Writer:
         now = time.monotonic()
         if self._noted == self.head[0] or (now < self._note_due and not is_last):
             return
+        self._settle()
         write_head_note(self._folder, HeadNote(self._tail.meta.journal_id, self.head[0], self.head[1].hex()))
         self._noted = self.head[0]
         self._note_due = now + self._config.head_interval_ms / 1_000
@@ -275,6 +303,7 @@ class Writer:
 
     def _fail(self, failure: JournalError, tickets: list[Ticket]) -> None:
         """Refuse from now on; nobody waits for ever."""
+        self._settle()
         with self._gate:
             self._failure = failure
             refused, self._queue = [*tickets, *self._queue], []
