@@ -5,7 +5,6 @@ import sqlite3
 import threading
 import warnings
 from pathlib import Path
-from unittest import mock
 
 import pytest
 from hypothesis import given, settings
@@ -15,7 +14,7 @@ from tests.unit.adapters.storage.conftest import FrozenClock, MakeJournal
 from holdfast.adapters.storage.sqlite.config import JournalConfig
 from holdfast.adapters.storage.sqlite.journal import SqliteJournal
 from holdfast.adapters.storage.sqlite.verify import verify
-from holdfast.adapters.storage.sqlite.writer import Ticket, Writer
+from holdfast.adapters.storage.sqlite.writer import Ticket
 from holdfast.core.errors import ConfigurationError, JournalError
 from holdfast.core.time import UnixNanos
 from holdfast.ports.journal import Entry
@@ -326,7 +325,7 @@ def test_a_crowd_works_while_the_other_half_of_it_is_written(
         tickets = [Ticket(writer, ONE, 0, loop.create_future()) for _ in range(queued)]
         writer._write_seconds, writer._durable = write_seconds, tickets[:1] * unanswered
         assert [len(batch) for batch in writer._batches(tickets)] == commits
-        assert sum(writer._batches(tickets), []) == tickets
+        assert [ticket for batch in writer._batches(tickets) for ticket in batch] == tickets
         writer._durable = []
     loop.close()
 
