@@ -2,10 +2,13 @@
 
 `python benchmarks/kill9.py --kills 1000 --seed 1` prints one JSON line. A child appends groups and says over a pipe
 which sequence it was promised, after every promise; it gets SIGKILL at a random moment (while opening, too). The next
-child opens the same journal, which must hold all that was promised, and goes on. At the end everything is compared.
+child opens the same journal, which must hold all that was promised, and goes on. Some children are one producer, some a
+crowd on an event loop. At the end everything is compared.
 """
 
 import argparse
+import asyncio
+import itertools
 import json
 import os
 import random
@@ -14,6 +17,7 @@ import struct
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,6 +32,8 @@ _MESSAGE = struct.Struct(
     ">QQ"
 )  # a group's number and the promised sequence of its last record; (0, head) after opening
 EARLY_SHARE = 0.3
+CROWD_SHARE = 0.4
+CROWD = 100
 GROUP_SIZES = (1, 1, 1, 3, 10, 200)
 
 
@@ -55,11 +61,13 @@ def group_entries(number: int) -> list[Entry]:
     ]
 
 
-def child(folder: Path, first_group: int, pipe: int) -> None:
+def child(folder: Path, first_group: int, pipe: int, is_crowd: bool) -> None:
     """Open, say where the journal ends, and append until the end comes."""
     config = JournalConfig(segment_records_max=20_000, head_interval_ms=5, checkpoint_pages=50)
     journal = SqliteJournal(folder, WallClock(), config=config)
     os.write(pipe, _MESSAGE.pack(0, journal.head[0]))
+    if is_crowd:
+        asyncio.run(crowd(journal, itertools.count(first_group), pipe))
     number = first_group
     while True:
         # Two groups are on the way at any time, so that a kill finds one in the middle of a commit.
@@ -69,14 +77,25 @@ def child(folder: Path, first_group: int, pipe: int) -> None:
         number += 2
 
 
-def one_kill(folder: Path, first_group: int, seconds: float, is_early: bool, tally: Tally) -> int:
+async def crowd(journal: SqliteJournal, numbers: Iterator[int], pipe: int) -> None:
+    """Append as many producers that each wait for their own group: these are written in halves."""
+
+    async def produce() -> None:
+        for number in numbers:
+            sequence = await journal.append_async(group_entries(number))
+            os.write(pipe, _MESSAGE.pack(number, sequence))
+
+    await asyncio.gather(*(produce() for _ in range(CROWD)))
+
+
+def one_kill(folder: Path, first_group: int, seconds: float, tally: Tally, *, is_early: bool, is_crowd: bool) -> int:
     """Start a child, kill it `seconds` later (while it opens, if `is_early`); return the next free group number."""
     reading, writing = os.pipe()
     process = os.fork()
     if process == 0:
         try:
             os.close(reading)
-            child(folder, first_group, writing)
+            child(folder, first_group, writing, is_crowd)
         finally:
             os._exit(1)  # the child must never run the parent's code
     os.close(writing)
@@ -99,8 +118,8 @@ def one_kill(folder: Path, first_group: int, seconds: float, is_early: bool, tal
     for number, sequence in messages[1:]:
         tally.promised[number] = sequence
         tally.acknowledged = max(tally.acknowledged, sequence)
-    # The child may have appended two groups more than it could report.
-    return max((number for number, _ in messages[1:]), default=first_group - 1) + 3
+    # The child may have appended more than it could report: two groups, or two of each in a crowd.
+    return max((number for number, _ in messages[1:]), default=first_group - 1) + 2 * CROWD + 1
 
 
 def check_everything(folder: Path, tally: Tally) -> int:
@@ -130,7 +149,8 @@ def run(folder: Path, kills: int, seed: int) -> tuple[Tally, int]:
     group = 1
     for _ in range(kills):
         seconds = rng.random() * rng.choice((0.01, 0.03, 0.1))
-        group = one_kill(folder, group, seconds, rng.random() < EARLY_SHARE, tally)
+        is_early, is_crowd = rng.random() < EARLY_SHARE, rng.random() < CROWD_SHARE
+        group = one_kill(folder, group, seconds, tally, is_early=is_early, is_crowd=is_crowd)
     return tally, check_everything(folder, tally)
 
 

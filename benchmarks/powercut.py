@@ -3,12 +3,14 @@
 `python benchmarks/powercut.py --cuts 1000 --seed 1` prints one JSON line. Each cut writes a small journal (commits,
 segments, checkpoints, notes of the head) on the file system of `powercut_fs.py`, loses its power in the middle of a
 seeded operation, comes back, is opened (sometimes losing its power again meanwhile), and must then hold every
-acknowledged record byte for byte, end at the border of a group, verify, and take more records.
+acknowledged record byte for byte, end at the border of a group, verify, and take more records. Who writes is one
+producer, or a crowd on an event loop.
 
 Needs /dev/fuse, fusermount3 (Debian: fuse3) and mfusepy.
 """
 
 import argparse
+import asyncio
 import contextlib
 import importlib.util
 import json
@@ -37,6 +39,8 @@ from holdfast.ports.journal import Entry
 FILE_SYSTEM = Path(__file__).with_name("powercut_fs.py")
 MOUNT_SECONDS = 20.0
 CONTROL_CUTS = 50
+CROWD_SHARE = 0.3
+CROWD = 80
 
 
 class LostError(AssertionError):
@@ -138,6 +142,8 @@ def random_group(rng: random.Random, number: int) -> list[Entry]:
 
 def write_until_dark(folder: Path, rng: random.Random, config: JournalConfig) -> tuple[int, list[list[Entry]]]:
     """Append until the power is gone; return the last acknowledged sequence and everything that was appended."""
+    if rng.random() < CROWD_SHARE:
+        return asyncio.run(crowd_until_dark(folder, rng, config))
     groups: list[list[Entry]] = []
     receipts = []
     with contextlib.suppress(JournalError), SqliteJournal(folder, WallClock(), config=config) as journal:
@@ -148,6 +154,22 @@ def write_until_dark(folder: Path, rng: random.Random, config: JournalConfig) ->
                 receipts[-1].wait()
         journal.flush()
     return max((receipt.last for receipt in receipts if receipt.last > 0), default=0), groups
+
+
+async def crowd_until_dark(folder: Path, rng: random.Random, config: JournalConfig) -> tuple[int, list[list[Entry]]]:
+    """Do what `write_until_dark` does as many producers that each wait: a crowd is written in halves."""
+    groups: list[list[Entry]] = []
+    acknowledged = 0
+
+    async def produce(journal: SqliteJournal) -> None:
+        nonlocal acknowledged
+        for _ in range(3):
+            groups.append(random_group(rng, len(groups)))
+            acknowledged = max(acknowledged, await journal.append_async(groups[-1]))
+
+    with contextlib.suppress(JournalError), SqliteJournal(folder, WallClock(), config=config) as journal:
+        await asyncio.gather(*(produce(journal) for _ in range(CROWD)), return_exceptions=True)
+    return acknowledged, groups
 
 
 def check_survivors(folder: Path, config: JournalConfig, acknowledged: int, groups: list[list[Entry]]) -> int:
