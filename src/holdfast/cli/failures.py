@@ -18,7 +18,7 @@ from holdfast.core.errors import HoldfastError
 FAILED: Final = 1
 USAGE: Final = 2
 INTERRUPTED: Final = 130  # 128 + SIGINT, as shells have it
-_DISK_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+_DISK_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})  # room of the disk, of the user, of one file
 
 
 def exit_code_for(call: Callable[[], int], arguments: Sequence[str]) -> int:
@@ -95,7 +95,11 @@ def _report_disk(arguments: Sequence[str], error: BaseException) -> int:
             arguments, message, "send standard output to where there is room, then repeat the command", FAILED
         )
     place = f" ({error.filename})" if isinstance(error, OSError) and error.filename else ""
-    message = f"the disk is full{place} — what was acknowledged is safe, nothing more could be written"
+    safe = "what was acknowledged is safe, nothing more could be written"
+    if isinstance(error, OSError) and error.errno == errno.EFBIG:
+        message = f"a file has reached the largest size that this user may write{place} — {safe}"
+        return report(arguments, message, "raise the limit (`ulimit -f unlimited`), then start again", FAILED)
+    message = f"the disk is full{place} — {safe}"
     return report(arguments, message, "free some space (holdfast doctor shows how much there is), then start again", 1)
 
 

@@ -64,6 +64,16 @@ def test_an_error_keeps_its_exit_code_where_nobody_reads_it(environment):
     assert unread(environment, "nonsense", is_error_unread=True).returncode == 2
 
 
+def test_an_export_that_finds_no_room_leaves_no_half_of_itself(environment, tmp_path):
+    target = tmp_path / "records.jsonl"
+    limited = ["bash", "-c", 'ulimit -f 64 && exec "$@"', "bash", *PROGRAM, "journal", "export", str(target)]
+    done = subprocess.run(limited, env=environment, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "a file has reached the largest size" in done.stderr
+    assert "next: raise the limit" in done.stderr
+    assert not target.exists()
+
+
 def test_what_a_command_does_is_done_although_nobody_reads_of_it(environment, tmp_path):
     assert unread(environment, "journal", "export", str(tmp_path / "records.jsonl")).returncode == UNREAD
     lines = (tmp_path / "records.jsonl").read_text("utf-8").splitlines()

@@ -128,8 +128,7 @@ def export(options: Mapping[str, object]) -> int:
         export_records(home.journal, sys.stdout.buffer, after=given.after, kinds=given.kinds)
         return 0
     try:
-        with Path(given.file).open("xb") as file:
-            count = export_records(home.journal, file, after=given.after, kinds=given.kinds)
+        count = _export_to(Path(given.file), home, given)
     except FileExistsError as error:
         raise ConfigurationError(f"{given.file} is there already", hint="name a new file") from error
     except OSError as error:
@@ -143,6 +142,15 @@ def export(options: Mapping[str, object]) -> int:
     else:
         click.echo(f"{count} records written to {given.file}")
     return 0
+
+
+def _export_to(path: Path, home: Home, given: ExportOptions) -> int:
+    with path.open("xb") as file:
+        try:
+            return export_records(home.journal, file, after=given.after, kinds=given.kinds)
+        except BaseException:
+            path.unlink(missing_ok=True)  # half an export looks like a whole one, and is in the way of the next
+            raise
 
 
 def replay(options: Mapping[str, object]) -> int:
