@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections import deque
@@ -145,12 +146,12 @@ def export(options: Mapping[str, object]) -> int:
 
 
 def _export_to(path: Path, home: Home, given: ExportOptions) -> int:
-    with path.open("xb") as file:
-        try:
-            return export_records(home.journal, file, after=given.after, kinds=given.kinds)
-        except BaseException:
-            path.unlink(missing_ok=True)  # half an export looks like a whole one, and is in the way of the next
-            raise
+    with contextlib.ExitStack() as undo, path.open("xb") as file:
+        undo.callback(path.unlink, missing_ok=True)  # half an export looks like a whole one, and is in the way
+        count = export_records(home.journal, file, after=given.after, kinds=given.kinds)
+        file.flush()
+        undo.pop_all()
+    return count
 
 
 def replay(options: Mapping[str, object]) -> int:
