@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from enum import IntFlag, StrEnum
+from enum import IntFlag
 
 import numpy as np
 import numpy.typing as npt
 
 from holdfast.core.errors import ConfigurationError, DataError
+from holdfast.core.label import Label
 from holdfast.core.record import Record
 from holdfast.core.time import DAY, HOUR, MINUTE, UnixNanos
 from holdfast.domain.values import InstrumentId, Price, Quantity, Side
@@ -17,7 +18,7 @@ Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.uint8]
 
 
-class Timeframe(StrEnum):
+class Timeframe(Label):
     """The length of a bar."""
 
     M1 = "1m"

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from enum import StrEnum
 from typing import Final
 
 from holdfast.core.errors import DomainError, InvalidTransitionError
+from holdfast.core.label import Label
 from holdfast.core.record import Record
 from holdfast.domain.values import ZERO, InstrumentId, Money, OrderId, Price, Quantity, Side
 
 
-class OrderType(StrEnum):
+class OrderType(Label):
     """How an order waits and at what price it trades."""
 
     MARKET = "market"
@@ -23,7 +23,7 @@ class OrderType(StrEnum):
     TRAILING_STOP = "trailing_stop"  # a stop-market that the venue drags behind the best price by `trail_offset`
 
 
-class TimeInForce(StrEnum):
+class TimeInForce(Label):
     """How long an order stays."""
 
     GTC = "gtc"
@@ -31,7 +31,7 @@ class TimeInForce(StrEnum):
     FOK = "fok"
 
 
-class Role(StrEnum):
+class Role(Label):
     """Why we sent it; everything but ENTRY only reduces a position."""
 
     ENTRY = "entry"
@@ -98,7 +98,7 @@ def _must(is_needed: bool) -> str:
     return "needs" if is_needed else "cannot have"
 
 
-class Liquidity(StrEnum):
+class Liquidity(Label):
     """Whether a fill gave or took liquidity."""
 
     MAKER = "maker"
@@ -184,7 +184,7 @@ OrderEvent = (
 )  # fmt: skip
 
 
-class OrderState(StrEnum):
+class OrderState(Label):
     """Where an order is in its life."""
 
     APPROVED = "APPROVED"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from enum import StrEnum
 
+from holdfast.core.label import Label
 from holdfast.domain.order import OrderSpec, Role
 from holdfast.domain.values import ZERO
 from holdfast.matching.account import Account, Holds
@@ -12,7 +12,7 @@ from holdfast.matching.book import Book
 from holdfast.matching.working import WorkingOrder
 
 
-class Rejection(StrEnum):
+class Rejection(Label):
     """Why an order was not taken: the `reason` of OrderRejected."""
 
     DUPLICATE = "DUPLICATE"  # this order id was taken before: the order may exist, ask for it

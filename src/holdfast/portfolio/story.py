@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from enum import StrEnum
 
 import msgspec
 
+from holdfast.core.label import Label
 from holdfast.core.record import Record
 from holdfast.domain.decision import Check, Opinion, OpinionTimedOut, Proposal, Signal, StopLevel
 from holdfast.domain.order import Order, OrderFilled
@@ -15,7 +15,7 @@ from holdfast.domain.values import ZERO, Asset, InstrumentId, OrderId, Price
 from holdfast.portfolio.status import DecisionLine
 
 
-class Table(StrEnum):
+class Table(Label):
     """The kinds of rows, and what their key is."""
 
     RUN = "run"  # "current"
@@ -30,7 +30,7 @@ class Table(StrEnum):
 CURRENT = "current"
 
 
-class DecisionKind(StrEnum):
+class DecisionKind(Label):
     """What was decided about."""
 
     ENTRY = "entry"
@@ -39,7 +39,7 @@ class DecisionKind(StrEnum):
     BRAKE = "brake"  # the emergency stop
 
 
-class DecisionState(StrEnum):
+class DecisionState(Label):
     """How far it has come."""
 
     NOTED = "noted"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-
+from holdfast.core.label import Label
 from holdfast.core.record import Record
 
 
-class FindingKind(StrEnum):
+class FindingKind(Label):
     """How a finding came about, and whether it condemns."""
 
     REFUSED = "refused"  # the source does what no strategy needs and a cheat does
