@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import Final
 
 from holdfast.core.errors import CurrencyMismatchError, DomainError
 from holdfast.core.record import Record
@@ -11,6 +12,12 @@ from holdfast.domain.instrument import Instrument
 from holdfast.domain.ledger import Account, Ledger, Transfer
 from holdfast.domain.order import Order, OrderFilled
 from holdfast.domain.values import ZERO, Asset, InstrumentId, OrderId, Side
+
+# Read once: see core.label.
+_BUY: Final = Side.BUY
+_AVAILABLE: Final = Account.AVAILABLE
+_TRADING: Final = Account.TRADING
+_FEES: Final = Account.FEES
 
 
 class Position(Record, frozen=True):
@@ -25,8 +32,8 @@ class Position(Record, frozen=True):
     def apply(self, side: Side, price: Decimal, quantity: Decimal, fee: Decimal) -> Position:
         """Return the position after a fill; one that crosses zero closes first and opens the rest."""
         held = self.quantity
-        total = held + quantity if side is Side.BUY else held - quantity
-        if held >= ZERO if side is Side.BUY else held <= ZERO:
+        total = held + quantity if side is _BUY else held - quantity
+        if held >= ZERO if side is _BUY else held <= ZERO:
             entry = (self.entry_price * abs(held) + price * quantity) / abs(total) if held else price
             return Position(self.instrument_id, total, entry, self.realized, self.fees + fee)
         closed = min(abs(held), quantity)
@@ -49,7 +56,7 @@ class Portfolio:
         self.ledger = Ledger()
         if capital <= 0:
             raise DomainError(f"capital {capital} {quote} must be positive")
-        self.ledger.post(Transfer(Account.EXTERNAL, Account.AVAILABLE, quote, capital, "capital"))
+        self.ledger.post(Transfer(Account.EXTERNAL, _AVAILABLE, quote, capital, "capital"))
         self._instruments: dict[InstrumentId, Instrument] = {}
         self.positions: dict[InstrumentId, Position] = {}
         for instrument in instruments:
@@ -64,7 +71,7 @@ class Portfolio:
     @property
     def cash(self) -> Decimal:
         """Return the quote asset at the venue."""
-        return self.ledger.balance(Account.AVAILABLE, self.quote)
+        return self.ledger.balance(_AVAILABLE, self.quote)
 
     def apply(self, order: Order, fill: OrderFilled) -> Position:
         """Book a fill of `order` and return the position after it."""
@@ -75,16 +82,16 @@ class Portfolio:
         quote, base, ref = self.quote, instrument.base, fill.trade_id
         price, quantity, fee = fill.price, fill.quantity, fill.fee.amount
         value, post = price * quantity, self.ledger.post
-        if spec.side is Side.BUY:
-            post(Transfer(Account.AVAILABLE, Account.TRADING, quote, value, ref))
-            post(Transfer(Account.TRADING, Account.AVAILABLE, base, quantity, ref))
+        if spec.side is _BUY:
+            post(Transfer(_AVAILABLE, _TRADING, quote, value, ref))
+            post(Transfer(_TRADING, _AVAILABLE, base, quantity, ref))
         else:
-            post(Transfer(Account.AVAILABLE, Account.TRADING, base, quantity, ref))
-            post(Transfer(Account.TRADING, Account.AVAILABLE, quote, value, ref))
+            post(Transfer(_AVAILABLE, _TRADING, base, quantity, ref))
+            post(Transfer(_TRADING, _AVAILABLE, quote, value, ref))
         if fee > ZERO:
-            post(Transfer(Account.AVAILABLE, Account.FEES, quote, fee, ref))
+            post(Transfer(_AVAILABLE, _FEES, quote, fee, ref))
         elif fee < ZERO:  # a maker rebate
-            post(Transfer(Account.FEES, Account.AVAILABLE, quote, -fee, ref))
+            post(Transfer(_FEES, _AVAILABLE, quote, -fee, ref))
         position = self.positions[spec.instrument_id].apply(spec.side, price, quantity, fee)
         self.positions[spec.instrument_id] = position
         return position

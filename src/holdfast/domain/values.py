@@ -31,15 +31,14 @@ class Side(Label):
     BUY = "BUY"
     SELL = "SELL"
 
-    @property
-    def sign(self) -> int:
-        """Return +1 for BUY, -1 for SELL."""
-        return 1 if self is Side.BUY else -1
+    sign: int
+    """+1 for BUY, -1 for SELL."""
+    opposite: Side
+    """The other side."""
 
-    @property
-    def opposite(self) -> Side:
-        """Return the other side."""
-        return Side.SELL if self is Side.BUY else Side.BUY
+
+Side.BUY.sign, Side.SELL.sign = 1, -1
+Side.BUY.opposite, Side.SELL.opposite = Side.SELL, Side.BUY
 
 
 class Money(Record, frozen=True):

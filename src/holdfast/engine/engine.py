@@ -55,6 +55,10 @@ from holdfast.engine.trade import OpenTrade
 from holdfast.risk.drawdown import governor_factor
 from holdfast.risk.view import MarketView, PortfolioView
 
+# Read once: see core.label.
+_ENTRY: Final = Role.ENTRY
+_FILLED: Final = OrderState.FILLED
+
 QUIET: Final = Tick(0, EmergencyStopped(0, StopLevel.NONE, "", ""))
 """The tick of an event that changed nothing worth a record; compared by identity."""
 
@@ -260,7 +264,7 @@ class Engine:
         if not desk.close:
             desk.begin(float(fill.price))
         self.account.settle()
-        if order.spec.role is Role.ENTRY:
+        if order.spec.role is _ENTRY:
             return self._on_entered(fill, order, desk)
         trade = desk.trade
         if trade is None:
@@ -284,13 +288,13 @@ class Engine:
             # What comes too late goes out again at once.
             role = Role(trade.leave_role) if trade.is_exiting else Role.EMERGENCY
             commands = (*commands, *self.protection.leave(desk, trade, role, self._next_id))
-        if order.state is OrderState.FILLED and order_id == desk.entry_id:
+        if order.state is _FILLED and order_id == desk.entry_id:
             self._forget_entry(desk)
         return self._tick(fill, commands=self._sent(commands))
 
     def _on_end(self, event: OrderCanceled | OrderRejected, order: Order) -> Tick:
         desk = self.desks[order.spec.instrument_id]
-        if order.spec.role is Role.ENTRY:
+        if order.spec.role is _ENTRY:
             if order.spec.order_id == desk.entry_id:
                 self._forget_entry(desk)
             return self._tick(event)
@@ -327,7 +331,7 @@ class Engine:
             commands.extend(
                 CancelOrder(order.spec.order_id, "operator")
                 for order in self.orders.values()
-                if order.spec.role is Role.ENTRY
+                if order.spec.role is _ENTRY
             )
             for proposal in self.proposals.values():
                 self.desks[proposal.instrument_id].entry = None

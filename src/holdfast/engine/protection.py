@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Final
 
 from holdfast.core.errors import DomainError
 from holdfast.domain.command import AmendOrder, Command, SubmitOrder
@@ -18,6 +19,13 @@ from holdfast.engine.trade import Bracket, OpenTrade
 from holdfast.risk.costs import CostReserve, loss_per_unit
 from holdfast.risk.exits import ExitConfig, best_price, next_stop, partial_targets
 from holdfast.risk.gate import RiskGate
+
+# Read once: see core.label.
+_BUY: Final = Side.BUY
+_STOP: Final = Role.STOP
+_TARGET: Final = Role.TARGET
+_STOP_MARKET: Final = OrderType.STOP_MARKET
+_LIMIT: Final = OrderType.LIMIT
 
 NextId = Callable[[str], OrderId]
 
@@ -59,20 +67,18 @@ class Protection:
         trade.risk += self._risk(trade, fill, self.gate.reserve(instrument)) * fill.quantity
         instrument_id, group = instrument.id, f"{trade.trade_id}.{len(trade.brackets)}"
         stop = OrderSpec(
-            next_id("s"), instrument_id, side, OrderType.STOP_MARKET, fill.quantity, Role.STOP, None, trade.stop,
+            next_id("s"), instrument_id, side, _STOP_MARKET, fill.quantity, _STOP, None, trade.stop,
             group=group,
         )  # fmt: skip
         specs = [stop]
         targets = partial_targets(fill.price, trade.stop, trade.target, fill.quantity, instrument, self.exits)
         for price, quantity in targets:
-            target = OrderSpec(
-                next_id("t"), instrument_id, side, OrderType.LIMIT, quantity, Role.TARGET, price, group=group
-            )
+            target = OrderSpec(next_id("t"), instrument_id, side, _LIMIT, quantity, _TARGET, price, group=group)
             specs.append(target)
         bracket = Bracket(group, fill.quantity, trade.stop, stop.order_id, [spec.order_id for spec in specs[1:]])
         trade.brackets.append(bracket)
         trade.is_unprotected = True  # until the venue has confirmed the stop
-        held = trade.held if trade.side is Side.BUY else -trade.held
+        held = trade.held if trade.side is _BUY else -trade.held
         return tuple([self._approve(spec, held) for spec in specs])
 
     def _risk(self, trade: OpenTrade, fill: OrderFilled, reserve: CostReserve) -> Decimal:
@@ -90,9 +96,9 @@ class Protection:
         """Return what the closed bar asks for: a tighter stop, or the software stop's way out."""
         if trade.is_exiting:
             return self._leave_again(desk, trade, next_id)
-        close, is_long = bar.close, trade.side is Side.BUY
+        close, is_long = bar.close, trade.side is _BUY
         if trade.is_unprotected and (close <= trade.stop_level if is_long else close >= trade.stop_level):
-            return self.leave(desk, trade, Role.STOP, next_id)
+            return self.leave(desk, trade, _STOP, next_id)
         level = desk.strategy.trail
         if self._follows:
             level = next_stop(self.exits, trade, bar, level, desk.tape.range_fast * close)
@@ -135,7 +141,7 @@ class Protection:
 
     def on_accepted(self, order: Order, trade: OpenTrade | None) -> None:
         """Note that a stop rests at the venue; once all do, the software stop need not watch."""
-        if trade is not None and order.spec.role is Role.STOP:
+        if trade is not None and order.spec.role is _STOP:
             for bracket in trade.brackets:
                 if bracket.stop_id == order.spec.order_id:
                     bracket.is_stop_resting = True
@@ -164,7 +170,7 @@ def _affordable(
     if loss_per_unit(side, filled, stop, reserve) <= unit:
         return stop
     fee, slippage, left = reserve.fee_taker, reserve.slippage_exit, unit - reserve.rounding
-    if side is Side.BUY:
+    if side is _BUY:
         nearer = instrument.price_up((filled * (1 + fee) - left) / ((1 - slippage) * (1 - fee)))
     else:
         nearer = instrument.price_down((filled * (1 - fee) + left) / ((1 + slippage) * (1 + fee)))

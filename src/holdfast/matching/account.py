@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import Final
 
 from holdfast.core.errors import ConfigurationError
 from holdfast.domain.instrument import Instrument, Market
 from holdfast.domain.order import OrderFilled
 from holdfast.domain.values import ONE, ZERO, Asset, InstrumentId, Side
+
+# Read once: see core.label.
+_BUY: Final = Side.BUY
+_SELL: Final = Side.SELL
+_PERPETUAL: Final = Market.PERPETUAL
 
 Holds = tuple[Decimal, Decimal]
 """What the open orders of one instrument bind: base units, quote units."""
@@ -49,7 +55,7 @@ class Account:
         """Return the base units that an order of `side` can still give back: a long's for SELL, a short's for BUY."""
         base = instrument.base
         owned = self.balances.get(base, ZERO)
-        return (owned if side is Side.SELL else -owned) - self._held.get(base, ZERO)
+        return (owned if side is _SELL else -owned) - self._held.get(base, ZERO)
 
     def hold(self, instrument: Instrument, holds: Holds) -> None:
         """Bind exactly `holds` for the open orders of the instrument, in place of what was bound for it before."""
@@ -72,12 +78,12 @@ class Account:
         base, quote, balances = instrument.base, instrument.quote, self.balances
         before, cash = balances.get(base, ZERO), balances.get(quote, ZERO)
         quantity, value = fill.quantity, fill.price * fill.quantity
-        if side is Side.BUY:
+        if side is _BUY:
             after, cash = before + quantity, cash - value
         else:
             after, cash = before - quantity, cash + value
         balances[base], balances[quote] = after, cash - fill.fee.amount
-        if instrument.market is Market.PERPETUAL:
+        if instrument.market is _PERPETUAL:
             self._cover(instrument, before, after, fill.price)
 
     def restore(self, balances: Mapping[Asset, Decimal], proceeds: Mapping[InstrumentId, Decimal]) -> None:

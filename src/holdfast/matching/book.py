@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable
 from decimal import Decimal
 from enum import IntEnum
+from typing import Final
 
 import msgspec
 
@@ -19,6 +20,11 @@ from holdfast.matching.account import NO_HOLDS, Holds, margin
 from holdfast.matching.config import MatchingConfig
 from holdfast.matching.costs import fee_rate_max
 from holdfast.matching.working import WorkingOrder
+
+# Read once: see core.label.
+_BUY: Final = Side.BUY
+_SELL: Final = Side.SELL
+_ENTRY: Final = Role.ENTRY
 
 Events = tuple[OrderEvent, ...]
 NOTHING: Events = ()
@@ -142,7 +148,7 @@ class Book:
     def move_stop(self, order: WorkingOrder, before: float) -> None:
         """Adapt the levels to a stop-market's new trigger; `before` is the old one. Mostly without seeing the rest."""
         trigger = order.trigger
-        if order.spec.side is Side.BUY:
+        if order.spec.side is _BUY:
             if trigger > before and before <= self.above:
                 self.refresh()
             elif trigger < self.above:
@@ -240,7 +246,7 @@ class Book:
     def is_closing(self, order: WorkingOrder) -> bool:
         """Tell whether it gives back base units: every sale on spot; on a perpetual whatever is no entry."""
         spec = order.spec
-        return spec.side is Side.SELL if self.is_spot else spec.role is not Role.ENTRY
+        return spec.side is _SELL if self.is_spot else spec.role is not _ENTRY
 
     def state(self) -> BookState:
         """Return what is to be kept besides the orders."""

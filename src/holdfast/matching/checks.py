@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Final
 
 from holdfast.core.label import Label
 from holdfast.domain.order import OrderSpec, Role
@@ -10,6 +11,9 @@ from holdfast.domain.values import ZERO
 from holdfast.matching.account import Account, Holds
 from holdfast.matching.book import Book
 from holdfast.matching.working import WorkingOrder
+
+# Read once: see core.label.
+_ENTRY: Final = Role.ENTRY
 
 
 class Rejection(Label):
@@ -46,7 +50,7 @@ def refusal(book: Book, order: WorkingOrder) -> Rejection | None:
     if spec.quantity % instrument.lot:
         return Rejection.OFF_LOT
     # Only entries: what is left of a position must stay closable, however little it is.
-    if spec.role is Role.ENTRY and ZERO < order.hold_price * spec.quantity < instrument.notional_min:
+    if spec.role is _ENTRY and ZERO < order.hold_price * spec.quantity < instrument.notional_min:
         return Rejection.BELOW_MINIMUM
     if spec.group:
         for other in book.orders.values():

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Final
 
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.order import Liquidity
 from holdfast.domain.values import ONE, ZERO, Money, Price, Side
 from holdfast.matching.config import MatchingConfig
+
+# Read once: see core.label.
+_BUY: Final = Side.BUY
+_MAKER: Final = Liquidity.MAKER
 
 _BPS = Decimal("0.0001")
 _HALF_BPS = Decimal("0.00005")
@@ -37,8 +42,8 @@ def slippage_max(config: MatchingConfig) -> Decimal:
 def taker_price(base: Decimal, side: Side, adverse: Decimal, instrument: Instrument) -> Price:
     """Return `base` made worse by the share `adverse`, rounded to the tick against us; at least one tick."""
     if not adverse:  # only the rounding is left, if even that
-        return instrument.price_up(base) if side is Side.BUY else instrument.price_down(max(base, instrument.tick))
-    if side is Side.BUY:
+        return instrument.price_up(base) if side is _BUY else instrument.price_down(max(base, instrument.tick))
+    if side is _BUY:
         return instrument.price_up(base * (ONE + adverse))
     return instrument.price_down(max(base * (ONE - adverse), instrument.tick))
 
@@ -48,7 +53,7 @@ def fee_rate(config: MatchingConfig, instrument: Instrument, liquidity: Liquidit
     if config.is_fee_free:
         return ZERO
     tier = instrument.fees()
-    return tier.maker if liquidity is Liquidity.MAKER else tier.taker
+    return tier.maker if liquidity is _MAKER else tier.taker
 
 
 def fee_rate_max(config: MatchingConfig, instrument: Instrument) -> Decimal:

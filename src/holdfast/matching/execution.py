@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Final
 
 from holdfast.core.record import Record
 from holdfast.domain.order import Liquidity, OrderAmended, OrderCanceled, OrderEvent, OrderFilled, TimeInForce
@@ -12,6 +13,10 @@ from holdfast.matching.book import Book, TradedBar
 from holdfast.matching.config import MatchingConfig
 from holdfast.matching.costs import fee, half_spread, slippage, taker_price
 from holdfast.matching.working import WorkingOrder
+
+# Read once: see core.label.
+_FOK: Final = TimeInForce.FOK
+_MAKER: Final = Liquidity.MAKER
 
 
 class Terms(Record, frozen=True):
@@ -63,7 +68,7 @@ class Executor:
         events: list[OrderEvent] = []
         budget = book.budget(bar, self.config)
         quantity = left if budget is None or left <= budget else budget
-        is_fok = spec.time_in_force is TimeInForce.FOK
+        is_fok = spec.time_in_force is _FOK
         is_at_once = order.is_at_once and order.limit_price is not None
         if is_fok and quantity < left and order.is_at_once:
             return [self.cancel(book, order, terms.ts, "fok")]
@@ -83,7 +88,7 @@ class Executor:
         return events
 
     def _price(self, book: Book, order: WorkingOrder, bar: TradedBar, terms: Terms, quantity: Decimal) -> Price | None:
-        if terms.liquidity is Liquidity.MAKER:
+        if terms.liquidity is _MAKER:
             return order.need_limit()
         config, adverse = self.config, self._adverse
         if adverse is None:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Final
 
 from holdfast.domain.order import Liquidity, OrderEvent, OrderTriggered, OrderType
 from holdfast.domain.values import ZERO, Price
 from holdfast.matching.book import Book, TradedBar
 from holdfast.matching.execution import Executor, Terms
 from holdfast.matching.working import WorkingOrder
+
+# Read once: see core.label.
+_TRAILING_STOP: Final = OrderType.TRAILING_STOP
+_TAKE_PROFIT: Final = OrderType.TAKE_PROFIT
+_LIMIT: Final = OrderType.LIMIT
 
 
 class Matcher:
@@ -39,7 +45,7 @@ class Matcher:
             return self._open_at_once(book, order, bar)
         if order.is_resting_limit:
             return self._open_limit(book, order, bar)
-        if order.spec.type is OrderType.TAKE_PROFIT:
+        if order.spec.type is _TAKE_PROFIT:
             return self._open_take_profit(book, order, bar)
         return self._open_stop(book, order, bar)
 
@@ -49,13 +55,13 @@ class Matcher:
         if order.is_triggered:
             return self._executor.fill(book, order, bar, _left_over(book, order, bar))
         base = _exact(bar.open)
-        limit = order.limit_price if order.spec.type is OrderType.LIMIT else None
+        limit = order.limit_price if order.spec.type is _LIMIT else None
         terms = Terms(bar.ts_open, base, book.instrument.price(bar.open), price_worst=limit)
         return self._executor.fill(book, order, bar, terms)
 
     def _open_stop(self, book: Book, order: WorkingOrder, bar: TradedBar) -> list[OrderEvent]:
         if not _is_turned(order, bar.open, bar.open):
-            if order.spec.type is OrderType.TRAILING_STOP:
+            if order.spec.type is _TRAILING_STOP:
                 _drag(book, order, bar.open)
             return []
         if bar.is_gap and order.is_entry:
@@ -95,7 +101,7 @@ class Matcher:
         return events
 
     def _range_stop(self, book: Book, order: WorkingOrder, bar: TradedBar) -> list[OrderEvent]:
-        is_trailing = order.spec.type is OrderType.TRAILING_STOP
+        is_trailing = order.spec.type is _TRAILING_STOP
         if _is_turned(order, bar.low, bar.high):
             order.ts_done = bar.ts_close
             return self._stop(book, order, bar, _known(order, bar), bar.ts_range)
@@ -109,7 +115,7 @@ class Matcher:
         return []
 
     def _range_one(self, book: Book, order: WorkingOrder, bar: TradedBar) -> list[OrderEvent]:
-        if order.spec.type is OrderType.TAKE_PROFIT and not order.is_triggered:
+        if order.spec.type is _TAKE_PROFIT and not order.is_triggered:
             if not _is_reached(order, bar.low, bar.high):
                 return []
             order.ts_done = bar.ts_close

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from typing import Final
 
 import msgspec
 
@@ -31,6 +32,9 @@ from holdfast.matching.costs import slippage_max
 from holdfast.matching.execution import Executor
 from holdfast.matching.phases import Matcher
 from holdfast.matching.working import WorkingOrder
+
+# Read once: see core.label.
+_STOP_MARKET: Final = OrderType.STOP_MARKET
 
 STATE_VERSION = 1
 
@@ -290,7 +294,7 @@ class Venue:
                 return NOTHING
             before = order.trigger
             order.trigger_price, order.trigger = trigger_price, float(trigger_price)
-            if before and order.spec.type is OrderType.STOP_MARKET:
+            if before and order.spec.type is _STOP_MARKET:
                 book.move_stop(order, before)
             else:
                 order.follow()

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import math
 from decimal import Decimal
+from typing import Final
 
 import msgspec
 
 from holdfast.core.errors import DomainError
 from holdfast.domain.order import OrderSpec, OrderType, Role, TimeInForce
 from holdfast.domain.values import ZERO, Price, Side
+
+# Read once: see core.label.
+_BUY: Final = Side.BUY
+_ENTRY: Final = Role.ENTRY
+_MARKET: Final = OrderType.MARKET
+_LIMIT: Final = OrderType.LIMIT
+_STOP_LIMIT: Final = OrderType.STOP_LIMIT
+_TRAILING_STOP: Final = OrderType.TRAILING_STOP
+_TAKE_PROFIT: Final = OrderType.TAKE_PROFIT
+_GTC: Final = TimeInForce.GTC
 
 STOP_TYPES = frozenset({OrderType.STOP_MARKET, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP})
 _TRIGGERED_TYPES = STOP_TYPES | {OrderType.TAKE_PROFIT}
@@ -43,12 +54,12 @@ class WorkingOrder(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_
     @property
     def is_buy(self) -> bool:
         """Tell whether it buys."""
-        return self.spec.side is Side.BUY
+        return self.spec.side is _BUY
 
     @property
     def is_entry(self) -> bool:
         """Tell whether it may enlarge a position."""
-        return self.spec.role is Role.ENTRY
+        return self.spec.role is _ENTRY
 
     @property
     def is_stop(self) -> bool:
@@ -59,19 +70,19 @@ class WorkingOrder(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_
     def is_at_once(self) -> bool:
         """Tell whether it trades at the next open and does not rest: market, IOC, FOK, or triggered into a market."""
         kind = self.spec.type
-        if kind is OrderType.MARKET:
+        if kind is _MARKET:
             return True
-        if kind is OrderType.LIMIT:
-            return self.spec.time_in_force is not TimeInForce.GTC
-        return self.is_triggered and kind is not OrderType.STOP_LIMIT
+        if kind is _LIMIT:
+            return self.spec.time_in_force is not _GTC
+        return self.is_triggered and kind is not _STOP_LIMIT
 
     @property
     def is_resting_limit(self) -> bool:
         """Tell whether it is a limit order that stays: GTC, or a stop-limit once triggered."""
         kind = self.spec.type
-        if kind is OrderType.LIMIT:
-            return self.spec.time_in_force is TimeInForce.GTC
-        return kind is OrderType.STOP_LIMIT and self.is_triggered
+        if kind is _LIMIT:
+            return self.spec.time_in_force is _GTC
+        return kind is _STOP_LIMIT and self.is_triggered
 
     def reprice(self, trigger_price: Price | None, limit_price: Price | None) -> None:
         """Give it new exact prices, and the floats that bars are compared with."""
@@ -89,11 +100,11 @@ class WorkingOrder(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_
     def levels(self) -> tuple[float, float]:
         """Return `below` and `above`: nothing happens to it in a bar that lies strictly between."""
         kind = self.spec.type
-        is_buy = self.spec.side is Side.BUY
+        is_buy = self.spec.side is _BUY
         if kind in _TRIGGERED_TYPES and not self.is_triggered:
-            if kind is OrderType.TRAILING_STOP:
+            if kind is _TRAILING_STOP:
                 return (self.best, self.trigger) if is_buy else (self.trigger, self.best)
-            if (kind is OrderType.TAKE_PROFIT) == is_buy:
+            if (kind is _TAKE_PROFIT) == is_buy:
                 return self.trigger, _NEVER_ABOVE
             return _NEVER_BELOW, self.trigger
         if not self.is_resting_limit or not self.is_arrived:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from decimal import Decimal
 from functools import cached_property
+from typing import Final
 
 from holdfast.core.errors import ConfigurationError
 from holdfast.core.record import Record
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.values import ONE, ZERO, Ratio, Side
+
+# Read once: see core.label.
+_BUY: Final = Side.BUY
 
 
 class CostReserve(Record, frozen=True, dict=True, gc=True):
@@ -63,7 +67,7 @@ def loss_per_unit(side: Side, entry: Decimal, stop: Decimal, reserve: CostReserv
     The same with the target in place of the stop is minus the net gain.
     """
     bought_in, sold_out, sold_in, bought_out = reserve.factors
-    if side is Side.BUY:
+    if side is _BUY:
         return entry * bought_in - stop * sold_out + reserve.rounding
     return stop * bought_out - entry * sold_in + reserve.rounding
 

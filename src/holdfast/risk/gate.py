@@ -31,6 +31,12 @@ from holdfast.risk.rules.market import (
 from holdfast.risk.sizing import Levels, Sized, position_size
 from holdfast.risk.view import MarketView, PortfolioView
 
+# Read once: see core.label.
+_BUY: Final = Side.BUY
+_SELL: Final = Side.SELL
+_ENTRY: Final = Role.ENTRY
+_STOP: Final = Role.STOP
+
 Rule = Callable[[Case], Check]
 
 RULES: Final[tuple[Rule, ...]] = (
@@ -124,7 +130,7 @@ class RiskGate:
         is_market = self.config.is_entry_market
         return OrderSpec(
             proposal.proposal_id, proposal.instrument_id, proposal.side,
-            OrderType.MARKET if is_market else OrderType.LIMIT, quantity, Role.ENTRY,
+            OrderType.MARKET if is_market else OrderType.LIMIT, quantity, _ENTRY,
             None if is_market else proposal.entry, None, None, TimeInForce.IOC,
         )  # fmt: skip
 
@@ -134,11 +140,11 @@ class RiskGate:
         No loss limit, rate or budget stands in the way of an exit: capital first.
         """
         quantity = spec.quantity
-        if not allowed(level, spec.role) or spec.role is Role.ENTRY:
+        if not allowed(level, spec.role) or spec.role is _ENTRY:
             return RefusedOrder(spec, "REDUCES", f"{spec.order_id} is an entry: propose it to `review`")
         if not (held.is_finite() and quantity.is_finite()):
             return RefusedOrder(spec, "REDUCES", f"quantity {quantity} of {held} held is not finite")
-        if not held or (held > ZERO) is (spec.side is Side.BUY):
+        if not held or (held > ZERO) is (spec.side is _BUY):
             return RefusedOrder(spec, "REDUCES", f"a {spec.side} does not reduce a position of {held}")
         size = abs(held)
         if quantity > size:
@@ -148,9 +154,9 @@ class RiskGate:
     def amend_stop(self, order: Order, trigger: Price) -> ApprovedAmend | None:
         """Let a resting stop move towards the price; None if it would loosen, stay, or is no live stop."""
         now = order.trigger_price
-        if now is None or order.state in _DONE or order.spec.role is not Role.STOP or not trigger.is_finite():
+        if now is None or order.state in _DONE or order.spec.role is not _STOP or not trigger.is_finite():
             return None
-        if (trigger > now) if order.spec.side is Side.SELL else (ZERO < trigger < now):
+        if (trigger > now) if order.spec.side is _SELL else (ZERO < trigger < now):
             return ApprovedAmend(order.spec.order_id, trigger)
         return None
 
