@@ -109,19 +109,21 @@ class Instrument(Record, frozen=True, dict=True, gc=True):
         return _is_power(self.tick)
 
     def _on_tick(self, value: Decimal | float, rounding: str) -> Price:
-        exact, tick = _exact(value, self.id), self.tick
-        if type(value) is float and self._is_tick_decimal and -_QUANTIZABLE < exact < _QUANTIZABLE:
+        tick = self.tick
+        # By type and range first, which no NaN and no infinity passes: a market's prices are all such floats.
+        if type(value) is float and -_QUANTIZABLE < value < _QUANTIZABLE and self._is_tick_decimal:
             # The way below in fewer steps, and as short a decimal: what lies on the tick stays as it is.
+            exact = Decimal(repr(value))
             price = exact.quantize(tick, rounding) if exact % tick else exact
         else:
-            price = (exact / tick).to_integral_value(rounding) * tick
+            price = (_exact(value, self.id) / tick).to_integral_value(rounding) * tick
         if price <= ZERO:
             raise DomainError(f"{self.id}: price {value} is not positive on tick {tick}")
         return Price(price)
 
 
 # A float below it, on at most twelve decimals, fits the 28 digits that a Decimal has.
-_QUANTIZABLE = Decimal("1e15")
+_QUANTIZABLE = 1e15
 _DECIMALS_MAX = 12
 
 

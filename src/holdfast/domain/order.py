@@ -74,7 +74,7 @@ class OrderSpec(Record, frozen=True):
             raise DomainError(f"{self.order_id}: a trail offset belongs to a trailing stop and to nothing else")
         if self.is_post_only and (kind is not OrderType.LIMIT or self.time_in_force is not TimeInForce.GTC):
             raise DomainError(f"{self.order_id}: only a GTC limit order can be post-only")
-        if kind is OrderType.MARKET and self.time_in_force is TimeInForce.GTC:
+        if kind is _MARKET and self.time_in_force is TimeInForce.GTC:
             raise DomainError(f"{self.order_id}: a market order cannot rest; use ioc or fok")
 
     @property
@@ -82,6 +82,8 @@ class OrderSpec(Record, frozen=True):
         """Tell whether it can only make a position smaller."""
         return self.role is not Role.ENTRY
 
+
+_MARKET: Final = OrderType.MARKET  # read once: see core.label
 
 # Which of limit, trigger and trail offset each type needs; the others it cannot have.
 _NEEDS: Final[Mapping[OrderType, tuple[bool, bool, bool]]] = {
@@ -206,6 +208,7 @@ FINAL: Final = frozenset({OrderState.FILLED, OrderState.CANCELED, OrderState.REJ
 """The states after which nothing but a late fill can happen."""
 
 _S = OrderState
+_SUBMITTED: Final = OrderState.SUBMITTED
 _FROM_SENT: Final = (
     (OrderAccepted, _S.OPEN),
     (OrderRejected, _S.REJECTED),
@@ -259,7 +262,7 @@ class Order(Record, frozen=True):
     @classmethod
     def sent(cls, spec: OrderSpec) -> Order:
         """Return the order as it leaves the house: what `of` and then OrderSubmitted come to."""
-        return cls(spec, spec.quantity, spec.trigger_price, spec.limit_price, OrderState.SUBMITTED)
+        return cls(spec, spec.quantity, spec.trigger_price, spec.limit_price, _SUBMITTED)
 
     @property
     def left(self) -> Decimal:

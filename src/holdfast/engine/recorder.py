@@ -40,7 +40,7 @@ class Recorder:
         self._journal, self._hash = journal, hashlib.sha256()
         self._entries: list[Entry] = []
         self._receipt: Receipt | None = None  # of what was handed over last, while nobody has waited for it
-        self._ticks: list[bytes] = []  # encoded, not yet entries
+        self._ticks: list[Tick] = []  # not yet encoded: all at once is quicker than one by one
         self.is_durable_first, self.is_input_kept, self.batch = is_durable_first, is_input_kept, batch
         self.expected: deque[bytes] = deque()
         """Bodies of ticks that the journal already holds: the next ticks must equal them and are not written again."""
@@ -48,13 +48,12 @@ class Recorder:
 
     def tick(self, tick: Tick) -> None:
         """Record a tick; with commands in it, return only when that is safe to act on."""
-        body = encode(tick)
         self.ticks += 1
         if self.expected:
-            self._repeat(tick, body)
+            self._repeat(tick, encode(tick))
             return
         ticks = self._ticks
-        ticks.append(body)
+        ticks.append(tick)
         if self.is_durable_first and tick.commands:
             self.sync()
         elif len(ticks) >= self.batch:
@@ -103,8 +102,9 @@ class Recorder:
     def _collect(self) -> None:
         # One update for many ticks: a hash of more than 2 KiB lets other threads run, and waiting for them costs more.
         if self._ticks:
-            self._hash.update(b"".join(self._ticks))
-            self._entries += [Entry(TICK, body) for body in self._ticks]
+            bodies = [encode(tick) for tick in self._ticks]
+            self._hash.update(b"".join(bodies))
+            self._entries += [Entry(TICK, body) for body in bodies]
             self._ticks = []
 
     @property
