@@ -1,18 +1,17 @@
 """Hostile markets from a seed: regimes, bursts, open gaps, missing bars, outages, false prints and thin volume.
 
-Plain Python and one `random.Random`, so that a seed gives the same market on every machine.
+Plain Python and one `Dice`, which asks no C library, so that a seed gives the same market on every machine.
 """
 
 from __future__ import annotations
 
-import math
-import random
 from decimal import Decimal
 
 from holdfast.core.record import Record
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.market import BarSeries, Timeframe
 from holdfast.testing.builders import Row, make_series
+from holdfast.testing.dice import Dice, exp, log
 
 TICKS_MIN = 60
 """No price falls below so many ticks: a market that is nearly worthless has no grid left to trade on."""
@@ -33,11 +32,11 @@ class Weather(Record, frozen=True):
     volume: float = 1e6  # mean volume of a bar in quote units
 
 
-def draw_weather(rng: random.Random) -> Weather:
+def draw_weather(rng: Dice) -> Weather:
     """Return the weather of one market: mild, rough or absurd."""
     rough = rng.choice((0.3, 1.0, 1.0, 3.0))
     return Weather(
-        volatility=math.exp(rng.uniform(math.log(0.001), math.log(0.03))),
+        volatility=exp(rng.uniform(log(0.001), log(0.03))),
         burst=0.02 * rough,
         jump=0.02 * rough * rng.random(),
         crash=0.004 * rough * rng.random(),
@@ -45,12 +44,12 @@ def draw_weather(rng: random.Random) -> Weather:
         outage=0.01 * rough * rng.random(),
         false_print=0.01 * rough * rng.random(),
         thin=0.1 * rough * rng.random(),
-        volume=math.exp(rng.uniform(math.log(2e4), math.log(1e7))),
+        volume=exp(rng.uniform(log(2e4), log(1e7))),
     )
 
 
 def draw_series(
-    rng: random.Random, instrument: Instrument, bars: int, timeframe: Timeframe, ts_first: int, price: float
+    rng: Dice, instrument: Instrument, bars: int, timeframe: Timeframe, ts_first: int, price: float
 ) -> BarSeries:
     """Return about `bars` labelled bars from `ts_first` on; bars that are missing were never there."""
     weather = draw_weather(rng)
@@ -72,7 +71,7 @@ def draw_series(
 
 
 class _Maker:
-    def __init__(self, rng: random.Random, instrument: Instrument, weather: Weather, price: float) -> None:
+    def __init__(self, rng: Dice, instrument: Instrument, weather: Weather, price: float) -> None:
         self._rng, self._weather = rng, weather
         self._tick = float(instrument.tick)
         self._digits = max(0, -_exponent(instrument.tick))
@@ -93,16 +92,16 @@ class _Maker:
             self._burst += rng.expovariate(0.3)
         sigma = weather.volatility * self._burst
         start = self._on_tick(self._close * (1.0 + self._gap()))
-        close = self._on_tick(start * math.exp(sigma * (rng.gauss(0.0, 1.0) + self._drift)))
+        close = self._on_tick(start * exp(sigma * (rng.gauss(0.0, 1.0) + self._drift)))
         high = max(start, close, self._on_tick(max(start, close) * (1.0 + sigma * abs(rng.gauss(0.0, 0.7)))))
-        low = min(start, close, self._on_tick(min(start, close) * math.exp(-sigma * abs(rng.gauss(0.0, 0.7)))))
+        low = min(start, close, self._on_tick(min(start, close) * exp(-sigma * abs(rng.gauss(0.0, 0.7)))))
         if rng.random() < weather.false_print:
             if rng.random() < 0.6:
                 low = self._on_tick(low * rng.choice((0.4, 0.1, 0.0001)), floor=1)
             else:
                 high = self._on_tick(high * rng.choice((2.5, 10.0)))
         self._close = close
-        volume = weather.volume / start * math.exp(rng.gauss(0.0, 0.8)) * self._burst
+        volume = weather.volume / start * exp(rng.gauss(0.0, 0.8)) * self._burst
         if rng.random() < weather.thin:
             volume *= rng.choice((0.0, 0.001, 0.01, 0.1))
         return (start, high, low, close, round(volume, 6))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Sequence
 
 from holdfast.domain.decision import Action, Signal
 from holdfast.domain.market import BarClosed
 from holdfast.domain.values import InstrumentId
+from holdfast.testing.dice import Dice
 
 _ABSURD = (0.0, -1.0, 1e-12, 1e9, 1e25, math.inf, -math.inf, math.nan)
 _PERIOD = 997
@@ -26,7 +26,7 @@ class RandomStrategy:
     warmup = 0
 
     def __init__(self, instrument_id: InstrumentId, seed: int, absurdity: float = 0.2) -> None:
-        rng = random.Random(f"{seed} {instrument_id}")
+        rng = Dice(f"{seed} {instrument_id}")
         self.instrument_id = instrument_id
         self.trail = 0.0
         self._bars = 0
@@ -66,7 +66,7 @@ class RandomStrategy:
 _Plan = tuple[Action | None, float, float, float, float]
 
 
-def _draw(rng: random.Random, wish: float, leave: float, trail: float, distance: float, absurdity: float) -> _Plan:
+def _draw(rng: Dice, wish: float, leave: float, trail: float, distance: float, absurdity: float) -> _Plan:
     """Return action, stop, target and trail as multiples of the close, and a strength."""
     dice = rng.random()
     trailed = 0.0

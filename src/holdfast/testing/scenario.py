@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -20,6 +18,7 @@ from holdfast.risk.config import RiskConfig
 from holdfast.risk.exits import ExitConfig, PartialTarget, Trailing
 from holdfast.services.assembly import AccountPlan, StrategyFactory
 from holdfast.strategies.registry import BUILT_IN, create
+from holdfast.testing.dice import Dice, exp, log
 from holdfast.testing.market import draw_series
 from holdfast.testing.random_strategy import RandomStrategy
 
@@ -62,16 +61,14 @@ class Scenario:
 
 def draw(seed: int) -> Scenario:
     """Return the world of `seed`."""
-    rng = random.Random(seed)
+    rng = Dice(seed)
     timeframe = rng.choice((Timeframe.M1, Timeframe.M5, Timeframe.M15, Timeframe.H1, Timeframe.H1, Timeframe.H4))
     count = rng.choice((1, 1, 1, 2, 3))
     bars = rng.randint(120, 320) // (1 if count == 1 else 2)
     instruments = tuple(_instrument(rng, base) for base in rng.sample(_BASES, count))
     ts = _BASE_TS + rng.randrange(1_000) * DAY + rng.randrange(6) * 4 * HOUR
     series = tuple(
-        draw_series(
-            rng, item, bars, timeframe, ts, float(item.tick) * math.exp(rng.uniform(math.log(300), math.log(3e6)))
-        )
+        draw_series(rng, item, bars, timeframe, ts, float(item.tick) * exp(rng.uniform(log(300), log(3e6))))
         for item in instruments
     )
     plan = AccountPlan(instruments, timeframe, _engine(rng), _risk(rng), _exits(rng), _matching(rng))
@@ -84,7 +81,7 @@ def draw(seed: int) -> Scenario:
     )  # fmt: skip
 
 
-def _instrument(rng: random.Random, base: str) -> Instrument:
+def _instrument(rng: Dice, base: str) -> Instrument:
     digits = rng.choice((0, 1, 2, 4, 6, 8))
     tick = Decimal(rng.choice((1, 1, 5))).scaleb(-digits)
     lot = Decimal(1).scaleb(-rng.choice((0, 2, 4, 6, 8)))
@@ -98,7 +95,7 @@ def _instrument(rng: random.Random, base: str) -> Instrument:
     )  # fmt: skip
 
 
-def _engine(rng: random.Random) -> EngineConfig:
+def _engine(rng: Dice) -> EngineConfig:
     return EngineConfig(_QUOTE, Decimal(rng.choice((100, 1_000, 10_000, 250_000))), "sim")
 
 
@@ -106,7 +103,7 @@ def _ratio(value: float) -> Ratio:
     return Ratio(Decimal(repr(round(value, 5))))
 
 
-def _risk(rng: random.Random) -> RiskConfig:
+def _risk(rng: Dice) -> RiskConfig:
     lowest, base, highest = sorted(rng.uniform(0.001, 0.03) for _ in range(3))
     slippage = rng.choice((0.0, 0.002, 0.005, 0.03))
     total = rng.choice((1.0, 1.0, rng.uniform(0.3, 1.0)))
@@ -136,7 +133,7 @@ def _risk(rng: random.Random) -> RiskConfig:
     )
 
 
-def _exits(rng: random.Random) -> ExitConfig:
+def _exits(rng: Dice) -> ExitConfig:
     parts: tuple[PartialTarget, ...] = ()
     if rng.random() < 0.4:
         levels = sorted({Decimal(rng.randint(2, 30)).scaleb(-1) for _ in range(rng.choice((1, 2, 3)))})
@@ -151,7 +148,7 @@ def _exits(rng: random.Random) -> ExitConfig:
     )
 
 
-def _matching(rng: random.Random) -> MatchingConfig:
+def _matching(rng: Dice) -> MatchingConfig:
     kind = rng.random()
     if kind < 0.1:
         return MatchingConfig.ideal()
@@ -170,7 +167,7 @@ def _matching(rng: random.Random) -> MatchingConfig:
     )
 
 
-def _strategy(rng: random.Random, seed: int) -> tuple[str, StrategyFactory]:
+def _strategy(rng: Dice, seed: int) -> tuple[str, StrategyFactory]:
     if rng.random() < 0.7:
         absurdity = rng.choice((0.0, 0.1, 0.5))
         return "random", lambda instrument_id: RandomStrategy(instrument_id, seed, absurdity)
@@ -178,7 +175,7 @@ def _strategy(rng: random.Random, seed: int) -> tuple[str, StrategyFactory]:
     return name, create(name, {})
 
 
-def _acts(rng: random.Random, groups: int) -> tuple[Act, ...]:
+def _acts(rng: Dice, groups: int) -> tuple[Act, ...]:
     if rng.random() < 0.5:
         return ()
     acts: list[Act] = []
