@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from holdfast.core.errors import DomainError
 from holdfast.core.record import Record
+from holdfast.core.summation import plain_sum
 from holdfast.core.time import DAY
 from holdfast.domain.portfolio import ClosedTrade
 from holdfast.research.equity import (
@@ -107,7 +108,7 @@ def buy_and_hold(benchmark: Sequence[npt.ArrayLike]) -> float | None:
         if not (0.0 < first < float("inf") and 0.0 < last < float("inf")):
             raise DomainError(f"a benchmark that goes from {first} to {last} is no price series")
         gains.append(last / first - 1.0)
-    return sum(gains) / len(gains) if gains else None
+    return plain_sum(gains) / len(gains) if gains else None
 
 
 def _exact(value: float) -> Decimal:

@@ -9,6 +9,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Final
 
 from holdfast.core.record import Record
+from holdfast.core.summation import plain_sum
 from holdfast.core.time import SECOND
 from holdfast.domain.portfolio import ClosedTrade
 from holdfast.domain.values import ZERO
@@ -113,7 +114,7 @@ class _Sums:
             profit_factor=float(self.gained / -self.lost) if self.losses else None,
             net_pnl=net, gross_pnl=net + self.fees + self.slippage, fees=self.fees, slippage=self.slippage,
             expectancy=(net / count).quantize(_MEAN_STEP, ROUND_HALF_EVEN) if count else None,
-            r_average=sum(multiples) / len(multiples) if multiples else None,
+            r_average=plain_sum(multiples) / len(multiples) if multiples else None,
             best_trade=self.best, worst_trade=self.worst, losing_streak_longest=self.streak_longest,
             holding_hours_average=self.held / count / (3_600 * SECOND) if count else None,
             exits=dict(sorted(self.exits.items())),

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Final
 
 from holdfast.core.record import Record
+from holdfast.core.summation import plain_sum
 from holdfast.domain.values import ONE, ZERO, Ratio
 from holdfast.risk.config import RiskConfig
 from holdfast.risk.drawdown import drawdown_of, governor_factor
@@ -102,6 +103,6 @@ def _results_factor(results: tuple[float, ...]) -> Decimal:
     streak = losses_in_row(results)
     if streak:
         return STREAK_FACTORS[min(streak, len(STREAK_FACTORS) - 1)]
-    if len(results) >= GROWTH_RESULTS_MIN and sum(results) >= GROWTH_MEAN_MIN * len(results):
+    if len(results) >= GROWTH_RESULTS_MIN and plain_sum(results) >= GROWTH_MEAN_MIN * len(results):
         return GROWTH_FACTOR
     return ONE

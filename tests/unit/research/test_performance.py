@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.unit.research.conftest import make_trade
 
 from holdfast.core.errors import DomainError
+from holdfast.core.summation import plain_sum
 from holdfast.core.time import DAY, HOUR
 from holdfast.domain.trade_log import TradeLog
 from holdfast.research.performance import Performance, buy_and_hold, measure
@@ -182,7 +183,7 @@ def test_the_sums_are_those_of_the_definitions_to_the_last_digit(run):
     assert str(trading.best_trade) == str(max(pnls, default=None))
     assert str(trading.worst_trade) == str(min(pnls, default=None))
     assert trading.profit_factor == (float(sum(gains) / -sum(losses)) if losses else None)
-    assert trading.r_average == (sum(multiples) / len(multiples) if multiples else None)
+    assert trading.r_average == (plain_sum(multiples) / len(multiples) if multiples else None)
     streaks = "".join("L" if x < 0 else " " for x in pnls).split()
     assert trading.losing_streak_longest == max(map(len, streaks), default=0)
     assert (trading.losses_excess, sum(trading.losses_excess_causes.values())) == (len(excess), len(excess))
