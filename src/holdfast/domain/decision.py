@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from enum import StrEnum
 
-from holdfast.core.label import Label
 from holdfast.core.record import Record
 from holdfast.domain.order import OrderSpec
 from holdfast.domain.values import ZERO, InstrumentId, OrderId, Price, Quantity, Ratio, Side
 
 
-class Action(Label):
+class Action(StrEnum):
     """What a strategy would like."""
 
     ENTER_LONG = "enter_long"
@@ -113,7 +113,7 @@ class ApprovedAmend(Record, frozen=True, tag=True):
 Verdict = Approved | Refused
 
 
-class StopLevel(Label):
+class StopLevel(StrEnum):
     """The emergency stop's levels, from none to all."""
 
     NONE = "none"

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
+from enum import StrEnum
 from functools import cached_property
 
 from holdfast.core.errors import ConfigurationError, DomainError
-from holdfast.core.label import Label
 from holdfast.core.record import Record
 from holdfast.domain.values import ZERO, Asset, InstrumentId, Money, Price, Quantity
 
 
-class Market(Label):
+class Market(StrEnum):
     """What kind of contract: only a perpetual can be sold short."""
 
     SPOT = "spot"

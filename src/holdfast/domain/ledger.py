@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
+from enum import StrEnum
 
 from holdfast.core.errors import DomainError
-from holdfast.core.label import Label
 from holdfast.core.record import Record
 from holdfast.domain.values import ZERO, Asset
 
 
-class Account(Label):
+class Account(StrEnum):
     """Who holds what, per asset."""
 
     EXTERNAL = "external"  # the world outside: deposits come from it

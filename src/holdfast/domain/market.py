@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from enum import IntFlag
+from enum import IntFlag, StrEnum
 
 import numpy as np
 import numpy.typing as npt
 
 from holdfast.core.errors import ConfigurationError, DataError
-from holdfast.core.label import Label
 from holdfast.core.record import Record
 from holdfast.core.time import DAY, HOUR, MINUTE, UnixNanos
 from holdfast.domain.values import InstrumentId, Price, Quantity, Side
@@ -18,7 +17,7 @@ Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.uint8]
 
 
-class Timeframe(Label):
+class Timeframe(StrEnum):
     """The length of a bar."""
 
     M1 = "1m"

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from enum import StrEnum
 from typing import Final
 
 from holdfast.core.errors import DomainError, InvalidTransitionError
-from holdfast.core.label import Label
 from holdfast.core.record import Record
 from holdfast.domain.values import ZERO, InstrumentId, Money, OrderId, Price, Quantity, Side
 
 
-class OrderType(Label):
+class OrderType(StrEnum):
     """How an order waits and at what price it trades."""
 
     MARKET = "market"
@@ -23,7 +23,7 @@ class OrderType(Label):
     TRAILING_STOP = "trailing_stop"  # a stop-market that the venue drags behind the best price by `trail_offset`
 
 
-class TimeInForce(Label):
+class TimeInForce(StrEnum):
     """How long an order stays."""
 
     GTC = "gtc"
@@ -31,7 +31,7 @@ class TimeInForce(Label):
     FOK = "fok"
 
 
-class Role(Label):
+class Role(StrEnum):
     """Why we sent it; everything but ENTRY only reduces a position."""
 
     ENTRY = "entry"
@@ -83,7 +83,7 @@ class OrderSpec(Record, frozen=True):
         return self.role is not Role.ENTRY
 
 
-_MARKET: Final = OrderType.MARKET  # read once: see core.label
+_MARKET: Final = OrderType.MARKET  # read once: from its class it takes as long as ten comparisons
 
 # Which of limit, trigger and trail offset each type needs; the others it cannot have.
 _NEEDS: Final[Mapping[OrderType, tuple[bool, bool, bool]]] = {
@@ -100,7 +100,7 @@ def _must(is_needed: bool) -> str:
     return "needs" if is_needed else "cannot have"
 
 
-class Liquidity(Label):
+class Liquidity(StrEnum):
     """Whether a fill gave or took liquidity."""
 
     MAKER = "maker"
@@ -186,7 +186,7 @@ OrderEvent = (
 )  # fmt: skip
 
 
-class OrderState(Label):
+class OrderState(StrEnum):
     """Where an order is in its life."""
 
     APPROVED = "APPROVED"

@@ -13,7 +13,7 @@ from holdfast.domain.ledger import Account, Ledger, Transfer
 from holdfast.domain.order import Order, OrderFilled
 from holdfast.domain.values import ZERO, Asset, InstrumentId, OrderId, Side
 
-# Read once: see core.label.
+# Read once: from its class a member takes as long as ten comparisons.
 _BUY: Final = Side.BUY
 _AVAILABLE: Final = Account.AVAILABLE
 _TRADING: Final = Account.TRADING

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from enum import StrEnum
 from typing import NewType
 
 from holdfast.core.errors import CurrencyMismatchError
-from holdfast.core.label import Label
 from holdfast.core.record import Record
 
 Price = NewType("Price", Decimal)
@@ -25,7 +25,7 @@ ZERO = Decimal(0)
 ONE = Decimal(1)
 
 
-class Side(Label):
+class Side(StrEnum):
     """Which way an order trades."""
 
     BUY = "BUY"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from enum import StrEnum
 
 from holdfast.core.errors import ConfigurationError
-from holdfast.core.label import Label
 from holdfast.core.record import Record
 from holdfast.domain.values import Asset
 
@@ -13,7 +13,7 @@ _CAPITAL_MAX = Decimal("1e12")
 _OPINION_TIMEOUT_MAX_MS = 600_000
 
 
-class OnSilence(Label):
+class OnSilence(StrEnum):
     """What a proposal becomes when the model does not answer in time."""
 
     PROCEED = "proceed"

@@ -20,7 +20,7 @@ from holdfast.risk.costs import CostReserve, loss_per_unit
 from holdfast.risk.exits import ExitConfig, best_price, next_stop, partial_targets
 from holdfast.risk.gate import RiskGate
 
-# Read once: see core.label.
+# Read once: from its class a member takes as long as ten comparisons.
 _BUY: Final = Side.BUY
 _STOP: Final = Role.STOP
 _TARGET: Final = Role.TARGET

@@ -11,7 +11,7 @@ from holdfast.domain.instrument import Instrument, Market
 from holdfast.domain.order import OrderFilled
 from holdfast.domain.values import ONE, ZERO, Asset, InstrumentId, Side
 
-# Read once: see core.label.
+# Read once: from its class a member takes as long as ten comparisons.
 _BUY: Final = Side.BUY
 _SELL: Final = Side.SELL
 _PERPETUAL: Final = Market.PERPETUAL

@@ -21,7 +21,7 @@ from holdfast.matching.config import MatchingConfig
 from holdfast.matching.costs import fee_rate_max
 from holdfast.matching.working import WorkingOrder
 
-# Read once: see core.label.
+# Read once: from its class a member takes as long as ten comparisons.
 _BUY: Final = Side.BUY
 _SELL: Final = Side.SELL
 _ENTRY: Final = Role.ENTRY

@@ -33,7 +33,7 @@ from holdfast.matching.execution import Executor
 from holdfast.matching.phases import Matcher
 from holdfast.matching.working import WorkingOrder
 
-# Read once: see core.label.
+# Read once: from its class a member takes as long as ten comparisons.
 _STOP_MARKET: Final = OrderType.STOP_MARKET
 
 STATE_VERSION = 1

@@ -12,7 +12,7 @@ from holdfast.core.errors import DomainError
 from holdfast.domain.order import OrderSpec, OrderType, Role, TimeInForce
 from holdfast.domain.values import ZERO, Price, Side
 
-# Read once: see core.label.
+# Read once: from its class a member takes as long as ten comparisons.
 _BUY: Final = Side.BUY
 _ENTRY: Final = Role.ENTRY
 _MARKET: Final = OrderType.MARKET

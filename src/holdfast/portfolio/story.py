@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from enum import StrEnum
 
 import msgspec
 
-from holdfast.core.label import Label
 from holdfast.core.record import Record
 from holdfast.domain.decision import Check, Opinion, OpinionTimedOut, Proposal, Signal, StopLevel
 from holdfast.domain.order import Order, OrderFilled
@@ -15,7 +15,7 @@ from holdfast.domain.values import ZERO, Asset, InstrumentId, OrderId, Price
 from holdfast.portfolio.status import DecisionLine
 
 
-class Table(Label):
+class Table(StrEnum):
     """The kinds of rows, and what their key is."""
 
     RUN = "run"  # "current"
@@ -30,7 +30,7 @@ class Table(Label):
 CURRENT = "current"
 
 
-class DecisionKind(Label):
+class DecisionKind(StrEnum):
     """What was decided about."""
 
     ENTRY = "entry"
@@ -39,7 +39,7 @@ class DecisionKind(Label):
     BRAKE = "brake"  # the emergency stop
 
 
-class DecisionState(Label):
+class DecisionState(StrEnum):
     """How far it has come."""
 
     NOTED = "noted"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from holdfast.core.label import Label
+from enum import StrEnum
+
 from holdfast.core.record import Record
 
 
-class FindingKind(Label):
+class FindingKind(StrEnum):
     """How a finding came about, and whether it condemns."""
 
     REFUSED = "refused"  # the source does what no strategy needs and a cheat does

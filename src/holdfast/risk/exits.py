@@ -6,17 +6,17 @@ import math
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
+from enum import StrEnum
 from typing import Final, NoReturn, Protocol
 
 from holdfast.core.errors import ConfigurationError
-from holdfast.core.label import Label
 from holdfast.core.record import Record
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.market import BarClosed
 from holdfast.domain.values import ONE, ZERO, Price, Quantity, Side
 
 
-class Trailing(Label):
+class Trailing(StrEnum):
     """How a stop follows the price."""
 
     NONE = "none"

@@ -8,12 +8,12 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
 from holdfast.core.errors import HoldfastError
-from holdfast.core.label import Label
 from holdfast.core.record import Record
 
 PYTHON_MIN: Final = (3, 11)
@@ -25,7 +25,7 @@ _YEAR_MAX: Final = 2100
 _OPEN_TO_OTHERS: Final = 0o077
 
 
-class State(Label):
+class State(StrEnum):
     """How a check came out."""
 
     OK = "ok"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
 
 from holdfast.core.errors import DataError
-from holdfast.core.label import Label
 from holdfast.core.time import MILLISECOND, SECOND
 from holdfast.domain.market import Ints, Timeframe
 
@@ -28,7 +28,7 @@ _YEAR_1990, _YEAR_2100 = 631_152_000, 4_102_444_800
 _UNITS = {"seconds": SECOND, "milliseconds": MILLISECOND, "microseconds": 1_000, "nanoseconds": 1}
 
 
-class Repair(Label):
+class Repair(StrEnum):
     """What a reader may mend when it is told to; without it, the fault is an error."""
 
     SORT = "sort"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from holdfast.app.session import Session
 from holdfast.core.errors import RefusedError
-from holdfast.core.label import Label
 from holdfast.domain.decision import StopLevel
 from holdfast.services.emergency import DRAWDOWN_ANEW, stays_at
 
@@ -12,7 +13,7 @@ FLATTEN_WORD, RESUME_WORD = "FLATTEN", "RESUME"
 _LEVELS = {"1": StopLevel.NO_ENTRIES, "2": StopLevel.REDUCE_ONLY, "3": StopLevel.FLATTEN}
 
 
-class Question(Label):
+class Question(StrEnum):
     """What the next key answers."""
 
     NONE = "none"

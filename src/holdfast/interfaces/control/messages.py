@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Final
 
-from holdfast.core.label import Label
 from holdfast.core.record import Record
 from holdfast.domain.decision import StopLevel
 from holdfast.portfolio.status import Status
@@ -15,7 +15,7 @@ LINE_BYTES_MAX: Final = 4 * 1024 * 1024
 WAIT_MAX_S: Final = 600.0
 
 
-class Wish(Label):
+class Wish(StrEnum):
     """What can be asked of a running agent."""
 
     STATUS = "status"

@@ -13,6 +13,7 @@ import sqlite3
 import struct
 import time
 from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,6 @@ from holdfast.adapters.storage.sqlite.schema import (
 )
 from holdfast.adapters.storage.sqlite.segments import Sealed, manifest_of
 from holdfast.core.errors import JournalError
-from holdfast.core.label import Label
 from holdfast.core.record import Record
 
 PROBLEMS_MAX = 20
@@ -52,7 +52,7 @@ _RESTORE = "restore the journal from a backup made before this record, or show i
 Row = tuple[Any, ...]  # what a damaged file yields may be anything
 
 
-class Damage(Label):
+class Damage(StrEnum):
     """What can be wrong with a journal."""
 
     RECORD_ALTERED = "record_altered"
