@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Final, TypeVar, cast
+from typing import Final, cast
 
 import msgspec
 
-from holdfast.core.errors import FOREIGN_FAULTS, ConfigurationError, DomainError, HoldfastError
+from holdfast.app.guarded_strategy import GuardedStrategy
+from holdfast.core.errors import FOREIGN_FAULTS, ConfigurationError, HoldfastError
 from holdfast.core.record import Record
-from holdfast.core.time import rfc3339
-from holdfast.domain.decision import Signal
-from holdfast.domain.market import BarClosed
 from holdfast.domain.values import InstrumentId
 from holdfast.ports.strategy import Strategy
 from holdfast.research.source_audit import SourceText
@@ -170,66 +168,6 @@ def _checked_class(made: Callable[..., Strategy], name: str, parameters: Mapping
             ) from error
 
     return make
-
-
-Said = TypeVar("Said")
-
-
-class GuardedStrategy:
-    """A strategy of the user's own: what it raises becomes an error that names it, not a fault of ours."""
-
-    def __init__(self, inner: Strategy) -> None:
-        self._inner = inner
-        self.name, self.warmup = inner.name, inner.warmup
-
-    @property
-    def trail(self) -> float:
-        """Return where it would put the stop of an open position."""
-        return self._inner.trail
-
-    @trail.setter
-    def trail(self, level: float) -> None:
-        self._inner.trail = level
-
-    def on_bar(self, bar: BarClosed) -> Signal | None:
-        try:
-            said: object = self._inner.on_bar(bar)
-        except HoldfastError:
-            raise
-        # top of task: the user's code runs here; the run ends, and the error says where it happened.
-        except FOREIGN_FAULTS as error:
-            where = f"at the bar of {bar.instrument_id} that closed at {rfc3339(bar.ts_event)}"
-            raise self._fault(error, where) from error
-        if said is None or isinstance(said, Signal):
-            return said
-        raise ConfigurationError(
-            f"on_bar of {self.name} returned {type(said).__name__}; return a signal (enter_long(...)) or None",
-            hint="return self.enter_long(bar, stop, target, reason), self.exit_long(bar, reason) or None",
-        )
-
-    def situation(self) -> Sequence[str]:
-        return self._guarded("situation", self._inner.situation)
-
-    def snapshot(self) -> Sequence[float]:
-        return self._guarded("snapshot", self._inner.snapshot)
-
-    def restore(self, state: Sequence[float]) -> None:
-        self._guarded("restore", lambda: self._inner.restore(state))
-
-    def _guarded(self, method: str, call: Callable[[], Said]) -> Said:
-        try:
-            return call()
-        except HoldfastError:
-            raise
-        # top of task: the user's code runs here, too.
-        except FOREIGN_FAULTS as error:
-            raise self._fault(error, f"in its method {method}") from error
-
-    def _fault(self, error: BaseException, where: str) -> DomainError:
-        return DomainError(
-            f"the strategy {self.name} raised {type(error).__name__}: {error}, {where}",
-            hint="repair its file; --debug shows the traceback",
-        )
 
 
 def strategy_source(name: str) -> SourceText | None:

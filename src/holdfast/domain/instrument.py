@@ -140,6 +140,8 @@ def _exact(value: Decimal | float, instrument_id: str) -> Decimal:
     elif isinstance(value, Decimal):
         if value.is_finite():
             return value
+    elif isinstance(value, int):
+        return Decimal(value)
     elif math.isfinite(value):
-        return Decimal(repr(value))
+        return Decimal(repr(float(value)))  # a number of numpy's names its type, too
     raise DomainError(f"{instrument_id}: {value} is not a finite number")

@@ -312,6 +312,7 @@ def test_a_crowd_of_producers_is_acknowledged_record_by_record(tmp_path: Path, c
         (99, 1, 0.000_2, [50, 49]),  # unequal halves would take turns for ever
         (1, 99, 0.000_2, [1]),
         (63, 0, 0.000_2, [63]),  # no crowd
+        (0, 64, 0.000_2, []),  # closed while answers are due
         (100, 0, 0.001, [100]),  # a disk that is slower than they are
     ],
 )
@@ -323,7 +324,8 @@ def test_a_crowd_works_while_the_other_half_of_it_is_written(
         writer = journal._writer
         assert writer is not None
         tickets = [Ticket(writer, ONE, 0, loop.create_future()) for _ in range(queued)]
-        writer._write_seconds, writer._durable = write_seconds, tickets[:1] * unanswered
+        writer._write_seconds = write_seconds
+        writer._durable = [Ticket(writer, ONE, 0, None)] * unanswered
         assert [len(batch) for batch in writer._batches(tickets)] == commits
         assert [ticket for batch in writer._batches(tickets) for ticket in batch] == tickets
         writer._durable = []

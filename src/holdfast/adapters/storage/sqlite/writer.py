@@ -224,7 +224,8 @@ class Writer:
         batch: list[Ticket] = []
         count, most = 0, self._config.batch_records_max
         waiting = len(tickets) + len(self._durable)
-        is_crowd = waiting >= _CROWD and tickets[0].future is not None
+        # Nothing at all is taken when somebody closes the journal while answers are due.
+        is_crowd = waiting >= _CROWD and bool(tickets) and tickets[0].future is not None
         if is_crowd and self._write_seconds < waiting * _WORK_SECONDS:
             # Half of all that wait, those included whose answer is due: so that the halves stay equal.
             records = sum(len(ticket.entries) for group in (tickets, self._durable) for ticket in group)
