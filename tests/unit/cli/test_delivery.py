@@ -74,6 +74,18 @@ def test_an_export_that_finds_no_room_leaves_no_half_of_itself(environment, tmp_
     assert not target.exists()
 
 
+@pytest.mark.parametrize("arguments", [("journal", "verify"), ("journal", "export"), ("journal", "tail"), ("status",)])
+def test_a_journal_that_finds_no_room_to_be_read_is_not_called_damaged(environment, arguments):
+    """SQLite needs a file beside the segment to read it; after a clean end it is gone."""
+    limited = ["bash", "-c", 'ulimit -f 16 && exec "$@"', "bash", *PROGRAM, *arguments]
+    done = subprocess.run(limited, env=environment, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "journal-000001.db cannot be read now" in done.stderr
+    assert "free some space" in done.stderr
+    assert not [word for word in ("damaged", "restore", "cut") if word in done.stderr], done.stderr
+    subprocess.run([*PROGRAM, "journal", "verify"], env=environment, check=True, capture_output=True)
+
+
 def test_what_a_command_does_is_done_although_nobody_reads_of_it(environment, tmp_path):
     assert unread(environment, "journal", "export", str(tmp_path / "records.jsonl")).returncode == UNREAD
     lines = (tmp_path / "records.jsonl").read_text("utf-8").splitlines()

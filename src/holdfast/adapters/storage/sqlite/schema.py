@@ -33,6 +33,12 @@ UPGRADE: Mapping[int, tuple[str, ...]] = {1: ("ALTER TABLE record RENAME COLUMN 
 # What reading a damaged file may raise: the module itself, text that is none, values of another type than they were.
 DAMAGE = (sqlite3.Error, UnicodeDecodeError, TypeError, struct.error)
 
+# A full or failing disk, a lock, missing rights or memory: none of them is a damage to the records.
+_OUT_OF_REACH = frozenset({
+    sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_NOMEM,
+})  # fmt: skip
+
 _TIME_COLUMN = {1: "ts", 2: "ts_journal"}
 _BUSY_SECONDS = 10.0
 
@@ -69,12 +75,24 @@ def connect(path: Path, *, is_exclusive: bool = False, checkpoint_pages: int = 1
 
 
 def connect_reader(path: Path) -> sqlite3.Connection:
-    """Open a segment for reading, beside a running writer or on a read-only medium."""
+    """Open a segment for reading, beside a running writer or on a read-only medium.
+
+    Raises
+    ------
+    JournalError
+        It cannot be read now, for a reason that says nothing about what stands in it.
+    """
     try:
         return _connect_reader(path, "mode=ro")
-    except sqlite3.OperationalError:
+    except sqlite3.OperationalError as error:
         # A log that waits to be replayed must not be skipped; without one, the file is all there is.
         if os.access(path.parent, os.W_OK) or Path(f"{path}-wal").exists():
+            if error.sqlite_errorcode & 0xFF in _OUT_OF_REACH:
+                raise JournalError(
+                    f"{path.name} cannot be read now: {error}",
+                    hint="reading takes 32 KiB on its disk: free some space, see to the rights on its folder, then"
+                    " repeat. This says nothing about the records",
+                ) from error
             raise
     return _connect_reader(path, "mode=ro&immutable=1")
 
