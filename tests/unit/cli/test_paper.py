@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 from tests.unit.cli.conftest import STUBBORN, Outcome
 
+from holdfast.cli.actions import journal as journal_actions
 from holdfast.cli.main import root
 from holdfast.engine.engine import Engine
 
@@ -299,6 +300,23 @@ def test_journal_commands_read_export_and_replay(ran, call, tmp_path):
     replayed = call("journal", "replay", "--json")
     assert replayed.code == 0
     assert replayed.document["differences"] == []
+
+
+def test_an_export_has_its_name_only_when_it_is_whole(ran, call, tmp_path, monkeypatch):
+    """Whatever ends the process while it writes leaves no half that looks whole."""
+    target, seen = tmp_path / "records.jsonl", []
+    real = journal_actions.export_records
+
+    def watched(*arguments, **options):
+        count = real(*arguments, **options)
+        seen.append((target.exists(), [path.name for path in tmp_path.glob(".holdfast-*.part")]))
+        return count
+
+    monkeypatch.setattr(journal_actions, "export_records", watched)
+    assert call("journal", "export", target).code == 0
+    assert seen == [(False, [f".holdfast-{os.getpid()}.part"])]
+    assert target.exists()
+    assert not list(tmp_path.glob(".holdfast-*.part"))
 
 
 def test_a_flipped_byte_is_found_and_named(ran, call, home):

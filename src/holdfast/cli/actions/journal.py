@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import time
 from collections import deque
@@ -146,11 +147,15 @@ def export(options: Mapping[str, object]) -> int:
 
 
 def _export_to(path: Path, home: Home, given: ExportOptions) -> int:
-    with contextlib.ExitStack() as undo, path.open("xb") as file:
-        undo.callback(path.unlink, missing_ok=True)  # half an export looks like a whole one, and is in the way
-        count = export_records(home.journal, file, after=given.after, kinds=given.kinds)
-        file.flush()
-        undo.pop_all()
+    if path.exists() or path.is_symlink():
+        raise FileExistsError(path)
+    # Half an export looks like a whole one, and is in the way of the next: the name is given when all is written.
+    draft = path.with_name(f".holdfast-{os.getpid()}.part")
+    with contextlib.ExitStack() as undo:
+        undo.callback(draft.unlink, missing_ok=True)
+        with draft.open("xb") as file:
+            count = export_records(home.journal, file, after=given.after, kinds=given.kinds)
+        draft.replace(path)
     return count
 
 
