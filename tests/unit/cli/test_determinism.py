@@ -14,7 +14,7 @@ DIGESTS = [
 
 @pytest.mark.parametrize(("strategy", "seed", "digest"), DIGESTS)
 def test_a_seed_has_the_digest_that_it_has_on_other_machines(call, strategy: str, seed: int, digest: str):
-    """Where only this fails, the machine computes otherwise; where decisions were meant to change, change both lists."""
+    """Where only this fails, the machine computes otherwise; where decisions are meant to change, so do both lists."""
     outcome = call("backtest", "--data", "synthetic", "--strategy", strategy, "--seed", str(seed), "--json")
     assert outcome.code == 0
     assert outcome.document["digest"][:16] == digest
