@@ -403,6 +403,8 @@ class _Check:
 
     def _hash_of(self, sequence: int) -> str:
         number = next((sealed.number for sealed in self._sealed if sealed.sequence_last >= sequence), 0)
+        if not number:
+            return ""
         try:
             connection = connect_reader(segment_path(self.folder, number))
         except DAMAGE:
