@@ -2,6 +2,8 @@
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 DIGESTS = [
     ("ma_crossover", 7, "a320065015c06e32"),
     ("rsi_momentum", 7, "a60c3ce1005c0c3c"),
