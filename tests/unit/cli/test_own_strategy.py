@@ -165,15 +165,20 @@ def test_a_lookahead_check_ends_a_strategy_that_never_returns(call, candles, tmp
     assert call(*arguments[:-1], "0", "--strategy", "ma_crossover").code == 2
 
 
+def checked_apart(candles, strategy):
+    """Check for look-ahead in a process of its own, which may have to be killed."""
+    program = [sys.executable, "-c", "from holdfast.cli.main import main; main()"]
+    arguments = ("backtest", "--data", candles, "--timeframe", "1h", "--check-lookahead", "--json")
+    return subprocess.run(
+        [*program, *arguments, "--bar-seconds-max", "0.2", "--strategy", strategy],
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+
+
 def test_a_lookahead_check_ends_even_a_strategy_that_catches_everything(home, candles, tmp_path):
     path = tmp_path / "hangs.py"
     path.write_text(HANGS)
-    arguments = ("backtest", "--data", candles, "--timeframe", "1h", "--check-lookahead", "--json")
-    program = [sys.executable, "-c", "from holdfast.cli.main import main; main()"]
-    done = subprocess.run(
-        [*program, *arguments, "--bar-seconds-max", "0.2", "--strategy", f"{path}:Stubborn"],
-        capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+    done = checked_apart(candles, f"{path}:Stubborn")
     assert done.returncode == 1
     assert "Stubborn did not return within 0.2 s" in json.loads(done.stdout)["error"]["message"]
 
@@ -195,12 +200,7 @@ class Search(FreeStrategy):
 def test_a_lookahead_check_ends_even_a_strategy_inside_of_one_call_into_c(home, candles, tmp_path, name, line):
     path = tmp_path / "stuck.py"
     path.write_text(STUCK)
-    arguments = ("backtest", "--data", candles, "--timeframe", "1h", "--check-lookahead", "--json")
-    program = [sys.executable, "-c", "from holdfast.cli.main import main; main()"]
-    done = subprocess.run(
-        [*program, *arguments, "--bar-seconds-max", "0.2", "--strategy", f"{path}:{name}"],
-        capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
+    done = checked_apart(candles, f"{path}:{name}")
     assert done.returncode == -signal.SIGKILL
     message = f"the strategy {path}:{name} did not return within 0.2 s, in line {line} of stuck.py (on_bar)"
     assert done.stderr.startswith(f"error: {message}\nnext: it is inside of one call into C code")
