@@ -18,6 +18,9 @@ COMMANDS = [
 ]  # fmt: skip
 
 
+pytestmark = pytest.mark.slow  # each starts a process or more
+
+
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory):
     kept = {name: value for name, value in os.environ.items() if not name.startswith("HOLDFAST_")}

@@ -10,6 +10,7 @@ import pytest
 from tests.unit.cli.conftest import STUBBORN
 
 
+@pytest.mark.slow
 def test_lookahead_is_checked_and_a_cheat_is_refused(call, candles, tmp_path):
     arguments = ("backtest", "--data", candles, "--timeframe", "1h", "--check-lookahead")
     honest = call(*arguments, "--strategy", "ma_crossover", "--json")
@@ -152,6 +153,7 @@ class Hangs(FreeStrategy):
 )
 
 
+@pytest.mark.slow
 def test_a_lookahead_check_ends_a_strategy_that_never_returns(call, candles, tmp_path):
     path = tmp_path / "hangs.py"
     path.write_text(HANGS)
@@ -196,6 +198,7 @@ class Search(FreeStrategy):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "line"), [("Sum", 6), ("Search", 10)])
 def test_a_lookahead_check_ends_even_a_strategy_inside_of_one_call_into_c(home, candles, tmp_path, name, line):
     path = tmp_path / "stuck.py"

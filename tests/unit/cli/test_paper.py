@@ -49,6 +49,7 @@ def test_it_says_what_it_does_line_by_line(ran):
     assert "equity" in lines[-2]
 
 
+@pytest.mark.slow
 def test_a_strategy_that_does_not_come_back_is_named_while_it_does_not(call, tmp_path):
     path = tmp_path / "slow.py"
     path.write_text(
@@ -78,6 +79,7 @@ class Hangs(FreeStrategy):
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["Hangs", "Stubborn"])
 def test_one_sigterm_ends_a_run_whose_strategy_does_not_come_back(home, call, tmp_path, name):
     path = tmp_path / "stuck.py"
@@ -112,6 +114,7 @@ def test_the_home_belongs_to_its_owner_alone(ran, home):
     assert not (home / "agent.sock").exists()
 
 
+@pytest.mark.slow
 def test_a_second_run_goes_on_and_the_two_equal_one_long_run(ran, call, home, tmp_path):
     again = call(*RUN, "--bars", "400")
     assert "goes on at" in again.out

@@ -16,6 +16,7 @@ from holdfast.ports.journal import JournalRecord
 RUN = ("run", "--plain", "--pace", "100000", "--market", "synthetic", "--strategy", "ma_crossover")
 
 
+@pytest.mark.slow
 def test_a_reader_waits_for_another_that_is_bringing_them_up_to_date(
     home: Path, call: Call, monkeypatch: pytest.MonkeyPatch
 ):

@@ -35,6 +35,7 @@ def written(one: ClosedTrade) -> tuple[object, ...]:
     return tuple(str(getattr(one, name)) for name in one.__struct_fields__)
 
 
+@pytest.mark.slow
 @given(st.lists(closed, max_size=8), st.integers(0, 300))
 def test_what_is_taken_out_is_what_was_put_in(trades: list[ClosedTrade], more: int):
     trades = trades + [trade(number) for number in range(more)]
