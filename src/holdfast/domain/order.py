@@ -166,7 +166,8 @@ class OrderFilled(Record, frozen=True, tag=True):
     """Some or all of it traded. The only event that moves a position.
 
     `reference` is the price that it would have had without spread, slippage and gap; the difference is a cost that is
-    reported. `is_gap` says that the market had already jumped past the stop when it could first trade.
+    reported. `is_gap` says that the market had already jumped past the stop when it could first trade, `is_late` that
+    it did so while the stop was on its way.
     """
 
     order_id: OrderId
@@ -178,6 +179,7 @@ class OrderFilled(Record, frozen=True, tag=True):
     liquidity: Liquidity
     reference: Price
     is_gap: bool = False
+    is_late: bool = False
 
 
 OrderEvent = (

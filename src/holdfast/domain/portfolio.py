@@ -135,5 +135,5 @@ class ClosedTrade(Record, frozen=True):
     risk: Decimal  # what the gate allowed it to lose
     r_multiple: Decimal  # pnl / risk
     reasons: tuple[str, ...]
-    excess_cause: str = ""  # why it lost more than `risk`, where it did: gap, liquidity, sweep
+    excess_cause: str = ""  # why it lost more than `risk`, where it did: gap, liquidity, latency, sweep
     strategy: str = ""

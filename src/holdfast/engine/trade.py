@@ -57,6 +57,7 @@ class OpenTrade(State):
     is_trailed: bool = False
     has_jumped: bool = False  # its first fill, of an entry without a limit, was dearer than the gate had reckoned
     has_gapped: bool = False
+    was_late: bool = False  # the price went past a stop that was still on its way to the venue
     has_swept: bool = False  # a stop filled worse than the slippage that was reserved for it
     price_first: dict[str, Decimal] = msgspec.field(default_factory=dict)  # of the fills of each role
     parted: Decimal = ZERO  # what later parts cost because they were worse than the first of their role, fees included
@@ -96,7 +97,8 @@ class OpenTrade(State):
                 bracket.quantity -= fill.quantity
                 stop = bracket.stop_first
         # The market itself was beyond that stop when it could first trade.
-        self.has_gapped = self.has_gapped or fill.is_gap or (stop - reference) * sign > 0
+        self.has_gapped = self.has_gapped or (fill.is_gap and not fill.is_late) or (stop - reference) * sign > 0
+        self.was_late = self.was_late or fill.is_late
         slipped = (reference - fill.price) * sign
         self.has_swept = self.has_swept or slipped > reference * self.slippage_reserved + self.rounding
         self._count(fill, self.side.opposite, order.spec.role)
@@ -147,4 +149,6 @@ class OpenTrade(State):
             return "liquidity"
         if self.has_jumped:
             return "gap"
+        if self.was_late:
+            return "latency"
         return "sweep" if self.has_swept else "unexplained"

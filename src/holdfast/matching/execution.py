@@ -27,6 +27,7 @@ class Terms(Record, frozen=True):
     reference: Price  # what it would have been without spread, slippage and gap
     liquidity: Liquidity = Liquidity.TAKER
     is_gap: bool = False
+    is_late: bool = False  # it was still on its way when the price went past it
     depth: Decimal = ZERO  # how far the bar went on against it beyond `base` (quote units)
     price_worst: Price | None = None  # a taker pays no worse than this
     is_capped: bool = False  # worse than `price_worst` fills at it; else it does not fill
@@ -126,7 +127,7 @@ class Executor:
         charged = fee(self.config, book.instrument, price * quantity, terms.liquidity)
         fill = OrderFilled(
             spec.order_id, terms.ts, f"T{self.number()}", price, quantity, charged,
-            terms.liquidity, terms.reference, terms.is_gap,
+            terms.liquidity, terms.reference, terms.is_gap, terms.is_late,
         )  # fmt: skip
         order.filled += quantity
         book.used += quantity

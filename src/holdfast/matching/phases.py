@@ -141,18 +141,28 @@ class Matcher:
             book.stopped.add(order.spec.group)
         trigger = order.need_trigger()
         is_gap = seen > 0 and (seen > order.trigger if order.is_buy else seen < order.trigger)
+        is_late = is_gap and self._is_late(book, order, bar)
         base = _exact(seen) if is_gap else Decimal(trigger)
         if order.spec.type is OrderType.STOP_LIMIT:
-            return self._stop_limit(book, order, bar, Terms(ts, base, trigger, is_gap=is_gap))
+            return self._stop_limit(book, order, bar, Terms(ts, base, trigger, is_gap=is_gap, is_late=is_late))
         depth = _exact(bar.high) - base if order.is_buy else base - _exact(bar.low)
-        return self._executor.fill(book, order, bar, Terms(ts, base, trigger, is_gap=is_gap, depth=max(depth, ZERO)))
+        terms = Terms(ts, base, trigger, is_gap=is_gap, is_late=is_late, depth=max(depth, ZERO))
+        return self._executor.fill(book, order, bar, terms)
+
+    def _is_late(self, book: Book, order: WorkingOrder, bar: TradedBar) -> bool:
+        """Tell whether the price went past a stop that took whole bars to arrive: it has met none before this."""
+        is_first = order.ts_active > bar.ts_due - book.nanos
+        return is_first and self._executor.config.latency_bars > 0 and not bar.is_gap
 
     def _stop_limit(self, book: Book, order: WorkingOrder, bar: TradedBar, terms: Terms) -> list[OrderEvent]:
         order.is_arrived, order.ts_done = True, bar.ts_close
         events: list[OrderEvent] = [OrderTriggered(order.spec.order_id, terms.ts)]
         limit = order.need_limit()
         if terms.base <= limit if order.is_buy else terms.base >= limit:
-            worst = Terms(terms.ts, terms.base, terms.reference, is_gap=terms.is_gap, price_worst=limit, is_capped=True)
+            worst = Terms(
+                terms.ts, terms.base, terms.reference, is_gap=terms.is_gap, is_late=terms.is_late, price_worst=limit,
+                is_capped=True,
+            )  # fmt: skip
             events += self._executor.fill(book, order, bar, worst)
         return events
 

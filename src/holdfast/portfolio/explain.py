@@ -238,6 +238,9 @@ def _opinion_sentences(decision: Decision) -> tuple[str, ...]:
 
 def _check_sentence(check: Check) -> str:
     verdict = "passed" if check.is_passed else "refused"
+    if check.rule == "COOLDOWN" and check.is_passed and check.value >= check.limit:
+        # Losses in a row are counted on until one trade wins; what the rule asks for after so many is a pause.
+        verdict = "passed: the pause after the last of them is over"
     sentence = f"{check.rule}: {_value(check)} against {_limit(check)}, {verdict}"
     return f"{sentence}: {check.detail}" if check.detail else sentence
 
@@ -288,6 +291,8 @@ def _fill_sentence(fill: OrderFilled, spec: OrderSpec, quote: str) -> str:
     cost = (fill.price - fill.reference) * fill.quantity * spec.side.sign
     share = (fill.price / fill.reference - 1) * spec.side.sign if fill.reference else Decimal(0)
     gap = " The market had jumped past its trigger." if fill.is_gap else ""
+    if fill.is_late:
+        gap = " The market had passed its trigger while it was still on its way."
     return (
         f"{rfc3339(fill.ts_event)} {_verb(spec.side).lower()} {_plain(fill.quantity)} at {_plain(fill.price)} as"
         f" {fill.liquidity.value} ({_ROLE_NAMES[spec.role].lower()}); the reference price was {_plain(fill.reference)},"

@@ -378,6 +378,7 @@ class Watch:
             "gap": trade.has_gap,
             "liquidity": trade.parts.is_in_parts and trade.parts.loss_without_worse_parts() <= closed.risk + dust,
             "sweep": trade.has_sweep,
+            "latency": trade.has_gap and self.plan.matching.latency_bars > 0,
         }.get(cause, False)
         found = f"{closed.trade_id}: {cause!r} for {closed.pnl} of {closed.risk}, exit by {closed.exit_reason}"
         _require(is_true, "causes are true", found)

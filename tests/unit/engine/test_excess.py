@@ -36,12 +36,12 @@ class Story:
     def price(self, text: str) -> Price:
         return Price(D(text) if self.side is Side.BUY else 200 - D(text))
 
-    def fill(self, price: str, quantity: str, reference: str) -> OrderFilled:
+    def fill(self, price: str, quantity: str, reference: str, *, is_late: bool = False) -> OrderFilled:
         self.count += 1
         paid = self.price(price) * D(quantity) * FEE
         return OrderFilled(
             OrderId("o"), self.count, f"T{self.count}", self.price(price), Quantity(D(quantity)),
-            Money(paid, Asset("USDT")), Liquidity.TAKER, self.price(reference),
+            Money(paid, Asset("USDT")), Liquidity.TAKER, self.price(reference), is_late, is_late,
         )  # fmt: skip
 
     def enter(self, price: str, quantity: str = "1") -> None:
@@ -52,13 +52,14 @@ class Story:
         self.trade.brackets.append(Bracket(group, fill.quantity, self.trade.stop, OrderId("s"), []))
 
     def leave(
-        self, price: str, quantity: str = "1", role: Role = Role.STOP, reference: str = "90", part: int = 0
-    ) -> None:
+        self, price: str, quantity: str = "1", role: Role = Role.STOP, reference: str = "90", part: int = 0,
+        *, is_late: bool = False,
+    ) -> None:  # fmt: skip
         spec = OrderSpec(
             OrderId("o"), NAME, self.side.opposite, OrderType.MARKET, Quantity(D(quantity)), role,
             time_in_force=TimeInForce.IOC, group=f"t.{part}",
         )  # fmt: skip
-        self.trade.leave(Order.of(spec), self.fill(price, quantity, reference))
+        self.trade.leave(Order.of(spec), self.fill(price, quantity, reference, is_late=is_late))
 
     @property
     def cause(self) -> str:
@@ -162,3 +163,9 @@ def test_the_worse_parts_of_a_checkpoint_are_not_forgotten(story: Story):
     story.trade = msgspec.json.decode(msgspec.json.encode(story.trade), type=OpenTrade)
     story.leave("89.95", "2")
     assert story.cause == "liquidity"
+
+
+def test_a_stop_that_came_too_late_is_latency(story: Story):
+    story.enter("100")
+    story.leave("80", is_late=True)
+    assert story.cause == "latency"

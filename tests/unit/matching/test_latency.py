@@ -152,3 +152,24 @@ def test_answers_to_a_phase_count_from_that_phase_whatever_time_they_carry():
             room.stop(95, ts=room.now + 60 * SECOND)
 
     assert brief(room.play(100, 100, 95, 96, react=protect)) == ["o1 filled 1 at 100", "o2 filled 1 at 95"]
+
+
+@pytest.mark.parametrize(("bars", "is_late"), [(1, True), (0, False)])
+def test_a_price_that_went_past_a_stop_on_its_way_made_it_late_and_is_no_gap(bars: int, is_late: bool):
+    room = delayed(latency_bars=bars)
+    room.stop(90)
+    events = []
+    for close in (95, 85, 84):
+        events += room.play(close, close, close, close)
+    (fill,) = events
+    assert (fill.is_gap, fill.is_late) == (True, is_late)
+
+
+def test_a_stop_that_had_arrived_before_is_not_late():
+    room = delayed(latency_bars=1)
+    room.stop(90)
+    for price in (100, 100, 95):
+        assert not room.play(price, price, price, price)
+    (fill,) = room.play(80, 80, 80, 80)
+    assert fill.is_gap
+    assert not fill.is_late

@@ -23,7 +23,7 @@ from holdfast.domain.order import (
 )
 from holdfast.domain.portfolio import ClosedTrade
 from holdfast.domain.values import Asset, InstrumentId, Money, OrderId, Price, Quantity, Ratio, Side
-from holdfast.portfolio.explain import Explanation, explain, find_story, is_named, why_not
+from holdfast.portfolio.explain import Explanation, _check_sentence, explain, find_story, is_named, why_not
 from holdfast.portfolio.projection import catch_up
 from holdfast.portfolio.status import DecisionLine
 from holdfast.portfolio.story import (
@@ -313,3 +313,8 @@ def test_why_not_says_so_when_nothing_stands_in_the_way():
 )
 def test_an_instrument_is_named_by_its_id_with_or_without_the_venue(symbol: str, is_it: bool):
     assert is_named(NAME, symbol) is is_it
+
+
+def test_a_pause_that_is_over_is_told_as_such():
+    check = Check("COOLDOWN", Decimal(5), Decimal(4), True)
+    assert _check_sentence(check) == "COOLDOWN: 5 against 4, passed: the pause after the last of them is over"
