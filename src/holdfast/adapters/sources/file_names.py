@@ -8,6 +8,7 @@ from pathlib import Path
 from holdfast.core.record import Record
 from holdfast.domain.catalog import MARK_SUFFIX, MarketName
 from holdfast.domain.instrument import Market
+from holdfast.domain.listings import LISTINGS
 from holdfast.domain.market import Timeframe
 from holdfast.domain.values import InstrumentId
 
@@ -27,7 +28,10 @@ _EXPORTED = re.compile(
 )
 # `BTC_USDT-202401`, as the archive of Gate.io names its files; the folder says the timeframe
 _GATE_ARCHIVE = re.compile(r"(?P<base>[A-Z0-9]+)_(?P<quote>[A-Z0-9]+)-\d{6}(?:\d\d)?")
-_QUOTES = ("USDT", "USDC", "FDUSD", "BUSD", "TUSD", "USD", "EUR", "DAI", "BTC", "ETH", "BNB")
+_QUOTES = ("USDT", "USDC", "USD", "EUR", "GBP", "DAI", "BTC", "ETH")
+# Dollars that only one venue quotes in. Elsewhere DOTUSD would be read as DO/TUSD.
+_QUOTES_BINANCE = ("USDT", "USDC", "FDUSD", "BUSD", "TUSD", "USD", "EUR", "GBP", "DAI", "BTC", "ETH", "BNB")
+_BASES = frozenset(pair.partition("/")[0] for pairs in LISTINGS.values() for pair in pairs)
 _TIMEFRAME_BY_NAME = {item.value: item for item in Timeframe}
 _SHORT = {"d": "1d", "minute": "1m"}
 
@@ -66,17 +70,19 @@ def read_name(path: Path) -> FileName | None:
     return None
 
 
-def split_symbol(symbol: str) -> str | None:
-    """Return `BTC/USDT` for `BTCUSDT`, or None when no known quote asset ends it."""
-    for quote in _QUOTES:
-        base = symbol.removesuffix(quote)
-        if base and base != symbol:
-            return f"{base}/{quote}"
-    return None
+def split_symbol(symbol: str, venue: str) -> str | None:
+    """Return `BTC/USDT` for `BTCUSDT`, or None when no quote asset of the venue ends it.
+
+    Where several do, the one that leaves a known base: DOTUSD is DOT/USD, BTCTUSD is BTC/TUSD.
+    """
+    quotes = _QUOTES_BINANCE if venue == "BINANCE" else _QUOTES
+    splits = [(symbol.removesuffix(quote), quote) for quote in quotes if symbol.endswith(quote) and symbol != quote]
+    splits.sort(key=lambda split: split[0] not in _BASES)
+    return "/".join(splits[0]) if splits else None
 
 
 def _of_symbol(symbol: str, venue: str, timeframe: str) -> FileName | None:
-    pair = split_symbol(symbol)
+    pair = split_symbol(symbol, venue)
     if pair is None:
         return None
     return FileName(MarketName(pair, venue, Market.SPOT), CANDLES, _TIMEFRAME_BY_NAME.get(timeframe))

@@ -37,8 +37,20 @@ def test_other_names_say_nothing(path: str):
     assert read_name(Path(path)) is None
 
 
-def test_a_symbol_is_split_at_its_quote_asset():
-    assert split_symbol("BTCUSDT") == "BTC/USDT"
-    assert split_symbol("USDTBTC") == "USDT/BTC"
-    assert split_symbol("USDT") is None
-    assert split_symbol("FOOBAR") is None
+@pytest.mark.parametrize(
+    ("symbol", "venue", "pair"),
+    [
+        ("BTCUSDT", "BINANCE", "BTC/USDT"),
+        ("USDTBTC", "BINANCE", "USDT/BTC"),
+        ("BTCTUSD", "BINANCE", "BTC/TUSD"),
+        ("DOTUSD", "BINANCE", "DOT/USD"),
+        ("DOTUSD", "COINBASE", "DOT/USD"),
+        ("BATUSD", "COINBASE", "BAT/USD"),
+        ("USDTUSD", "COINBASE", "USDT/USD"),
+        ("BATUSDT", "GATEIO", "BAT/USDT"),
+        ("USDT", "BINANCE", None),
+        ("FOOBAR", "BINANCE", None),
+    ],
+)
+def test_a_symbol_is_split_at_its_quote_asset(symbol: str, venue: str, pair: str | None):
+    assert split_symbol(symbol, venue) == pair
