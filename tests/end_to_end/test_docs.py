@@ -189,3 +189,11 @@ def same_number(one: str, other: str) -> bool:
         return float(one) == float(other)
     except ValueError:
         return False
+
+
+@pytest.mark.parametrize("page", ["docs/extending.md", "ARCHITECTURE.md"])
+def test_every_file_that_a_page_sends_to_is_there(page: str):
+    text = (ROOT / page).read_text("utf-8")
+    named = set(re.findall(r"`((?:src|tests|docs|examples|benchmarks)/[\w./-]+)`", text))
+    assert named, "the page names no file"
+    assert not [name for name in sorted(named) if not (ROOT / name).exists()]

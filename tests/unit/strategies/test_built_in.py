@@ -8,7 +8,7 @@ from holdfast.core.errors import ConfigurationError
 from holdfast.domain.decision import Action, Signal
 from holdfast.domain.market import BarClosed
 from holdfast.domain.values import InstrumentId
-from holdfast.strategies.registry import create
+from holdfast.strategies.registry import create, offered
 
 INSTRUMENT = InstrumentId("A/B.TEST")
 MA = {"fast": 3, "slow": 8, "volume_length": 5, "atr_length": 5, "volume_ratio": 1.0}
@@ -63,7 +63,7 @@ def test_reversal_leaves_first_and_sells_short_on_the_next_bar(draw, path):
     assert signal.target < signal.entry < signal.stop
 
 
-@pytest.mark.parametrize("name", ["ma_crossover", "rsi_momentum", "macd_trend", "fibonacci_retracement", "harmonized"])
+@pytest.mark.parametrize("name", offered())
 def test_mirrored_market_gives_mirrored_signals(draw, path, name: str):
     closes = path(300, 330, 315, 340, 322, 345, 320, 338, 300, 320, 290, 305, 296, 330, step=2.0)
     volumes = [10.0 + 7 * (i % 3) for i in range(len(closes))]

@@ -8,14 +8,16 @@ from tests.unit.adapters.storage.conftest import FrozenClock, MakeJournal
 
 from holdfast.adapters.storage.sqlite import upgrade
 from holdfast.adapters.storage.sqlite.journal import SqliteJournal
-from holdfast.adapters.storage.sqlite.schema import CREATE, SCHEMA_VERSION, SegmentMeta, write_meta
+from holdfast.adapters.storage.sqlite.schema import CREATE, SCHEMA_VERSION, SegmentMeta, select_records, write_meta
 from holdfast.adapters.storage.sqlite.verify import verify
 from holdfast.core.errors import JournalError
 from holdfast.ports.journal import Entry, JournalRecord
 
+OLD = tuple(range(1, SCHEMA_VERSION))
 
-def to_version_1(folder: Path) -> None:
-    """Rewrite every segment as the first layout had it."""
+
+def to_version(folder: Path, version: int) -> None:
+    """Rewrite every segment as an older layout had it."""
     for path in sorted(folder.glob("journal-*.db")):
         connection = sqlite3.connect(path, isolation_level=None)
         meta = dict(connection.execute("SELECT name, value FROM meta"))
@@ -24,11 +26,11 @@ def to_version_1(folder: Path) -> None:
         path.unlink()
         connection = sqlite3.connect(path, isolation_level=None)
         connection.execute("PRAGMA journal_mode=WAL")
-        for statement in CREATE[1]:
+        for statement in CREATE[version]:
             connection.execute(statement)
         values = {"number": int(meta["number"]), "sequence_first": int(meta["sequence_first"])}
         others = {name: meta[name] for name in ("journal_id", "hash_before", "manifest")}
-        write_meta(connection, SegmentMeta(schema_version=1, **values, **others))
+        write_meta(connection, SegmentMeta(schema_version=version, **values, **others))
         connection.execute("BEGIN")
         connection.executemany("INSERT INTO record VALUES(?, ?, ?, ?, ?)", records)
         connection.execute("COMMIT")
@@ -44,10 +46,10 @@ def versions(folder: Path) -> list[str]:
     return found
 
 
-@pytest.fixture
-def old(make_journal: MakeJournal) -> Path:
+@pytest.fixture(params=OLD)
+def old(make_journal: MakeJournal, request: pytest.FixtureRequest) -> Path:
     folder = make_journal(segment_records=5)
-    to_version_1(folder)
+    to_version(folder, request.param)
     return folder
 
 
@@ -55,13 +57,21 @@ def records(folder: Path) -> list[JournalRecord]:
     return list(SqliteJournal(folder, FrozenClock(), is_read_only=True).read())
 
 
-def test_the_old_layout_can_be_read_and_verified_as_it_is(make_journal: MakeJournal):
+def test_every_layout_has_a_step_from_the_one_before_and_can_be_read():
+    assert set(CREATE) == {*OLD, SCHEMA_VERSION}
+    assert set(upgrade.UPGRADE) == set(OLD)
+    for version in CREATE:
+        assert "FROM record" in select_records(version, "TRUE")
+
+
+@pytest.mark.parametrize("version", OLD)
+def test_the_old_layout_can_be_read_and_verified_as_it_is(make_journal: MakeJournal, version: int):
     folder = make_journal(segment_records=5)
     expected = records(folder)
-    to_version_1(folder)
+    to_version(folder, version)
     assert records(folder) == expected
     assert verify(folder).is_whole
-    assert versions(folder) == ["1", "1", "1"]
+    assert versions(folder) == [str(version)] * 3
 
 
 def test_a_writer_upgrades_every_segment_and_every_hash_stays(old: Path, clock: FrozenClock):
@@ -106,13 +116,14 @@ def test_a_crash_at_any_step_leaves_a_whole_journal(
     assert verify(old).is_whole
     with SqliteJournal(old, clock) as journal:
         assert list(journal.read()) == expected
-    assert versions(old) == ["2", "2", "2"]
+    assert versions(old) == [str(SCHEMA_VERSION)] * 3
     assert not list(old.glob("*.new"))
 
 
 def test_a_copy_that_differs_is_refused(old: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch):
-    wrong = (*upgrade.UPGRADE[1], "UPDATE record SET body = x'00' WHERE sequence = 3")
-    monkeypatch.setattr(upgrade, "UPGRADE", {1: wrong})
+    last = SCHEMA_VERSION - 1
+    wrong = (*upgrade.UPGRADE[last], "UPDATE record SET body = x'00' WHERE sequence = 3")
+    monkeypatch.setattr(upgrade, "UPGRADE", {**upgrade.UPGRADE, last: wrong})
     with pytest.raises(JournalError, match=r"record 3 of journal-000001\.db changed"):
         SqliteJournal(old, clock)
     assert verify(old).is_whole

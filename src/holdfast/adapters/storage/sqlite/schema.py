@@ -12,8 +12,6 @@ from pathlib import Path
 from holdfast.core.errors import JournalError
 from holdfast.core.record import Record
 
-SCHEMA_VERSION = 2
-
 # The kinds that make up the mass of a journal. All others are indexed, so that the last checkpoint among a million
 # ticks is found at once, and the mass pays nothing for it. The text must be the same in index and query: SQLite
 # uses a partial index only if it sees its condition again. Each entry ends in the sequence by itself, as the rowid.
@@ -29,6 +27,11 @@ _RECORD_V2 = _RECORD_V1.replace(" ts ", " ts_journal ")
 
 CREATE: Mapping[int, tuple[str, ...]] = {1: (_META, _RECORD_V1), 2: (_META, _RECORD_V2, _INDEX_V2)}
 UPGRADE: Mapping[int, tuple[str, ...]] = {1: ("ALTER TABLE record RENAME COLUMN ts TO ts_journal", _INDEX_V2)}
+"""What turns a layout into the one after it. A new layout is an entry in CREATE, UPGRADE and _TIME_COLUMN.
+
+None is ever removed, for journals are kept for years. The bodies of records are JSON of their own and no part of it.
+"""
+SCHEMA_VERSION = max(CREATE)
 
 # What reading a damaged file may raise: the module itself, text that is none, values of another type than they were.
 DAMAGE = (sqlite3.Error, UnicodeDecodeError, TypeError, struct.error)
