@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from itertools import takewhile
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from holdfast.adapters.sources.feed import SeriesFeed
 from holdfast.adapters.sources.loading import MARKET_FOLDER, LoadedBars, available, load_bars
@@ -19,7 +22,7 @@ from holdfast.core.errors import ConfigurationError, DataError
 from holdfast.core.time import DAY, parse_time, rfc3339
 from holdfast.domain.bar_quality import quality_report
 from holdfast.domain.catalog import listing_for, market_name
-from holdfast.domain.instrument import Instrument, Market
+from holdfast.domain.instrument import FeeTier, Instrument, Market
 from holdfast.domain.market import BarClosed, BarSeries, Timeframe, timeframe
 from holdfast.domain.resample import resample
 from holdfast.ports.market import Feed
@@ -75,7 +78,7 @@ def open_market(
     source = find_source(home, settings)
     length = timeframe(settings.timeframe)
     if source is None:
-        return _synthetic(settings, length, is_endless=is_endless)
+        return _charged(_synthetic(settings, length, is_endless=is_endless), settings)
     found, left_out = [], []
     names = _names(home, source, settings, length)
     for name in names:
@@ -91,7 +94,22 @@ def open_market(
                 raise DataError(f"{name}: {error}", hint=hint) from error
             left_out.append(f"{name} is left out: {error}; next: {error.hint}")
     market = _traded(found, settings, length, str(source.resolve()), is_cut=_is_default(settings) and is_endless)
-    return replace(market, notes=(*left_out, *market.notes))
+    return _charged(replace(market, notes=(*left_out, *market.notes)), settings)
+
+
+def _charged(market: TradedMarket, settings: MarketSettings) -> TradedMarket:
+    """Return the market with the fees that the settings name in place of the venues'."""
+    maker, taker = settings.fee_maker, settings.fee_taker
+    if maker is None and taker is None:
+        return market
+    instruments = []
+    for instrument in market.instruments:
+        listed = instrument.fees()
+        tier = FeeTier(Decimal(0), listed.maker if maker is None else maker, listed.taker if taker is None else taker)
+        instruments.append(msgspec.structs.replace(instrument, fee_tiers=(tier,)))
+    told = ", ".join(f"{x.id} maker {x.fees().maker:f}, taker {x.fees().taker:f}" for x in instruments)
+    notes = (*market.notes, f"fees are yours and not the venue's: {told}")
+    return replace(market, instruments=tuple(instruments), notes=notes)
 
 
 def find_source(home: Home, settings: MarketSettings) -> Path | None:

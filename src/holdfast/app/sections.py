@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,8 @@ AUTO: Final = "auto"
 PACE_MIN, PACE_MAX = 0.01, 100_000.0
 BAR_SECONDS_MIN, BAR_SECONDS_MAX = 0.1, 3_600.0
 _FREE_DISK_MAX_MB = 1_000_000
+# Dearer than any venue: whoever writes 0.1 means a percentage.
+_FEE_MAX, _REBATE_MAX = Decimal("0.05"), Decimal("0.001")
 
 
 class AgentSettings(Record, frozen=True):
@@ -48,6 +51,8 @@ class MarketSettings(Record, frozen=True):
     start: str = ""  # where the recorded market begins; empty: chosen by the source
     until: str = ""  # where it ends
     seed: int = 7  # of the synthetic market
+    fee_maker: Decimal | None = None  # share of the notional, in place of the venue's list
+    fee_taker: Decimal | None = None
 
     def __post_init__(self) -> None:
         timeframe(self.timeframe)
@@ -63,6 +68,8 @@ class MarketSettings(Record, frozen=True):
             raise ConfigurationError(f"instruments: {', '.join(twice)} is named twice", hint="name each market once")
         if self.seed < 0:
             raise ConfigurationError(f"market.seed is {self.seed}, valid is 0 or more")
+        _require_fee("maker", self.fee_maker, -_REBATE_MAX)
+        _require_fee("taker", self.fee_taker, Decimal(0))
         if not self.source:
             raise ConfigurationError("market.source is empty, valid is auto, synthetic or a path")
 
@@ -86,6 +93,13 @@ class StrategySettings(Record, frozen=True):
                 f" {BAR_SECONDS_MAX:.0f}",
                 hint="seconds that the strategy may take for one bar",
             )
+
+
+def _require_fee(name: str, rate: Decimal | None, lowest: Decimal) -> None:
+    if rate is not None and not (rate.is_finite() and lowest <= rate <= _FEE_MAX):
+        raise ConfigurationError(
+            f"market.fee_{name} is {rate}, valid is {lowest} to {_FEE_MAX}", hint="write 0.1 % as 0.001"
+        )
 
 
 def _require_time(key: str, text: str) -> None:

@@ -49,6 +49,8 @@ def market(command: Command) -> Command:
         click.option("--timeframe", metavar="1m..1w", help="Length of a bar (default 4h)."),
         click.option("--strategy", metavar="NAME",
                      help="Name of a strategy (default harmonized), or path.py:Name of your own."),
+        click.option("--fee", metavar="SHARE",
+                     help="Fee of every fill, like 0.001 for 0.1 % (default: what the venue lists)."),
         click.option(
             "--set", "parameters", multiple=True, metavar="KEY=VALUE", help="A parameter of the strategy; repeatable."
         ),

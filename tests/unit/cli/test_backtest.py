@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -284,3 +285,30 @@ def test_a_pair_that_is_not_listed_yet_is_left_out_and_that_is_said(call, candle
     none = call("backtest", *both, "--from", "2030-01-01")
     assert none.code == 2
     assert "BTC/USDT.BINANCE and ETH/USDT.BINANCE: no bars in the asked time" in none.err
+
+
+def test_a_fee_of_ones_own_is_charged_on_every_fill_and_told(call, candles, tmp_path):
+    trades = tmp_path / "trades.jsonl"
+    told = call("backtest", "--data", candles, *BASE, "--fee", "0.0005", "--trades", trades)
+    assert told.code == 0, told.err
+    assert "maker 0.0005, taker 0.0005" in told.err + told.out
+    for trade in map(json.loads, trades.read_text().splitlines()):
+        assert trade["exit_reason"] != "end", "an open trade has paid one leg only"
+        paid = Decimal(trade["quantity"]) * (Decimal(trade["entry_price"]) + Decimal(trade["exit_price"]))
+        assert Decimal(trade["fees"]) == pytest.approx(paid * Decimal("0.0005"), rel=Decimal("1e-20"))
+
+
+@pytest.mark.parametrize(
+    ("fee", "what"),
+    [
+        ("0.1", "fee_maker is 0.1, valid is -0.001 to 0.05"),  # meant as a percentage
+        ("-0.0005", "fee_taker is -0.0005, valid is 0 to 0.05"),
+        ("nan", "fee_maker is NaN"),
+        ("cheap", "fee_maker is 'cheap'"),
+    ],
+)
+def test_an_impossible_fee_is_refused(call, candles, fee: str, what: str):
+    told = call("backtest", "--data", candles, *BASE, "--fee", fee)
+    assert told.code != 0
+    assert what in told.err
+    assert "next:" in told.err

@@ -47,6 +47,7 @@ class RunOptions(Place, frozen=True):
     instruments: tuple[str, ...] = ()
     timeframe: str | None = None
     strategy: str | None = None
+    fee: str | None = None
     parameters: tuple[str, ...] = ()
     market: str | None = None
     ts_from: str | None = None
@@ -81,6 +82,8 @@ def run(options: Mapping[str, object]) -> int:
         *flag("market.start", given.ts_from, "--from"),
         *flag("market.until", given.ts_until, "--until"),
         *flag("strategy.name", given.strategy, "--strategy"),
+        *flag("market.fee_maker", given.fee, "--fee"),
+        *flag("market.fee_taker", given.fee, "--fee"),
         *flag("engine.capital", given.capital, "--capital"),
         *parameters(given.parameters),
     ]

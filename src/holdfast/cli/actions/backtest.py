@@ -32,6 +32,7 @@ class BacktestOptions(Place, frozen=True):
     instruments: tuple[str, ...] = ()
     timeframe: str | None = None
     strategy: str | None = None
+    fee: str | None = None
     parameters: tuple[str, ...] = ()
     ts_from: str | None = None
     ts_to: str | None = None
@@ -79,6 +80,8 @@ def _settings(given: BacktestOptions) -> Settings:
         *flag("market.until", given.ts_to, "--to"),
         *flag("market.seed", given.seed, "--seed"),
         *flag("strategy.name", given.strategy, "--strategy"),
+        *flag("market.fee_maker", given.fee, "--fee"),
+        *flag("market.fee_taker", given.fee, "--fee"),
         *flag("strategy.bar_seconds_max", given.bar_seconds_max, "--bar-seconds-max"),
         *flag("engine.capital", given.capital, "--capital"),
         *parameters(given.parameters),
