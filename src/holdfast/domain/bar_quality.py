@@ -122,6 +122,11 @@ def suspect_wicks(series: BarSeries) -> tuple[Mask, Mask]:
     return low, high
 
 
+def is_synthetic(series: BarSeries) -> bool:
+    """Tell whether any of the bars was made by a model instead of a market."""
+    return bool((series.flags & np.uint8(BarFlag.SYNTHETIC)).any())
+
+
 def trusted(series: BarSeries) -> BarSeries:
     """Return the series without its false prints: a suspect wick ends at the body. Flags stay; nothing else changes."""
     low, high = suspect_wicks(series)
@@ -155,7 +160,7 @@ def quality_report(series: BarSeries, notes: tuple[str, ...] = ()) -> QualityRep
         gaps=tuple(found),
         no_trade=_times_with(series, BarFlag.NO_TRADE),
         suspect=_times_with(series, BarFlag.SUSPECT),
-        is_synthetic=bool((series.flags & np.uint8(BarFlag.SYNTHETIC)).any()),
+        is_synthetic=is_synthetic(series),
         notes=notes,
     )
 
