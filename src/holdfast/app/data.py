@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from holdfast.adapters.sources.columns import Repair
-from holdfast.adapters.sources.loading import load_bars
+from holdfast.adapters.sources.loading import load_whole
 from holdfast.adapters.storage.parquet.store import ParquetBarStore, instrument_named
 from holdfast.app.home import Home
 from holdfast.core.errors import ConfigurationError, HoldfastError
@@ -20,17 +20,35 @@ def bar_store(home: Home) -> ParquetBarStore:
     return ParquetBarStore(home.bars)
 
 
-def import_file(
-    home: Home, path: Path, instrument: str | None, length: Timeframe | None, file_format: str, repairs: Sequence[str]
-) -> tuple[QualityReport, DatasetInfo]:
-    """Check a file and keep its bars; return what was found in them and what is stored."""
-    loaded = load_bars(path, instrument, length, file_format, frozenset(_repair(text) for text in repairs))
-    return loaded.report, bar_store(home).save(loaded.series, path.name)
+def given_path(text: str) -> Path:
+    """Return the path of a file or folder that somebody typed.
+
+    Raises
+    ------
+    ConfigurationError
+        It is empty, as an unset variable of the shell is.
+    """
+    if not text.strip():
+        raise ConfigurationError(
+            "the name of a file is empty", hint="name a file or a folder; a variable that is not set gives such a name"
+        )
+    return Path(text)
+
+
+def repairs_named(texts: Sequence[str]) -> frozenset[Repair]:
+    """Return what a reader may mend.
+
+    Raises
+    ------
+    ConfigurationError
+        There is no repair of that name.
+    """
+    return frozenset(_repair(text) for text in texts)
 
 
 def verify_file(path: Path, file_format: str) -> QualityReport:
     """Check a file as an import would, and keep nothing."""
-    return load_bars(path, None, None, file_format).report
+    return load_whole(path, None, None, file_format).report
 
 
 def verify_store(home: Home) -> Iterator[tuple[str, DatasetInfo | HoldfastError]]:

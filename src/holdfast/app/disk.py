@@ -19,8 +19,8 @@ def free_mb(path: Path) -> int:
     return shutil.disk_usage(place).free // MEBIBYTE
 
 
-def require_space(path: Path, least_mb: int) -> None:
-    """Refuse to start on a disk that is nearly full.
+def require_space(path: Path, least_mb: int, reason: str, hint: str) -> None:
+    """Refuse to start on a disk that is nearly full; `reason` says what the space is for.
 
     Raises
     ------
@@ -29,7 +29,4 @@ def require_space(path: Path, least_mb: int) -> None:
     """
     free = free_mb(path)
     if free < least_mb:
-        raise HoldfastError(
-            f"the disk of {path} has {free} MiB left, {least_mb} are needed: every decision must be recorded",
-            hint="free some space, or set agent.disk_free_min_mb lower",
-        )
+        raise HoldfastError(f"the disk of {path} has {free} MiB left, {least_mb} are needed: {reason}", hint=hint)

@@ -106,7 +106,7 @@ def test_synthetic_and_recorded_bars_are_never_mixed():
     series = make_walk(20)
     synthetic = with_flags(series, np.full(20, BarFlag.SYNTHETIC, dtype=np.uint8))
     for parts in ((series.slice(0, 10), synthetic.slice(10, 20)), (synthetic, series)):
-        with pytest.raises(DataError, match="are synthetic, those .* are recorded") as caught:
+        with pytest.raises(DataError, match=r"are synthetic, those .* are recorded") as caught:
             join(parts, NAMES[:2])
         assert caught.value.hint
 

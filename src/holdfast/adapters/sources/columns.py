@@ -94,9 +94,14 @@ def timeframe_of(ts: Ints, where: str) -> Timeframe:
 
 
 def require_file(path: Path) -> None:
-    """Raise DataError, with what lies beside it, when there is no such file."""
+    """Raise DataError, with what lies beside it, when there is no such file, or it is a device, a pipe or a socket."""
     if path.is_file():
         return
+    if path.exists():
+        raise DataError(
+            f"{path}: this is a device, a pipe or a socket, and no file",
+            hint="write its content to a file first, and name that",
+        )
     beside = sorted(item.name for item in path.parent.glob(f"*{path.suffix}"))[:5] if path.parent.is_dir() else []
     listed = "; beside it: " + ", ".join(beside) if beside else ""
     raise DataError(f"{path}: there is no such file", hint=f"check the path{listed}")

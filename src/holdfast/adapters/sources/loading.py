@@ -6,18 +6,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from holdfast.adapters.sources import csv_candles, parquet_candles, parquet_trades
 from holdfast.adapters.sources.columns import Repair, require_file
-from holdfast.adapters.sources.file_names import CANDLES, MARK, FileName, read_name
-from holdfast.adapters.storage.parquet.store import is_bar_file, iter_bar_file, read_bar_file
-from holdfast.core.errors import ConfigurationError, DataError
+from holdfast.adapters.sources.file_names import CANDLES, MARK, TRADES, FileName, read_name
+from holdfast.adapters.storage.parquet.store import bar_file_market, is_bar_file, iter_bar_file, read_bar_file
+from holdfast.core.errors import ConfigurationError, DataError, HoldfastError
 from holdfast.core.time import rfc3339
-from holdfast.domain.bar_quality import QualityReport, gaps, label, quality_report
+from holdfast.domain.bar_quality import QualityReport, gaps, quality_report
 from holdfast.domain.catalog import market_name
 from holdfast.domain.market import BarSeries, Timeframe
 from holdfast.domain.resample import resample
+from holdfast.domain.series_join import OverlapError, join
 from holdfast.domain.tradable import volume_note
 from holdfast.domain.values import InstrumentId
 
@@ -65,8 +64,8 @@ def load_bars(
     """Return the bars in a file, or those of one instrument in a folder, validated and labelled.
 
     Numbers stand as in the file: false prints are marked, not removed, and volume is in the venue's unit (a feed makes
-    them `tradable`). A timeframe coarser than that of the files is made from them. Whatever was done or left out stands
-    in the report's notes.
+    them `tradable`). A timeframe coarser than that of the files is made from them. The files of a folder are joined; of
+    two whose bars of one time differ, the longer stays. Whatever was done or left out stands in the report's notes.
 
     Parameters
     ----------
@@ -86,28 +85,70 @@ def load_bars(
     ConfigurationError
         The arguments name nothing that is there; lists what is.
     """
-    if file_format not in FORMATS:
-        raise ConfigurationError(f"unknown file format {file_format!r}", hint="one of " + ", ".join(FORMATS))
-    if path.is_dir():
-        series, notes = _from_folder(path, instrument, timeframe, file_format, repair)
-    elif parquet_trades.is_trade_file(path):
-        name = _given(instrument, read_name(path), path) if instrument else None
-        series, found = parquet_trades.read_trades(path, timeframe or Timeframe.M1, name)
-        notes = list(found)
-    else:
-        part = _from_file(path, instrument, None, file_format, repair)
-        series, notes = part.series, list(part.notes)
-    if about_volume := volume_note(series):
-        notes.append(about_volume)
-    if timeframe is not None and timeframe is not series.timeframe:
-        notes.append(_finer_note(series, timeframe))
-        series = resample(series, timeframe)
-        if len(series) == 0:
-            raise DataError(
-                f"{series.instrument_id}: no {timeframe.value} bar is complete in {path.name}",
-                hint="ask for a finer timeframe, or give a longer file",
-            )
-    return LoadedBars(series, quality_report(series, tuple(notes)))
+    found = _read(path, instrument, timeframe, file_format, repair, is_strict=False)
+    return in_timeframe(found, timeframe, f"in {path.name}")
+
+
+def load_whole(
+    path: Path,
+    instrument: str | None = None,
+    timeframe: Timeframe | None = None,
+    file_format: str = AUTO,
+    repair: frozenset[Repair] = frozenset(),
+) -> LoadedBars:
+    """Return what `load_bars` makes its bars from: those of the file or the folder, in the timeframe that they are in.
+
+    Of a folder, `timeframe` says which files: those whose bars the asked ones can be made from.
+
+    Raises
+    ------
+    DataError, ConfigurationError
+        As `load_bars`; and where bars of one time differ between the files of a folder.
+    """
+    return _read(path, instrument, timeframe, file_format, repair, is_strict=True)
+
+
+def in_timeframe(loaded: LoadedBars, timeframe: Timeframe | None, where: str) -> LoadedBars:
+    """Return the bars in a coarser timeframe, made from the finer ones; a note says so, and what is lacking.
+
+    Raises
+    ------
+    DataError
+        No bar of it is complete; `where` tells where they were looked for.
+    ConfigurationError
+        It is no multiple of their own.
+    """
+    series = loaded.series
+    if timeframe is None or timeframe is series.timeframe:
+        return loaded
+    note = _finer_note(series, timeframe)
+    series = resample(series, timeframe)
+    if len(series) == 0:
+        raise DataError(
+            f"{series.instrument_id}: no {timeframe.value} bar is complete {where}",
+            hint="ask for a finer timeframe, or give a longer file",
+        )
+    return LoadedBars(series, quality_report(series, (*loaded.report.notes, note)))
+
+
+def market_of(path: Path, instrument: str | None = None) -> InstrumentId | None:
+    """Return whose bars are in a file or a folder, as far as that can be told without reading them.
+
+    None where it cannot be told, or where there are no bars: reading it says why.
+    """
+    try:
+        if path.is_dir():
+            return _match(InstrumentId(instrument) if instrument else None, list(available(path)), path)
+        name = read_name(path)
+        if name is not None and name.kind not in (CANDLES, MARK, TRADES):
+            return None
+        if instrument:
+            return _given(instrument, name, path)
+        if path.suffix == ".parquet" and is_bar_file(path):
+            return bar_file_market(path)
+        return name.id if name else None
+    except HoldfastError:
+        return None
 
 
 def stream_bars(
@@ -135,6 +176,32 @@ def available(folder: Path) -> dict[InstrumentId, list[Timeframe]]:
     for part in _parts(folder):
         found.setdefault(part.id, set()).add(part.timeframe)
     return {name: sorted(found[name], key=lambda item: item.nanos) for name in sorted(found)}
+
+
+def _read(
+    path: Path,
+    instrument: str | None,
+    timeframe: Timeframe | None,
+    file_format: str,
+    repair: frozenset[Repair],
+    *,
+    is_strict: bool,
+) -> LoadedBars:
+    if file_format not in FORMATS:
+        raise ConfigurationError(f"unknown file format {file_format!r}", hint="one of " + ", ".join(FORMATS))
+    if path.is_dir():
+        parts = _from_folder(path, instrument, timeframe, file_format, repair)
+        series, notes = _joined(parts, is_strict=is_strict)
+    elif parquet_trades.is_trade_file(path):
+        name = _given(instrument, read_name(path), path) if instrument else None
+        series, found = parquet_trades.read_trades(path, timeframe or Timeframe.M1, name)
+        notes = list(found)
+    else:
+        part = _from_file(path, instrument, None, file_format, repair)
+        series, notes = part.series, list(part.notes)
+    if about_volume := volume_note(series):
+        notes.append(about_volume)
+    return LoadedBars(series, quality_report(series, tuple(notes)))
 
 
 def _from_file(
@@ -174,7 +241,7 @@ def _given(instrument: str, name: FileName | None, path: Path) -> InstrumentId:
 
 def _from_folder(
     folder: Path, instrument: str | None, timeframe: Timeframe | None, file_format: str, repair: frozenset[Repair]
-) -> tuple[BarSeries, list[str]]:
+) -> list[_Read]:
     there = available(folder)
     if not there:
         raise DataError(
@@ -184,7 +251,7 @@ def _from_folder(
     wanted = _match(InstrumentId(instrument) if instrument else None, list(there), folder)
     source = _source_timeframe(wanted, there[wanted], timeframe)
     paths = [part.path for part in _parts(folder) if part.id == wanted and part.timeframe is source]
-    return _joined([_from_file(path, None, source, file_format, repair) for path in paths])
+    return [_from_file(path, None, source, file_format, repair) for path in paths]
 
 
 def _parts(folder: Path) -> list[_Part]:
@@ -231,33 +298,39 @@ def _source_timeframe(name: InstrumentId, there: list[Timeframe], wanted: Timefr
     return usable[-1]
 
 
-def _joined(found: list[_Read]) -> tuple[BarSeries, list[str]]:
-    """Join what does not overlap; of two that do, the longer stays."""
+def _joined(found: list[_Read], *, is_strict: bool) -> tuple[BarSeries, list[str]]:
+    """Join the files of a folder; of two that differ in a bar, the longer stays, or it is an error."""
     kept: list[_Read] = []
     notes: list[str] = []
     for one in sorted(found, key=lambda item: len(item.series), reverse=True):
-        rivals = [other for other in kept if _overlap(other.series, one.series)]
-        if rivals:
-            notes.append(f"{one.path.name} is left out: it overlaps the longer {rivals[0].path.name}")
+        for other in kept:
+            error = _difference(other, one)
+            if error is not None:
+                if is_strict:
+                    raise error
+                notes.append(f"{one.path.name} is left out: it differs from the longer {other.path.name}: {error}")
+                break
         else:
             kept.append(one)
     kept.sort(key=lambda item: int(item.series.ts[0]))
     notes += [note for item in kept for note in item.notes]
-    if len(kept) == 1:
-        return kept[0].series, notes
-    notes.append(f"joined from {len(kept)} files: " + ", ".join(item.path.name for item in kept))
-    parts = [item.series for item in kept]
-    first = parts[0]
-    ts, opens, highs, lows, closes, volumes, flags = (
-        np.concatenate([getattr(part, name) for part in parts])
-        for name in ("ts", "open", "high", "low", "close", "volume", "flags")
-    )
-    prices = (opens, highs, lows, closes)
-    return label(BarSeries(first.instrument_id, first.timeframe, ts, prices, volumes, flags)), notes
+    if len(kept) > 1:
+        notes.append(f"joined from {len(kept)} files: " + ", ".join(item.path.name for item in kept))
+    return join([item.series for item in kept], [f"in {item.path.name}" for item in kept]), notes
 
 
-def _overlap(one: BarSeries, other: BarSeries) -> bool:
-    return bool(one.ts[0] <= other.ts[-1] and other.ts[0] <= one.ts[-1])
+def _difference(one: _Read, other: _Read) -> OverlapError | None:
+    """Return what is wrong with the bars that both have, where they overlap."""
+    ts_from = max(int(one.series.ts[0]), int(other.series.ts[0]))
+    ts_to = min(int(one.series.ts[-1]), int(other.series.ts[-1])) + 1
+    if ts_from >= ts_to:
+        return None
+    parts = [item.series.between(ts_from, ts_to) for item in (one, other)]
+    try:
+        join(parts, [f"in {item.path.name}" for item in (one, other)])
+    except OverlapError as error:
+        return error
+    return None
 
 
 def _finer_note(series: BarSeries, timeframe: Timeframe) -> str:

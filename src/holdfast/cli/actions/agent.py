@@ -111,7 +111,10 @@ def demo(options: Mapping[str, object]) -> int:
 
 def _trade(home: Home, settings: Settings, given: RunOptions, *, is_kept: bool = True) -> int:
     home.create()
-    require_space(home.path, settings.agent.disk_free_min_mb)
+    require_space(
+        home.path, settings.agent.disk_free_min_mb, "every decision must be recorded",
+        "free some space, or set agent.disk_free_min_mb lower",
+    )  # fmt: skip
     market = open_market(home, settings.market, is_endless=True)
     plan = run_of(settings, market, "paper")
     is_plain = given.plain or not (sys.stdin.isatty() and sys.stdout.isatty())

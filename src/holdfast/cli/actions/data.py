@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from holdfast.app.data import bar_store, import_file, verify_file, verify_store
+from holdfast.app.data import bar_store, given_path, repairs_named, verify_file, verify_store
+from holdfast.app.data_import import ImportRequest, InstrumentImport, SeriesImport, import_files
 from holdfast.app.disk import require_space
 from holdfast.cli.amounts import minute
 from holdfast.cli.given import Place, read
@@ -29,6 +30,8 @@ class ImportOptions(Place, frozen=True):
     timeframe: str | None = None
     file_format: str = "auto"
     repairs: tuple[str, ...] = ()
+    is_replacing: bool = False
+    is_last_replaced: bool = False
 
 
 class VerifyOptions(Place, frozen=True):
@@ -50,23 +53,57 @@ class Finding(Record, frozen=True):
 
 
 def import_bars(options: Mapping[str, object]) -> int:
-    """Check files and keep them; one bad file does not keep the others out."""
+    """Check files and join them with what is stored; one bad file keeps out those of its own instrument only."""
     given = read(options, ImportOptions)
     home = given.folder
-    length = timeframe(given.timeframe) if given.timeframe else None
+    request = ImportRequest(
+        given.paths, given.instrument, timeframe(given.timeframe) if given.timeframe else None, given.file_format,
+        repairs_named(given.repairs), given.is_replacing, given.is_last_replaced,
+    )  # fmt: skip
     home.create()
-    require_space(home.path, _SPACE_MB)
-    findings: list[Finding] = []
-    for text in given.paths:
-        try:
-            report, info = import_file(
-                home, Path(text), given.instrument, length, given.file_format, given.repairs
-            )  # fmt: skip
-        except HoldfastError as error:
-            findings.append(Finding(text, False, str(error), error.hint))
-        else:
-            findings.append(Finding(text, True, report=report, dataset=info))
-    return _report(findings, given, "imported")
+    require_space(
+        home.path, _SPACE_MB, "an import writes the new series beside the old one",
+        "free some space there, or name a home on another disk: --home DIR",
+    )  # fmt: skip
+    done: list[InstrumentImport] = []
+    for one in import_files(home, request):
+        done.append(one)
+        if not given.is_json:  # at once: who interrupts a long import sees what has been stored
+            _say_imported(one)
+    findings = [finding for one in done for finding in _findings(one)]
+    series = [item for one in done for item in one.series]
+    if given.is_json:
+        print_json({"findings": sorted(findings, key=lambda item: given.paths.index(item.name)), "series": series})
+    is_done = all(finding.is_sound for finding in findings) and all(item.is_imported for item in series)
+    return 0 if is_done else 1
+
+
+def _findings(one: InstrumentImport) -> list[Finding]:
+    return [Finding(item.path, not item.error, item.error, item.next, item.report) for item in one.files]
+
+
+def _say_imported(one: InstrumentImport) -> None:
+    for finding in _findings(one):
+        _say(finding, "read")
+    for item in one.series:
+        _say_series(item)
+
+
+def _say_series(item: SeriesImport) -> None:
+    stored = item.dataset
+    if stored is None:
+        _say_damaged("", item.error, item.next)
+        return
+    replaced = f", {item.bars_replaced} stored bars replaced" if item.bars_replaced else ""
+    say(
+        f"{item.instrument_id} {item.timeframe}: imported: {item.bars_new} bars are new, {item.bars_already} were there"
+        f" already{replaced}; {stored.bars} are stored, {minute(stored.ts_first)} to {minute(stored.ts_last)}"
+        f" -> {stored.bytes_stored // 1024} KiB"
+    )
+    if stored.missing and (len(item.paths) > 1 or stored.bars != item.bars_new):  # else said with the file
+        say(f"  {stored.missing} bars are missing in {stored.gaps} gaps; they are labelled, not filled")
+    for note in item.notes:
+        say(f"  note: {note}")
 
 
 def list_bars(options: Mapping[str, object]) -> int:
@@ -103,7 +140,7 @@ def verify(options: Mapping[str, object]) -> int:
     if given.paths:
         for text in given.paths:
             try:
-                findings.append(Finding(text, True, report=verify_file(Path(text), given.file_format)))
+                findings.append(Finding(text, True, report=verify_file(given_path(text), given.file_format)))
             except HoldfastError as error:
                 findings.append(Finding(text, False, str(error), error.hint))
     else:
@@ -135,10 +172,9 @@ def _say(finding: Finding, word: str) -> None:
         bars = f"{info.bars} bars" if info is not None else ""
         say(f"{finding.name}: {word}, {bars}")
         return
-    stored = f" -> {info.bytes_stored // 1024} KiB" if info is not None else ""
     say(
         f"{finding.name}: {word}: {report.instrument_id} {report.timeframe}, {report.bars} bars,"
-        f" {minute(report.ts_first)} to {minute(report.ts_last)}{stored}"
+        f" {minute(report.ts_first)} to {minute(report.ts_last)}"
     )
     if report.missing:
         say(f"  {report.missing} bars are missing in {len(report.gaps)} gaps; they are labelled, not filled")
@@ -151,5 +187,13 @@ def _say(finding: Finding, word: str) -> None:
 
 
 def _say_damaged(name: str, what: str, upcoming: str) -> None:
-    click.echo(f"{click.style('error:', fg='red', bold=True)} {name}: {what}", err=True)
+    click.echo(f"{click.style('error:', fg='red', bold=True)} {_about(name, what)}", err=True)
     click.echo(f"{click.style('next:', fg='cyan', bold=True)} {upcoming}", err=True)
+
+
+def _about(name: str, what: str) -> str:
+    """Return what is wrong with the name before it, once: an error of a reader begins with its file already."""
+    for known in filter(None, (name, Path(name).name)):
+        if what.startswith(f"{known}: "):
+            return f"{name}: {what.removeprefix(f'{known}: ')}"
+    return f"{name}: {what}" if name else what

@@ -29,12 +29,23 @@ _format = click.option("--format", "file_format", default="auto", metavar="NAME"
 @click.option("--timeframe", metavar="1m..1w", help="Length of a bar; coarser than the file's: it is resampled.")
 @_format
 @click.option("--repair", "repairs", multiple=True, metavar="sort|drop-duplicates", help="What may be mended in a CSV.")
+@click.option(
+    "--replace", "is_replacing", is_flag=True,
+    help="Put what comes in the place of the whole stored series: stored bars that do not come again are gone.",
+)  # fmt: skip
+@click.option(
+    "--replace-last", "is_last_replaced", is_flag=True,
+    help="Where the last stored bar differs, take the one that comes: it was still forming when it was fetched.",
+)  # fmt: skip
 @reading
 def import_bars(**options: object) -> int:
     """Check candle files (Parquet, or CSV exports) and keep them in the compact store of the home. A Parquet file of
     single trades (named like binance-spot-BTC_USDT-trades-*.parquet) gives the bars that they make.
 
     Nothing is repaired in silence: a bad file is refused with its row, gaps and false prints are labelled.
+
+    What comes joins what is stored. Bars that both have must be the same to the last digit, else nothing changes and
+    the first one that differs is named. Of several files of one instrument all are taken, or none.
     """
     return perform("data:import_bars", options)
 

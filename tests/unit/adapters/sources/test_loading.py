@@ -9,7 +9,7 @@ from tests.unit.adapters.sources.conftest import write_candles, write_csv
 from tests.unit.domain.conftest import NAME, is_same, make_series, make_walk
 
 from holdfast.adapters.sources.columns import Repair
-from holdfast.adapters.sources.loading import available, load_bars, stream_bars
+from holdfast.adapters.sources.loading import available, load_bars, load_whole, stream_bars
 from holdfast.adapters.storage.parquet.store import ParquetBarStore
 from holdfast.core.errors import ConfigurationError, DataError
 from holdfast.domain.bar_quality import label
@@ -57,14 +57,25 @@ def test_files_of_one_pair_are_joined_and_the_hole_between_them_is_a_gap(folder:
     assert "joined from 2 files" in loaded.report.notes[0]
 
 
-def test_of_files_that_overlap_the_longer_stays(folder: Path):
+def test_files_that_overlap_and_agree_are_joined_whole(folder: Path):
     series = resample(make_walk(960, timeframe=Timeframe.M15, name=BTC), Timeframe.H1)
     write_candles(folder / "binance-spot-BTC_USDT-1h-c.parquet", series.slice(90, 230))
     loaded = load_bars(folder, BTC, Timeframe.H1)
+    assert is_same(loaded.series, label(series))
+    assert is_same(load_whole(folder, BTC, Timeframe.H1).series, label(series))
+    assert "joined from 3 files" in loaded.report.notes[0]
+
+
+def test_of_files_that_overlap_and_differ_the_longer_stays(folder: Path):
+    series = make_walk(240, seed=9, name=BTC)
+    write_candles(folder / "binance-spot-BTC_USDT-1h-c.parquet", series.slice(90, 230))
+    loaded = load_bars(folder, BTC, Timeframe.H1)
     assert is_same(loaded.series, label(series.slice(90, 230)))
-    assert [note for note in loaded.report.notes if "left out: it overlaps the longer" in note] == list(
+    assert [note for note in loaded.report.notes if "left out: it differs from the longer" in note] == list(
         loaded.report.notes
     )
+    with pytest.raises(DataError, match=r"the bar of 2024-01-0.* has .* in binance-spot-BTC_USDT-1h-c.parquet, and"):
+        load_whole(folder, BTC, Timeframe.H1)
 
 
 def test_a_coarser_timeframe_is_made_from_the_coarsest_that_fits(folder: Path):

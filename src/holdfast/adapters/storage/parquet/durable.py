@@ -19,7 +19,7 @@ def replace_durably(path: Path, write: Callable[[BinaryIO], None]) -> None:
     OSError
         The disk is full or read-only; what stood at `path` still stands.
     """
-    _make_folder(path.parent)
+    make_folder(path.parent)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=PART_SUFFIX, dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -33,11 +33,11 @@ def replace_durably(path: Path, write: Callable[[BinaryIO], None]) -> None:
     _sync_folder(path.parent)
 
 
-def _make_folder(folder: Path) -> None:
-    """Create a folder; each new name is made durable in the folder above it."""
+def make_folder(folder: Path) -> None:
+    """Create a folder, unless it is there; each new name is made durable in the folder above it."""
     if folder.is_dir():
         return
-    _make_folder(folder.parent)
+    make_folder(folder.parent)
     folder.mkdir(exist_ok=True)
     _sync_folder(folder.parent)
 

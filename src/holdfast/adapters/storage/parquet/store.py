@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import unquote_to_bytes
@@ -12,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from holdfast.adapters.storage.parquet import codec
-from holdfast.adapters.storage.parquet.durable import replace_durably
+from holdfast.adapters.storage.parquet.durable import make_folder, replace_durably
 from holdfast.adapters.storage.parquet.layout import KEY_HEADER, VERSION, Group, Header, Scale, damaged, opened, sealed
 from holdfast.core.errors import DataError
 from holdfast.domain.bar_quality import gaps, validate
@@ -108,6 +111,31 @@ class ParquetBarStore:
             tuple(sorted(damaged_ones, key=lambda one: (one.instrument_id, one.timeframe))),
         )
 
+    def find(self, instrument_id: str, timeframe: Timeframe) -> DatasetInfo | None:
+        """Return what is stored of a series, None where nothing is; reads the footer only.
+
+        Raises
+        ------
+        DataError
+            Its file is damaged.
+        """
+        path = self.path_of(instrument_id, timeframe)
+        if not path.exists():
+            return None
+        with _Reader(path, instrument_id, timeframe) as reader:
+            return self._info(path, reader.header)
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Let one process at a time read what is stored and write what follows from it; others wait for their turn."""
+        make_folder(self._root)
+        handle = os.open(self._root, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
     def verify(self, instrument_id: str, timeframe: Timeframe) -> DatasetInfo:
         """Read a series whole and compare it with the digest of what was saved.
 
@@ -152,6 +180,18 @@ def is_bar_file(path: Path) -> bool:
         return KEY_HEADER in (pq.read_metadata(path).metadata or {})
     except _UNREADABLE:
         return False
+
+
+def bar_file_market(path: Path) -> InstrumentId:
+    """Return whose bars are in a file of a store, by its header.
+
+    Raises
+    ------
+    DataError
+        It is not there, is no such file, or its header is damaged.
+    """
+    with _Reader(path) as reader:
+        return InstrumentId(reader.header.instrument_id)
 
 
 def read_bar_file(path: Path) -> BarSeries:
