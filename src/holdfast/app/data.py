@@ -26,13 +26,18 @@ def given_path(text: str) -> Path:
     Raises
     ------
     ConfigurationError
-        It is empty, as an unset variable of the shell is.
+        It is empty, as an unset variable of the shell is, or the system cannot look there.
     """
     if not text.strip():
         raise ConfigurationError(
             "the name of a file is empty", hint="name a file or a folder; a variable that is not set gives such a name"
         )
-    return Path(text)
+    path = Path(text)
+    try:
+        path.exists()
+    except OSError as error:
+        raise ConfigurationError(f"{text}: cannot be looked at: {error.strerror}", hint="check the path") from error
+    return path
 
 
 def repairs_named(texts: Sequence[str]) -> frozenset[Repair]:

@@ -287,7 +287,7 @@ def _name(path: str) -> str:
 
 def _sources(names: Sequence[str]) -> str:
     """Return where bars come from, each name once; of very many the first and the latest are told."""
-    told = list(dict.fromkeys(names))
+    told = [name for name in dict.fromkeys(names) if name]
     if len(told) > _SOURCES_MAX:
         half = _SOURCES_MAX // 2
         told = [*told[:half], _LEFT_OUT, *[name for name in told[half:] if name != _LEFT_OUT][1 - half :]]

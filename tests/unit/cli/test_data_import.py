@@ -392,6 +392,7 @@ def test_what_is_no_file_is_called_that(call, tmp_path):
         assert outcome.code == 1
         assert "error: the name of a file is empty" in outcome.err
         assert "next: name a file or a folder" in outcome.err
+        assert ": cannot be looked at: File name too long" in call("data", command, "a" * 300).err
 
 
 def test_a_full_disk_is_told_as_what_it_means_for_an_import(call, candles, home, monkeypatch):

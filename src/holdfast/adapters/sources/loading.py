@@ -147,7 +147,7 @@ def market_of(path: Path, instrument: str | None = None) -> InstrumentId | None:
         if path.suffix == ".parquet" and is_bar_file(path):
             return bar_file_market(path)
         return name.id if name else None
-    except HoldfastError:
+    except (HoldfastError, OSError):
         return None
 
 
