@@ -6,6 +6,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Final
 
+from holdfast.domain.amount import amount_text, quote_of
 from holdfast.domain.command import AmendOrder, AskOpinion, SubmitOrder
 from holdfast.domain.event import EmergencyStopped, TradingResumed
 from holdfast.domain.market import BarClosed
@@ -85,8 +86,10 @@ def _event_lines(tick: Tick, order: Order | None) -> list[DecisionLine]:
 
 
 def _closed_line(trade: ClosedTrade) -> DecisionLine:
-    # For a person: cents are enough here, the exact amount stands in the trade itself.
-    result = f"{trade.pnl:+.2f}" + (f" or {trade.r_multiple.quantize(_R_STEP)} R" if trade.risk else "")
+    # For a person: the exact amount stands in the trade itself.
+    result = amount_text(trade.pnl, quote_of(trade.instrument_id), sign="+") + (
+        f" or {trade.r_multiple.quantize(_R_STEP)} R" if trade.risk else ""
+    )
     what = _EXITS.get(trade.exit_reason, trade.exit_reason)
     reason = f"{trade.exit_reason.replace('_', ' ')} at {trade.exit_price:f}: {result}"
     return DecisionLine(trade.trade_id, trade.exit_ts, trade.instrument_id, what, reason)

@@ -10,6 +10,7 @@ import msgspec
 
 from holdfast.core.record import Record
 from holdfast.core.time import rfc3339
+from holdfast.domain.amount import quote_of
 from holdfast.domain.decision import Check, Opinion, OpinionTimedOut, Proposal, Signal, StopLevel
 from holdfast.domain.order import OrderFilled, OrderSpec, OrderState, Role
 from holdfast.domain.portfolio import ClosedTrade, entry_of, trade_name
@@ -87,7 +88,7 @@ def find_story(look_up: Callable[[str, str], bytes | None], any_id: str) -> Stor
 def explain(story: Story) -> Explanation:
     """Return why and how: signal, size, checks, opinion, orders, fills, stop moves, exit and result."""
     decision = story.decision
-    quote = decision.instrument_id.partition("/")[2].partition(".")[0]
+    quote = quote_of(decision.instrument_id)
     sections = [
         Section("Signal", _signal_sentences(decision)),
         Section("Size", _size_sentences(decision, quote)),

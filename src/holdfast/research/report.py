@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from holdfast.core.record import encode
 from holdfast.core.time import rfc3339
+from holdfast.domain.amount import amount_text
 from holdfast.domain.portfolio import ClosedTrade
 from holdfast.research.performance import Performance
 
@@ -131,7 +132,7 @@ def _trade_rows(performance: Performance, quote: str) -> list[tuple[str, str]]:
 
 
 def _money(value: Decimal | None, quote: str) -> str:
-    return _NOTHING if value is None else f"{value:z,.2f} {quote}"
+    return _NOTHING if value is None else f"{amount_text(value, quote, parted=',')} {quote}"
 
 
 def _share(value: float | None) -> str:

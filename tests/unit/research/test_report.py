@@ -94,6 +94,13 @@ def test_the_table_says_what_it_annualises_with_and_warns_at_the_end():
     assert not any(line != line.rstrip() for line in lines)
 
 
+def test_the_table_of_a_run_in_a_coin_has_the_decimals_of_that_coin():
+    trades = [make_trade("0.00012", risk="0.001")]
+    lines = performance_lines(measure(trades, [DAY], [1.00012], Decimal(1)), "BTC")
+    assert "Net result              0.00012 BTC" in lines
+    assert "Equity                  1.00 BTC to 1.00012 BTC" in lines
+
+
 def test_the_table_of_an_empty_run_has_no_figures_to_show():
     lines = performance_lines(measure([], [], [], Decimal(1_000)), "USDT")
     assert "Sharpe ratio            n/a" in lines

@@ -231,7 +231,7 @@ def _introduce(plan: RunStarted, recovery: Recovery, home: Home) -> None:
         warn("SYNTHETIC MARKET: these prices are made by a seeded model; no market has had them")
     click.echo(f"paper mode: {plan.strategy} on {names} {plan.timeframe}, {plan.data_source}")
     if recovery.is_fresh:
-        click.echo(f"a new run with {money(plan.capital)} {plan.quote}; state in {home.path}")
+        click.echo(f"a new run with {money(plan.capital, plan.quote)} {plan.quote}; state in {home.path}")
     else:
         click.echo(
             f"goes on at {minute(recovery.ts)} UTC after {recovery.groups} groups of bars;"
@@ -244,8 +244,9 @@ def _part(agent: RunningAgent, session: Session, *, is_kept: bool, is_heard: boo
     ended = "the market has ended" if session.has_ended else "stopped"
     if not is_heard:
         ended = "nobody reads the output any more: stopped"
+    equity = f"{money(status.equity, status.quote)} {status.quote}"
     click.echo(
-        f"{ended} at {minute(status.ts)} UTC: equity {money(status.equity)} {status.quote}, {status.trades} trades,"
+        f"{ended} at {minute(status.ts)} UTC: equity {equity}, {status.trades} trades,"
         f" {len(status.positions)} open positions",
         err=not is_heard,
     )

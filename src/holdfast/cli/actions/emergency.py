@@ -136,7 +136,7 @@ def _show(given: StopOptions, proof: StopProof, before: Status, wanted: StopLeve
     say(f"stop level {_words(proof.level)} ({where})")
     say(
         f"left: {proof.orders_left} orders ({proof.entries_left} entries), {proof.positions_left} positions,"
-        f" exposure {money(proof.exposure_left)} {proof.quote}"
+        f" exposure {money(proof.exposure_left, proof.quote)} {proof.quote}"
     )
     if _withdraws(before, wanted):
         say("the release that was asked for when the account is flat is withdrawn")

@@ -9,7 +9,7 @@ import click
 from holdfast.app.projections import explained, recent_lines
 from holdfast.app.standing import Standing
 from holdfast.app.strategies import StrategyLine, known_strategies
-from holdfast.cli.amounts import exact, minute, money, percent, signed
+from holdfast.cli.amounts import exact, mean_price, minute, money, percent, signed
 from holdfast.cli.given import Place, read
 from holdfast.cli.output import columns, print_json, print_pairs, print_table, say, warn
 from holdfast.core.errors import ConfigurationError
@@ -43,21 +43,22 @@ def status(options: Mapping[str, object]) -> int:
         return 0
     _say_mode(found, is_running=standing.is_running)
     share = found.risk_open / found.equity if found.equity > 0 else found.equity
-    gain = found.equity - found.capital
+    gain, quote = found.equity - found.capital, found.quote
+    at_risk = f"{money(found.risk_open, quote)} of {money(found.risk_open_limit, quote)} ({percent(share)} of equity)"
     print_pairs(
         [
-            ("Equity", f"{money(found.equity)} {found.quote} ({signed(gain)} since the start)"),
-            ("Cash", f"{money(found.cash)} {found.quote}"),
-            ("Today", signed(found.day_pnl)),
-            ("Open risk", f"{money(found.risk_open)} of {money(found.risk_open_limit)} ({percent(share)} of equity)"),
-            ("Drawdown", f"{percent(found.drawdown)} from {money(found.peak)}"),
+            ("Equity", f"{money(found.equity, quote)} {quote} ({signed(gain, quote)} since the start)"),
+            ("Cash", f"{money(found.cash, quote)} {quote}"),
+            ("Today", signed(found.day_pnl, quote)),
+            ("Open risk", at_risk),
+            ("Drawdown", f"{percent(found.drawdown)} from {money(found.peak, quote)}"),
             ("Trades", f"{found.trades}, {found.wins} won"),
             ("Stop", found.stop_level.replace("_", " ")),
             ("Journal", f"record {found.journal_sequence}, digest {found.digest[:16]}"),
         ]
     )
     click.echo()
-    _print_positions(found.positions)
+    _print_positions(found.positions, found.quote)
     if found.decisions:
         click.echo()
         _print_decisions(found.decisions[:10])
@@ -71,7 +72,7 @@ def positions(options: Mapping[str, object]) -> int:
     if given.is_json:
         print_json({"quote": found.quote, "ts": found.ts, "positions": found.positions})
     else:
-        _print_positions(found.positions)
+        _print_positions(found.positions, found.quote)
     return 0
 
 
@@ -107,7 +108,7 @@ def risk(options: Mapping[str, object]) -> int:
     print_table(("Limit", "Note", "Used", "Allowed", "Share"), [_limit_row(line) for line in limits], left=2)
     if found.positions:
         click.echo()
-        _print_positions(found.positions)
+        _print_positions(found.positions, found.quote)
     return 0
 
 
@@ -166,7 +167,7 @@ def _say_mode(status: Status, *, is_running: bool) -> None:
         warn(f"the drawdown leaves no risk budget; holdfast resume accepts the loss: {DRAWDOWN_ANEW}")
 
 
-def _print_positions(lines: Sequence[PositionLine]) -> None:
+def _print_positions(lines: Sequence[PositionLine], quote: str) -> None:
     if not lines:
         click.echo("no open position")
         return
@@ -185,8 +186,8 @@ def _print_positions(lines: Sequence[PositionLine]) -> None:
     )
     rows = [
         (x.instrument_id, "long" if x.side == "BUY" else "short", minute(x.ts_opened), exact(x.quantity),
-         money(x.entry_price, 4), exact(x.price_last), signed(x.unrealized), exact(x.stop), exact(x.target),
-         money(x.risk_open), x.trade_id)
+         mean_price(x.entry_price, x.stop), exact(x.price_last), signed(x.unrealized, quote), exact(x.stop),
+         exact(x.target), money(x.risk_open, quote), x.trade_id)
         for x in lines
     ]  # fmt: skip
     print_table(titles, rows, left=3)

@@ -99,17 +99,18 @@ def _figures(status: Status, frame: Frame) -> RenderableType:
     table = Table.grid(expand=True, padding=(0, 1))
     for ratio in (4, 4, 4, 5):
         table.add_column(ratio=ratio, no_wrap=True, overflow="ellipsis")
-    gain = status.equity - status.capital
+    gain, quote = status.equity - status.capital, status.quote
     share = status.risk_open / status.equity if status.equity > 0 else Decimal(0)
     wins = f"{status.wins} of {status.trades} won" if status.trades else "no trade yet"
     table.add_row(*(Text(title, style=_DIM) for title in ("Equity", "Today", "Open risk", "Drawdown")))
     table.add_row(
-        Text(f"{money(status.equity)} {status.quote}", style="bold"), _coloured(status.day_pnl),
-        Text(f"{money(status.risk_open)} ({percent(share, 1)})"), _bar(status.drawdown, frame.drawdown_limit),
+        Text(f"{money(status.equity, quote)} {quote}", style="bold"), _coloured(status.day_pnl, quote),
+        Text(f"{money(status.risk_open, quote)} ({percent(share, 1)})"), _bar(status.drawdown, frame.drawdown_limit),
     )  # fmt: skip
     table.add_row(
-        _coloured(gain, " in all"), Text(wins, style=_DIM), Text(f"of {money(status.risk_open_limit)}", style=_DIM),
-        Text(f"from {money(status.peak)}", style=_DIM),
+        _coloured(gain, quote, " in all"), Text(wins, style=_DIM),
+        Text(f"of {money(status.risk_open_limit, quote)}", style=_DIM),
+        Text(f"from {money(status.peak, quote)}", style=_DIM),
     )  # fmt: skip
     return Panel(table, border_style=_DIM)
 
@@ -118,13 +119,13 @@ def _figures_narrow(status: Status, frame: Frame) -> RenderableType:
     table = Table.grid(expand=True, padding=(0, 1))
     table.add_column(ratio=1)
     table.add_column(ratio=1)
-    gain = status.equity - status.capital
+    gain, quote = status.equity - status.capital, status.quote
     table.add_row(Text("Equity", style=_DIM), Text("Today", style=_DIM))
-    table.add_row(Text(f"{money(status.equity)} {status.quote}", style="bold"), _coloured(status.day_pnl))
-    table.add_row(_coloured(gain, " in all"), Text(f"{status.wins} of {status.trades} won", style=_DIM))
+    table.add_row(Text(f"{money(status.equity, quote)} {quote}", style="bold"), _coloured(status.day_pnl, quote))
+    table.add_row(_coloured(gain, quote, " in all"), Text(f"{status.wins} of {status.trades} won", style=_DIM))
     table.add_row(Text("Open risk", style=_DIM), Text("Drawdown", style=_DIM))
     limit = percent(frame.drawdown_limit, 0)
-    table.add_row(Text(money(status.risk_open)), Text(f"{percent(-status.drawdown)} of {limit}"))
+    table.add_row(Text(money(status.risk_open, quote)), Text(f"{percent(-status.drawdown)} of {limit}"))
     return table
 
 
@@ -136,7 +137,8 @@ def _positions(status: Status, width: int) -> RenderableType:
         [
             Text(f"{'▲' if line.side == 'BUY' else '▼ short'} {line.instrument_id.rpartition('.')[0]}"),
             Text(exact(line.quantity)), Text(exact(line.entry_price.quantize(line.stop))), Text(exact(line.price_last)),
-            _coloured(line.unrealized), Text(exact(line.stop)), Text(exact(line.target)), Text(money(line.risk_open)),
+            _coloured(line.unrealized, status.quote), Text(exact(line.stop)), Text(exact(line.target)),
+            Text(money(line.risk_open, status.quote)),
             Text(_ratio(line)),
         ]
         for line in status.positions
@@ -203,8 +205,8 @@ def _colour(line: DecisionLine) -> str:
     return next((style for word, style in _COLOURS.items() if line.what.startswith(word)), "cyan")
 
 
-def _coloured(value: Decimal, suffix: str = "") -> Text:
-    return Text(signed(value) + suffix, style=_UP if value > 0 else _DOWN if value < 0 else _DIM)
+def _coloured(value: Decimal, quote: str, suffix: str = "") -> Text:
+    return Text(signed(value, quote) + suffix, style=_UP if value > 0 else _DOWN if value < 0 else _DIM)
 
 
 def _ratio(line: PositionLine) -> str:
