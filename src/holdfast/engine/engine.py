@@ -43,6 +43,7 @@ from holdfast.domain.order import (
     OrderTriggered,
     Role,
 )  # fmt: skip
+from holdfast.domain.passed_over import entry_pending
 from holdfast.domain.portfolio import ClosedTrade, Portfolio
 from holdfast.domain.tick import Tick
 from holdfast.domain.values import InstrumentId, OrderId, Ratio, Side
@@ -168,7 +169,7 @@ class Engine:
             return QUIET  # an exit of nothing
         signals = (signal,)
         if desk.entry is not None:
-            return self._tick(bar, signals, notes=(f"an entry into {desk.instrument.id} is already on its way",))
+            return self._tick(bar, signals, notes=(entry_pending(desk.instrument.id),))
         view, market = self._views(desk)
         proposal = self.planner.propose(signal, desk.instrument, view, market, self._next_id("p"))
         if isinstance(proposal, str):

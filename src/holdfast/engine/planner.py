@@ -10,6 +10,7 @@ import msgspec
 from holdfast.core.errors import DomainError
 from holdfast.domain.decision import Action, Proposal, Refused, Signal
 from holdfast.domain.instrument import Instrument, Market
+from holdfast.domain.passed_over import no_price, no_short_on_spot, wrong_side
 from holdfast.domain.values import ZERO, InstrumentId, OrderId, Side
 from holdfast.engine.account import Pair
 from holdfast.engine.desk import Desk
@@ -34,19 +35,19 @@ class Planner:
     def propose(
         self, signal: Signal, instrument: Instrument, view: PortfolioView, market: MarketView, proposal_id: OrderId
     ) -> Proposal | Refused | str:
-        """Return the proposal that a signal to enter leads to, or why there is none."""
+        """Return the proposal that a signal to enter leads to, or why there is none: see `domain.passed_over`."""
         side = Side.BUY if signal.action is Action.ENTER_LONG else Side.SELL
         if side is Side.SELL and instrument.market is Market.SPOT:
-            return f"{instrument.id} is a spot market: what is not held cannot be sold short"
+            return no_short_on_spot(instrument.id)
         try:
             price = instrument.price
             reference, stop, target = price(signal.entry), price(signal.stop), price(signal.target)
         except DomainError as error:
-            return f"{signal.strategy} gave levels that are no prices: {error}"
+            return no_price(signal.strategy, error)
         config = self.gate.config
         entry = reference if config.is_entry_market else entry_limit(side, reference, stop, target, instrument, config)
         if entry <= stop if side is Side.BUY else entry >= stop:
-            return f"stop {stop} of {signal.strategy} lies on the wrong side of entry {entry} for a {side}"
+            return wrong_side(signal.strategy, side, entry, stop)
         sized = self.gate.size(Levels(side, entry, stop), view, market, instrument)
         proposal = Proposal(
             proposal_id, instrument.id, signal.ts_event, side, sized.quantity, entry, stop, target, signal.strategy,

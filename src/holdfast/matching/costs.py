@@ -62,6 +62,14 @@ def fee_rate_max(config: MatchingConfig, instrument: Instrument) -> Decimal:
     return max(ZERO, *rates)
 
 
+def taker_cost(config: MatchingConfig, instrument: Instrument, notional: Decimal, share: Decimal) -> Decimal:
+    """Return about what taking `notional` costs in fee, spread and slippage, at `share` (0 to 1) of a bar's volume."""
+    if config.participation_max is not None:
+        share = min(share, config.participation_max)  # what is more goes in parts, over several bars
+    adverse = half_spread(config) + slippage(config, min(share, ONE))
+    return notional * (adverse + fee_rate(config, instrument, Liquidity.TAKER))
+
+
 def fee(config: MatchingConfig, instrument: Instrument, notional: Decimal, liquidity: Liquidity) -> Money:
     """Return the fee on `notional` in the quote asset, exact."""
     return Money(notional * fee_rate(config, instrument, liquidity), instrument.quote)

@@ -28,7 +28,7 @@ from holdfast.matching.account import Account
 from holdfast.matching.book import NOTHING, Book, BookState, Events, Phase, Request, TradedBar
 from holdfast.matching.checks import Rejection, hold_price, refusal, shortage
 from holdfast.matching.config import MatchingConfig
-from holdfast.matching.costs import slippage_max
+from holdfast.matching.costs import slippage_max, taker_cost
 from holdfast.matching.execution import Executor
 from holdfast.matching.phases import Matcher
 from holdfast.matching.working import WorkingOrder
@@ -153,6 +153,11 @@ class Venue:
         return dict(self._account.balances)
 
     # -- bars: for nearly every bar nothing ---------------------------------------------------------------------------
+
+    def exit_cost(self, instrument_id: InstrumentId, price: Decimal, quantity: Decimal, volume: float) -> Decimal:
+        """Return about what a market order would cost, in quote units, where a bar trades `volume` base units."""
+        share = quantity / Decimal(volume) if volume > 0.0 else ONE
+        return taker_cost(self._config, self._books[instrument_id].instrument, price * quantity, share)
 
     def levels(self, instrument_id: InstrumentId) -> Book:
         """Return what says whether a bar concerns any order at all; see `ports.exchange.Levels`."""

@@ -66,6 +66,10 @@ class SimulatedExchange(Exchange, Protocol):
         """Return the levels of an instrument that the venue trades; the same object for good."""
         ...
 
+    def exit_cost(self, instrument_id: InstrumentId, price: Decimal, quantity: Decimal, volume: float) -> Decimal:
+        """Return about what a market order would cost, in quote units, where a bar trades `volume` base units."""
+        ...
+
     def snapshot(self) -> bytes:
         """Return the whole state, to be restored after a restart."""
         ...

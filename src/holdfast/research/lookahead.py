@@ -9,6 +9,7 @@ its source finds a way.
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -16,8 +17,10 @@ from itertools import pairwise
 from holdfast.core.errors import FOREIGN_FAULTS, DataError
 from holdfast.core.record import Record, encode
 from holdfast.core.time import rfc3339
+from holdfast.domain.catalog import PERPETUAL_SUFFIX
 from holdfast.domain.decision import Action, Signal
 from holdfast.domain.market import BarClosed, BarSeries
+from holdfast.domain.passed_over import unusable
 from holdfast.domain.values import InstrumentId
 from holdfast.ports.strategy import Strategy
 from holdfast.research.counterfactual import (
@@ -184,6 +187,7 @@ class _Check:
         yield from self._other_dates()
         yield from self._other_prices()
         yield from self._blind()
+        yield from self._unusable()
         if len(self.base_signals) < SIGNALS_FEW:
             text = f"It gave {len(self.base_signals)} signal(s) in {len(self.bars)} bars: too few to show much."
             yield Finding(FindingKind.NOTED, "signals", text)
@@ -301,6 +305,17 @@ class _Check:
             yield _exposed("unrelated market", f"{text}, and trades at no regular times: it knows them beforehand.")
         else:
             yield Finding(FindingKind.NOTED, "unrelated market", f"{text}.")
+
+    def _unusable(self) -> Iterator[Finding]:
+        """Note that nothing would come of any entry: who looks into a future that he cannot use is not caught by it."""
+        is_spot = PERPETUAL_SUFFIX not in self.bars[0].instrument_id.upper()
+        entries = [said for said in self.base if said is not None and _is_entry(said)]
+        reasons = [unusable(Action(said[0]), *said[2:5], is_spot=is_spot) for said in entries]
+        if not entries or None in reasons:
+            return
+        told = ", ".join(f"{reason} {count}" for reason, count in Counter(reasons).most_common())
+        text = f"None of its {len(entries)} entries can be traded as it stands ({told}): a backtest passes them over."
+        yield Finding(FindingKind.NOTED, "unusable signals", text)
 
     def _cuts(self) -> list[int]:
         """Return bars to end the past at: where it gave signals, just before, and anywhere."""

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from holdfast.core.record import Record, encode
 from holdfast.core.time import rfc3339
+from holdfast.domain.amount import amount_text
 from holdfast.domain.instrument import Market
 from holdfast.domain.market import BarFlag, BarSeries
+from holdfast.domain.passed_over import reason_of
 from holdfast.domain.portfolio import ClosedTrade
 from holdfast.domain.tick import Tick
 from holdfast.domain.trade_log import TradeLog
+from holdfast.domain.values import ZERO
 from holdfast.engine.curve import Curve
 from holdfast.engine.driver import Driver
 from holdfast.engine.engine import Engine
@@ -30,6 +34,14 @@ PROGRESS_EVERY = 2_000
 """Groups of bars between two reports of progress."""
 
 
+class PassedOverCount(Record, frozen=True):
+    """How many signals to enter became no proposal for one reason, and what was noted on the first of them."""
+
+    count: int
+    first_ts: int
+    first: str
+
+
 class BacktestRun(Record, frozen=True):
     """What happened: closed trades in the order of their exits, what was still open at the end, and the digest."""
 
@@ -40,6 +52,14 @@ class BacktestRun(Record, frozen=True):
     refusals: Mapping[str, int]  # how often each rule of the gate said no
     proposals: int
     ts_locked: int = 0  # when the drawdown governor first left no budget at all; 0 = never
+    passed_over: Mapping[str, PassedOverCount] = {}  # signals that the gate never saw, by `PassedOver`
+    open_at_end: int = 0  # of the trades; these are valued at the last price, as if their exit were free
+    exit_cost_open: Decimal = ZERO  # about what their exits would cost
+
+    @property
+    def signals(self) -> int:
+        """Return how many signals to enter came while nothing was held: each was proposed or passed over."""
+        return self.proposals + sum(passed.count for passed in self.passed_over.values())
 
 
 class _Tally:
@@ -50,6 +70,7 @@ class _Tally:
         self.refusals: dict[str, int] = {}
         self.proposals = 0
         self.ts_locked = 0
+        self.passed_over: dict[str, PassedOverCount] = {}
 
     def __call__(self, tick: Tick) -> None:
         if tick.closed is not None:
@@ -61,6 +82,11 @@ class _Tally:
                 self.refusals[rule] = self.refusals.get(rule, 0) + 1
                 if rule == LOCKED and not self.ts_locked:
                     self.ts_locked = tick.event.ts_event
+        for note in tick.notes:
+            # Counted as they pass, not kept: a strategy may say at every bar what can never be done.
+            reason = reason_of(note).value
+            known = self.passed_over.get(reason) or PassedOverCount(0, tick.event.ts_event, note)
+            self.passed_over[reason] = PassedOverCount(known.count + 1, known.first_ts, known.first)
 
 
 def run_engine(
@@ -83,11 +109,25 @@ def run_engine(
             on_progress(done)
 
     bars = driver.run(feed, tell, PROGRESS_EVERY)
-    tally.trades.extend(engine.open_trades())
+    still_open = engine.open_trades()
+    tally.trades.extend(still_open)
     run = BacktestRun(
-        tally.trades, bars, recorder.digest, recorder.ticks, tally.refusals, tally.proposals, tally.ts_locked
-    )
+        tally.trades, bars, recorder.digest, recorder.ticks, tally.refusals, tally.proposals, tally.ts_locked,
+        tally.passed_over, len(still_open), _exit_cost(engine, exchange),
+    )  # fmt: skip
     return run, driver.curve
+
+
+def _exit_cost(engine: Engine, exchange: SimulatedExchange) -> Decimal:
+    """Return about what it would cost to leave what is held now."""
+    return sum(
+        (
+            exchange.exit_cost(name, desk.instrument.price(desk.close), desk.trade.held, desk.tape.volume_average)
+            for name, desk in engine.desks.items()
+            if desk.trade is not None and desk.trade.held
+        ),
+        ZERO,
+    )
 
 
 class BacktestResult(Record, frozen=True):
@@ -116,8 +156,37 @@ def run_backtest(
     return BacktestResult(run, performance, (*_cautions(began, series, run), *performance.warnings))
 
 
+def why_no_trade(run: BacktestRun) -> str:
+    """Return in one sentence why a run without a trade has none."""
+    refused, passed = sum(run.refusals.values()), run.signals - run.proposals
+    if not run.signals:
+        return "there is no trade, for the strategy gave no signal to enter"
+    if not run.proposals:
+        told = counted({reason: found.count for reason, found in run.passed_over.items()})
+        return f"there is no trade, for none of the {passed} signals to enter could become a proposal: {told}"
+    allowed = run.proposals - refused
+    if not allowed:
+        others = f" (of {run.signals} signals to enter)" if passed else ""
+        return f"there is no trade, for the gate refused all {refused} proposals{others}: {counted(run.refusals)}"
+    return f"there is no trade, for of {run.proposals} proposals the gate allowed {allowed}, and none of these filled"
+
+
+def counted(counts: Mapping[str, int]) -> str:
+    """Return names with how often each was, the most frequent first; empty for none."""
+    return ", ".join(f"{name} {count}" for name, count in sorted(counts.items(), key=lambda item: -item[1]))
+
+
 def _cautions(began: RunStarted, series: Sequence[BarSeries], run: BacktestRun) -> list[str]:
     found: list[str] = []
+    if not run.trades:
+        found.append(why_no_trade(run))
+    if run.open_at_end:
+        were, them = ("trade was", "its exit") if run.open_at_end == 1 else ("trades were", "their exits")
+        found.append(
+            f"{run.open_at_end} {were} still open at the end: counted among the trades, at the last price, and no fee,"
+            f" spread or slippage was charged for {them}, which would cost about"
+            f" {amount_text(run.exit_cost_open, began.quote)} {began.quote}"
+        )
     if run.ts_locked:
         found.append(
             f"the drawdown governor stopped all entries on {rfc3339(run.ts_locked)} and refused"

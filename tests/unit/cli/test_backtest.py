@@ -312,3 +312,56 @@ def test_an_impossible_fee_is_refused(call, candles, fee: str, what: str):
     assert told.code != 0
     assert what in told.err
     assert "next:" in told.err
+
+
+OWN = """
+from holdfast.strategies.free import FreeStrategy
+
+class Mine(FreeStrategy):
+    def on_bar(self, bar):
+        return {signal}
+"""
+UNUSABLE = {
+    "WRONG_SIDE": 'self.enter_long(bar, bar.close * 1.05, bar.close * 1.2, "stop above")',
+    "NO_PRICE": 'self.enter_long(bar, float("nan"), bar.close * 1.2, "no stop")',
+    "NO_SHORT_ON_SPOT": 'self.enter_short(bar, bar.close * 1.05, bar.close * 0.8, "short")',
+}
+
+
+@pytest.mark.parametrize("reason", UNUSABLE)
+def test_signals_that_nothing_can_come_of_are_counted_and_explained(call, candles, tmp_path, reason):
+    path = tmp_path / "mine.py"
+    path.write_text(OWN.format(signal=UNUSABLE[reason]))
+    arguments = ("backtest", "--data", candles, "--timeframe", "1h", "--strategy", f"{path}:Mine")
+    told = call(*arguments)
+    assert told.code == 0, told.err
+    assert f"Signals to enter: 2000, passed over: {reason} 2000" in told.out
+    assert f"  {reason}, first at 2021-01-01T01:00:00Z: " in told.out
+    assert f"could become a proposal: {reason} 2000" in told.err
+    document = call(*arguments, "--json").document
+    assert (document["signals"], document["proposals"]) == (2_000, 0)
+    passed = document["passed_over"][reason]
+    assert (passed["count"], passed["first_ts"]) == (2_000, "2021-01-01T01:00:00Z")
+    assert passed["first"] in told.out
+    assert any(reason in warning for warning in document["warnings"])
+
+
+def test_shorts_on_a_spot_market_are_seen_beside_the_trades(call, candles):
+    document = call("backtest", "--data", candles, *BASE, "--set", "allow_short=true", "--json").document
+    assert document["trades"] > 0
+    assert document["passed_over"]["NO_SHORT_ON_SPOT"]["count"] > 0
+    assert document["signals"] == document["proposals"] + document["passed_over"]["NO_SHORT_ON_SPOT"]["count"]
+
+
+def test_a_backtest_in_a_coin_has_its_decimals(call, tmp_path):
+    columns = wandering(600)
+    for name in ("open", "high", "low", "close"):
+        columns[name] = np.round(columns[name] / 500_000, 6)
+    path = tmp_path / "binance-spot-ETH_BTC-1h-20210101-20210125.parquet"
+    write_candles(path, columns)
+    told = call("backtest", "--data", path, *BASE, "--capital", "1")
+    assert told.code == 0, told.err
+    equity = next(line for line in told.out.splitlines() if line.startswith("Equity"))
+    assert equity.split()[1:3] == ["1.00", "BTC"]
+    assert len(equity.split()[4].partition(".")[2]) > 4
+    assert "-0.00 BTC" not in told.out

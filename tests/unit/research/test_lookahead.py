@@ -12,15 +12,18 @@ import pyarrow.parquet as pq
 import pytest
 
 from holdfast.core.errors import DataError
-from holdfast.domain.market import BarSeries, Timeframe
+from holdfast.domain.decision import Signal
+from holdfast.domain.market import BarClosed, BarSeries, Timeframe
 from holdfast.domain.values import InstrumentId
 from holdfast.ports.strategy import Strategy
 from holdfast.research.counterfactual import CALENDAR_CYCLE, FUTURES, bars_of, redated
 from holdfast.research.finding import FindingKind
 from holdfast.research.lookahead import BARS_FED_MAX, LookaheadReport, check_lookahead
 from holdfast.research.source_audit import SourceText
+from holdfast.strategies.free import FreeStrategy
 from holdfast.strategies.registry import BUILT_IN, create
 from holdfast.strategies.stepping import StepDefinition, StepStrategy
+from holdfast.testing.builders import make_instrument, make_series
 
 HERE = Path(__file__).parent
 MARKET = "binance-spot-BTC_USDT-1h-20230101-20231231.parquet"
@@ -198,3 +201,19 @@ def test_calendar_repeats_after_its_cycle(recorded: BarSeries):
     bars = bars_of(recorded.slice(0, 5))
     later = redated(bars, CALENDAR_CYCLE)
     assert [bar.ts_event - CALENDAR_CYCLE for bar in later] == [bar.ts_event for bar in bars]
+
+
+class StopAbove(FreeStrategy):
+    """Wants what no trade can come of."""
+
+    def on_bar(self, bar: BarClosed) -> Signal | None:
+        return self.enter_long(bar, bar.close * 1.02, bar.close * 1.1, "always")
+
+
+def test_a_strategy_with_nothing_but_unusable_signals_is_told_so():
+    series = make_series(make_instrument(), [(100.0 + i % 7, 108.0, 99.0, 101.0 + i % 5, 1e3) for i in range(60)])
+    report = check_lookahead(StopAbove, series, effort=100)
+    assert any(
+        "None of its 60 entries can be traded as it stands (WRONG_SIDE 60)" in line for line in report.sentences()
+    )
+    assert report.is_clean, "it is a mistake, and no look into the future"

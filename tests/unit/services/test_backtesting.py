@@ -1,6 +1,7 @@
 """A backtest against the reference of the engine benchmark, and what it tells of itself."""
 
 import importlib.util
+import math
 import random
 import sys
 from decimal import Decimal
@@ -19,7 +20,7 @@ from holdfast.engine.recorder import RUN, TICK
 from holdfast.matching.config import MatchingConfig
 from holdfast.risk.config import RiskConfig
 from holdfast.services.assembly import build_engine
-from holdfast.services.backtesting import BacktestRun, run_backtest, run_engine
+from holdfast.services.backtesting import BacktestResult, BacktestRun, run_backtest, run_engine
 from holdfast.strategies.registry import create
 from holdfast.testing.builders import Row, make_instrument, make_plan, make_run, make_series, make_venue
 from holdfast.testing.memory_journal import MemoryJournal
@@ -131,3 +132,56 @@ def test_refusals_are_counted_by_rule_and_open_trades_are_told_at_the_end():
     assert engine.held == 1, "nothing is sold at the end"
     assert len(curve.equity) == 8
     assert curve.exposed == 4
+
+
+def scripted(lines: dict[int, Line], bars: int = 8, matching: MatchingConfig | None = None) -> BacktestResult:
+    """Run a script over bars that go nowhere."""
+    btc = make_instrument()
+    plan = make_plan(btc, matching=matching)
+    engine = build_engine(plan, lambda name: ScriptedStrategy(name, lines))
+    series = make_series(btc, [(100.0, 101.0, 99.0, 100.0, 1e6)] * bars)
+    run = make_run(plan, mode="backtest")
+    return run_backtest(run, engine, [series], SeriesFeed([series]), make_venue(plan), MemoryJournal())
+
+
+STOP_ABOVE, UNDEFINED = Line(Action.ENTER_LONG, 105.0, 120.0), Line(Action.ENTER_LONG, math.nan, 120.0)
+SHORT = Line(Action.ENTER_SHORT, 105.0, 90.0)
+
+
+def test_signals_that_become_no_proposal_are_counted_by_reason_with_the_first_of_each():
+    result = scripted({1: STOP_ABOVE, 2: SHORT, 3: STOP_ABOVE, 5: UNDEFINED})
+    counts = {reason: found.count for reason, found in result.run.passed_over.items()}
+    assert counts == {"WRONG_SIDE": 2, "NO_SHORT_ON_SPOT": 1, "NO_PRICE": 1}
+    first = result.run.passed_over["WRONG_SIDE"]
+    assert "stop 105.0 of scripted lies on the wrong side of entry 100" in first.first
+    assert first.first_ts < result.run.passed_over["NO_SHORT_ON_SPOT"].first_ts
+    assert (result.run.signals, result.run.proposals) == (4, 0)
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        ({}, "gave no signal to enter"),
+        ({1: STOP_ABOVE, 2: SHORT, 3: STOP_ABOVE}, "none of the 3 signals to enter could become a proposal: WRONG_S"),
+        ({1: Line(Action.ENTER_LONG, 98.0, 101.0)}, "the gate refused all 1 proposals: REWARD_TO_RISK 1"),
+        ({7: Line(Action.ENTER_LONG, 98.0, 106.0)}, "of 1 proposals the gate allowed 1, and none of these filled"),
+    ],
+)  # fmt: skip
+def test_a_backtest_without_a_trade_says_why(lines, reason):
+    result = scripted(lines)
+    assert not result.run.trades
+    assert reason in result.warnings[0]
+
+
+def test_a_trade_that_is_still_open_is_told_with_what_its_exit_would_cost():
+    result = scripted({1: Line(Action.ENTER_LONG, 98.0, 106.0)})
+    trade = result.run.trades[0]
+    assert (result.run.open_at_end, trade.exit_reason) == (1, "end")
+    least = trade.exit_price * trade.quantity * Decimal("0.001")  # the fee alone
+    assert least < result.run.exit_cost_open < 2 * least
+    assert any("1 trade was still open at the end" in warning for warning in result.warnings)
+
+
+def test_where_nothing_costs_anything_the_exit_of_an_open_trade_would_not_either():
+    result = scripted({1: Line(Action.ENTER_LONG, 98.0, 106.0)}, matching=MatchingConfig.frictionless())
+    assert (result.run.open_at_end, result.run.exit_cost_open) == (1, 0)

@@ -20,9 +20,11 @@ from holdfast.app.settings import Settings, flag, load_settings
 from holdfast.cli.actions.lookahead import show_lookahead
 from holdfast.cli.actions.stall import warn_of_stall
 from holdfast.cli.given import Place, parameters, read
-from holdfast.cli.output import Json, print_json, say, warn
+from holdfast.cli.output import Json, plain, print_json, say, warn
 from holdfast.core.errors import ConfigurationError
+from holdfast.core.time import rfc3339
 from holdfast.research.report import performance_json, performance_lines, trade_lines
+from holdfast.services.backtesting import counted
 
 
 class BacktestOptions(Place, frozen=True):
@@ -169,8 +171,11 @@ def _document(finished: FinishedBacktest, market: TradedMarket) -> dict[str, Jso
         "is_frictionless": finished.is_frictionless,
         "bars": run.bars,
         "seconds": round(finished.seconds, 3),
+        "signals": run.signals,
+        "passed_over": plain(run.passed_over),
         "proposals": run.proposals,
         "refusals": dict(run.refusals),
+        "exit_cost_open": plain(run.exit_cost_open),
         "digest": run.digest,
     }
     notes: list[Json] = list(market.notes)
@@ -191,8 +196,11 @@ def _report(finished: FinishedBacktest, market: TradedMarket) -> None:
     for line in lines:
         if not line.startswith("Warning:"):
             say(line)
-    refused = ", ".join(f"{rule} {count}" for rule, count in sorted(run.refusals.items(), key=lambda x: -x[1]))
-    say(f"Proposals: {run.proposals}, refused by the gate: {refused or 'none'}")
+    passed = {reason: found.count for reason, found in run.passed_over.items()}
+    say(f"Signals to enter: {run.signals}, passed over: {counted(passed) or 'none'}")
+    for reason, found in run.passed_over.items():
+        say(f"  {reason}, first at {rfc3339(found.first_ts)}: {found.first}")
+    say(f"Proposals: {run.proposals}, refused by the gate: {counted(run.refusals) or 'none'}")
     say(f"Digest: {run.digest}")
     for caution in dict.fromkeys(finished.result.warnings):
         warn(caution)
