@@ -38,6 +38,21 @@ class _NoFeed:
         return iter(())
 
 
+class BacktestJournalError(ConfigurationError):
+    """The journal is that of a backtest: its decisions can be told, but no account stands anywhere now."""
+
+    def __init__(self, run: RunStarted, home: Home) -> None:
+        pair = run.instruments[0].id.partition(".")[0]
+        super().__init__(
+            f"the journal in {home.path} is that of a backtest, which has ended and which no agent continues",
+            hint=f"`holdfast why-not {pair} --home {home.path}` tells what came of its last signals, with ids;"
+            f" `holdfast explain ID --home {home.path}` tells one of them, or a trade_id of `backtest --trades FILE`;"
+            f" `holdfast journal tail|verify|export|replay --home {home.path}` read the records; equity and trades are"
+            " in the report of the backtest itself",
+        )
+        self.run = run
+
+
 class Standing:
     """Answers questions about the agent of a home. The journal is read at most once, and only if no agent runs."""
 
@@ -129,6 +144,8 @@ def rebuilt_agent(home: Home, journal: PinnedJournal | None = None) -> RunningAg
     ------
     ConfigurationError
         Nothing has run in this home yet.
+    BacktestJournalError
+        What ran was a backtest.
     JournalError
         The journal is damaged, cannot be read, or does not repeat.
     """
@@ -137,10 +154,7 @@ def rebuilt_agent(home: Home, journal: PinnedJournal | None = None) -> RunningAg
         require_whole(home.journal)
     run = last_run(journal, home)
     if run.mode == BACKTEST:
-        raise ConfigurationError(
-            f"the journal in {home.path} is that of a backtest, which no agent continues",
-            hint="read it with `holdfast explain ID` and `holdfast journal tail|verify|export|replay`",
-        )
+        raise BacktestJournalError(run, home)
     agent = RunningAgent(run, journal, _NoFeed())
     agent.start()
     return agent

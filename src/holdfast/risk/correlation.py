@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Final
 
 from holdfast.domain.values import InstrumentId, Side
@@ -88,6 +89,16 @@ def correlated_terms(side: Side, market: MarketView, view: PortfolioView) -> tup
         if together > 0.0:
             moving += together
     return held + _pairs(positions, view) if len(positions) > 1 else held, moving
+
+
+def correlated_exposure(held: float, moving: float = 0.0, new: float = 0.0) -> Decimal:
+    """Return sqrt(w' C w) as a share of equity: of what is held, and with a weight `new` beside it that moves with it.
+
+    `held` and `moving` are those of `correlated_terms`.
+    """
+    share = math.sqrt(held + new * (2.0 * moving + new))
+    # Rounded up to a millionth, less what float arithmetic itself may be off by.
+    return Decimal(math.ceil(share * 1e6 - 1e-3)).scaleb(-6)
 
 
 def _pairs(positions: list[tuple[InstrumentId, float]], view: PortfolioView) -> float:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 import msgspec
 
 from holdfast.core.errors import ConfigurationError
+from holdfast.core.time import rfc3339
 from holdfast.domain.decision import StopLevel
 from holdfast.portfolio.explain import Explanation, Section, explain, find_story, is_named, why_not
+from holdfast.portfolio.run import RunStarted
 from holdfast.portfolio.status import Status
 from holdfast.portfolio.story import RecentLine
 from holdfast.services.standing import LimitLine
+
+_DECISIONS_TOLD: Final = 5
 
 LookUp = Callable[[str, str], bytes | None]
 
@@ -43,8 +48,33 @@ def why_not_of(
     used_up = tuple(
         f"{line.rule.replace('_', ' ')}: {line.used.normalize():f} of {line.limit.normalize():f} is used"
         for line in limits
-        if line.used >= line.limit
+        if line.is_used_up
     )
     if not used_up:
         return told
     return msgspec.structs.replace(told, sections=(Section("Limits that are used up", used_up), *told.sections))
+
+
+def why_not_in_backtest(run: RunStarted, symbol: str, recent: Sequence[RecentLine]) -> Explanation:
+    """Return what came of the last signals on `symbol` in a backtest; of the state at its end nothing is recorded.
+
+    Raises
+    ------
+    ConfigurationError
+        The backtest did not trade it.
+    """
+    instrument_id = next((item.id for item in run.instruments if is_named(item.id, symbol.replace("_", "/"))), "")
+    if not instrument_id:
+        traded = ", ".join(item.id for item in run.instruments)
+        raise ConfigurationError(f"{symbol} was not traded by this backtest", hint=f"it traded {traded}")
+    told = why_not(instrument_id, recent)
+    ended = "The backtest has ended; what limits and conditions were at its end is not recorded."
+    if not recent:
+        ended = "The backtest has ended, and its strategy gave no signal on which anything was decided."
+    newest = sorted(recent, key=lambda line: line.sequence, reverse=True)
+    others = [line.line for line in newest if line.line.what not in ("refused", "passed over", "not filled")]
+    done = tuple(f"{rfc3339(x.ts)} {x.decision_id} {x.what}: {x.reason}" for x in others[:_DECISIONS_TOLD])
+    sections = [Section("Now", (ended,)), *(section for section in told.sections if section.title != "Now")]
+    if done:
+        sections.append(Section("Last decisions besides", done))
+    return msgspec.structs.replace(told, sections=tuple(sections))

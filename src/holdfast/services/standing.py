@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import Final
 
 from holdfast.core.record import Record
 from holdfast.domain.decision import StopLevel
@@ -14,7 +15,17 @@ from holdfast.engine.engine import Engine
 from holdfast.portfolio.explain import is_named
 from holdfast.portfolio.run import RunStarted
 from holdfast.portfolio.status import DecisionLine, OrderLine, PositionLine, Status
+from holdfast.risk.budget import risk_budget
+from holdfast.risk.case import Case
 from holdfast.risk.config import RiskConfig
+from holdfast.risk.correlation import correlated_exposure, correlated_terms
+from holdfast.risk.costs import loss_per_unit
+from holdfast.risk.drawdown import drawdown_of, governor_factor, lock_drawdown
+from holdfast.risk.gate import RiskGate
+from holdfast.risk.rules.loss import cooldown_left
+from holdfast.risk.view import MarketView, PortfolioView
+
+_TOGETHER: Final = "what moves together"
 
 
 class Progress(Record, frozen=True):
@@ -35,6 +46,7 @@ class LimitLine(Record, frozen=True):
     limit: Decimal
     unit: str = ""
     note: str = ""
+    is_used_up: bool = False  # no entry passes it now
 
 
 def status_of(engine: Engine, run: RunStarted, decisions: Sequence[DecisionLine], progress: Progress) -> Status:
@@ -71,8 +83,10 @@ def status_of(engine: Engine, run: RunStarted, decisions: Sequence[DecisionLine]
 
 
 def limits_of(engine: Engine) -> tuple[LimitLine, ...]:
-    """Return the limits that hold for the account as a whole, each with what is used of it now."""
-    config, view = engine.gate.config, engine.account.view(engine.ts)
+    """Return the limits that hold for the account as a whole, each with what is used of it now; then each trade's."""
+    config, desks = engine.gate.config, tuple(engine.desks.values())
+    pairs = engine.planner.pairs(desks) if len(desks) > 1 else ()
+    view = engine.account.view(engine.ts, pairs)
     equity = view.equity if view.equity > 0 else ONE
     by_asset: dict[str, Decimal] = {}
     for exposure in view.exposures:
@@ -80,16 +94,23 @@ def limits_of(engine: Engine) -> tuple[LimitLine, ...]:
     largest = max(by_asset, key=lambda asset: by_asset[asset], default="")
     total = sum(by_asset.values(), ZERO)
     risk_open = sum((exposure.risk_open for exposure in view.exposures), ZERO)
-    drawdown = (view.equity_peak - view.equity) / view.equity_peak if view.equity_peak > 0 else ZERO
+    held = {exposure.instrument_id for exposure in view.exposures}
+    drawdown = drawdown_of(view.equity, view.equity_peak)
+    # What is held does not depend on the side and the market of what might come beside it.
+    together, _ = correlated_terms(Side.BUY, desks[0].view(), view)
+    governor = governor_factor(view.equity, view.equity_peak, config.drawdown_steps)
     return (
-        LimitLine("risk_open_total", risk_open / equity, config.risk_open_total_max, note="what all stops may lose"),
-        LimitLine("positions", Decimal(len(view.exposures)), Decimal(config.positions_max), "positions"),
-        LimitLine("exposure_total", total / equity, config.exposure_total_max),
-        LimitLine("exposure_asset", by_asset.get(largest, ZERO) / equity, config.exposure_asset_max, note=largest),
-        LimitLine("loss_day", _lost(view.equity_day_start, view.equity), config.loss_day_max, note="since 00:00 UTC"),
-        LimitLine("loss_week", _lost(view.equity_week_start, view.equity), config.loss_week_max, note="since Monday"),
-        LimitLine("drawdown", drawdown, config.drawdown_steps[-1].drawdown, note=_governor(config, drawdown)),
-        LimitLine("order_rate", Decimal(view.orders_last_minute), Decimal(config.orders_per_minute_max), "per minute"),
+        _line("risk_open_total", risk_open / equity, config.risk_open_total_max, note="what all stops may lose"),
+        _line("positions", Decimal(len(held)), Decimal(config.positions_max), "positions"),
+        _line("exposure_total", total / equity, config.exposure_total_max),
+        _line("exposure_asset", by_asset.get(largest, ZERO) / equity, config.exposure_asset_max, note=largest),
+        _line("exposure_correlated", correlated_exposure(together), config.correlation_exposure_max, note=_TOGETHER),
+        _line("loss_day", _lost(view.equity_day_start, view.equity), config.loss_day_max, note="since 00:00 UTC"),
+        _line("loss_week", _lost(view.equity_week_start, view.equity), config.loss_week_max, note="since Monday"),
+        _line("drawdown", drawdown, lock_drawdown(config.drawdown_steps), note=_governor(governor)),
+        _cooldown(view, desks[0].view(), config),
+        _line("order_rate", Decimal(view.orders_last_minute), Decimal(config.orders_per_minute_max), "per minute"),
+        *(_risk_per_trade(engine.gate, desk, view) for desk in desks),
     )  # fmt: skip
 
 
@@ -147,9 +168,38 @@ def _lost(start: Decimal, now: Decimal) -> Decimal:
     return max((start - now) / start, ZERO) if start > 0 else ZERO
 
 
-def _governor(config: RiskConfig, drawdown: Decimal) -> str:
-    factor = ONE
-    for step in config.drawdown_steps:
-        if drawdown >= step.drawdown:
-            factor = step.factor
+def _governor(factor: Decimal) -> str:
     return "no entries" if not factor else f"risk budget times {factor.normalize():f}"
+
+
+def _line(rule: str, used: Decimal, limit: Decimal, unit: str = "", note: str = "") -> LimitLine:
+    return LimitLine(rule, used, limit, unit, note, is_used_up=used >= limit)
+
+
+def _cooldown(view: PortfolioView, market: MarketView, config: RiskConfig) -> LimitLine:
+    streak, bars = cooldown_left(view, market, config)
+    unit = "losses in a row"
+    if not config.cooldown_bars:
+        note = f"{unit}: never a pause"
+    elif bars:
+        note = f"{unit}: pause for {bars} more bars"
+    else:
+        note = f"{unit}: the pause is over" if streak >= config.cooldown_losses else unit
+    # As many losses as are allowed stop nothing any more once the pause is over.
+    return LimitLine("cooldown", Decimal(streak), Decimal(config.cooldown_losses), unit, note, is_used_up=bars > 0)
+
+
+def _risk_per_trade(gate: RiskGate, desk: Desk, view: PortfolioView) -> LimitLine:
+    """Return what the stop of an instrument's trade may lose now, costs included, beside the budget of its next one."""
+    instrument, market, config, trade = desk.instrument, desk.view(), gate.config, desk.trade
+    reserve, lost = gate.reserve(instrument), ZERO
+    if desk.entry is not None:
+        lost = Case(desk.entry, view, market, instrument, config, reserve).loss
+    elif trade is not None and trade.held:
+        # A trailed stop may lie beyond the entry and all costs: then nothing is at stake.
+        lost = max(loss_per_unit(trade.side, trade.entry_price, trade.stop, reserve) * trade.held, ZERO)
+    budget = risk_budget(view, market, config)
+    note = f"{instrument.id}: {', '.join(budget.reasons)}"
+    used = lost / view.equity if view.equity > 0 else ZERO
+    # It says how large the next trade may be; only a budget of nothing keeps it out.
+    return LimitLine("risk_per_trade", used, budget.ratio, "", note, is_used_up=budget.ratio <= 0)

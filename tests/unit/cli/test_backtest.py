@@ -120,7 +120,10 @@ def test_its_journal_can_be_kept_verified_and_is_never_written_over(call, candle
     for command in ("verify", "replay", "tail"):
         assert call("journal", command, "--home", tmp_path / "kept").code == 0
     assert call("explain", "hf-1p", "--home", tmp_path / "kept").code == 0
-    assert "that of a backtest" in call("status", "--home", tmp_path / "kept").err
+    refused = call("status", "--home", tmp_path / "kept")
+    assert refused.code == 2
+    assert "that of a backtest" in refused.err
+    assert f"holdfast why-not BTC/USDT --home {tmp_path / 'kept'}" in refused.err, "it names what does work"
     again = call("backtest", "--data", candles, *BASE, "--journal", folder)
     assert again.code == 2
     assert "holds something already" in again.err
@@ -365,3 +368,29 @@ def test_a_backtest_in_a_coin_has_its_decimals(call, tmp_path):
     assert equity.split()[1:3] == ["1.00", "BTC"]
     assert len(equity.split()[4].partition(".")[2]) > 4
     assert "-0.00 BTC" not in told.out
+
+
+def test_why_not_tells_what_came_of_the_last_signals_of_a_backtest(call, candles, tmp_path):
+    path, kept = tmp_path / "mine.py", tmp_path / "kept"
+    path.write_text(OWN.format(signal=UNUSABLE["WRONG_SIDE"]))
+    arguments = ("backtest", "--data", candles, "--timeframe", "1h", "--strategy", f"{path}:Mine")
+    ended = call(*arguments, "--journal", kept / "journal")
+    assert f"holdfast why-not BTC/USDT --home {kept}" in ended.err
+    told = call("why-not", "BTC/USDT", "--home", kept)
+    assert told.code == 0, told.err
+    assert "The backtest has ended" in told.out
+    assert "lies on the wrong side of entry" in told.out
+    noted = next(line for line in told.out.splitlines() if "passed over" in line).split()[1]
+    assert call("explain", noted, "--home", kept).code == 0
+    assert call("why-not", "BTC/USDT", "--home", kept, "--json").document["sections"]
+    other = call("why-not", "DOGE/USDT", "--home", kept)
+    assert other.code == 2
+    assert "it traded BTC/USDT." in other.err
+
+
+def test_why_not_tells_of_a_backtest_that_traded_how_it_ended(call, candles, tmp_path):
+    call("backtest", "--data", candles, *BASE, "--journal", tmp_path / "kept" / "journal")
+    told = call("why-not", "BTC/USDT", "--home", tmp_path / "kept")
+    assert "Last decisions besides" in told.out
+    elsewhere = call("backtest", "--data", candles, *BASE, "--journal", tmp_path / "elsewhere")
+    assert "must be named journal" in elsewhere.err

@@ -40,6 +40,18 @@ def test_the_picture_shows_money_risk_stop_target_and_reasons():
         assert part in text, part
 
 
+@pytest.mark.parametrize("width", [40, 80, 100])
+def test_an_account_in_a_coin_is_drawn_with_the_decimals_of_that_coin(width):
+    found = status(
+        quote="BTC", equity=Decimal("0.19479451"), capital=Decimal("0.2"), peak=Decimal("0.2"),
+        day_pnl=Decimal("-0.00043"), risk_open=Decimal("0.00155836"), risk_open_limit=Decimal("0.01558356"),
+    )  # fmt: skip
+    shown = drawn(found, width=width)
+    for amount in ("0.19479451 BTC", "-0.00043", "-0.00520549", "0.00155836"):
+        assert amount in shown
+    assert "-0.00 " not in shown
+
+
 @pytest.mark.parametrize("width", [60, 80, 200])
 @pytest.mark.parametrize("height", [16, 24, 60])
 def test_mode_brake_and_keys_stay_in_sight_at_every_size(width, height):

@@ -149,6 +149,8 @@ def test_reading_commands_answer_for_people_and_for_programs(ran, call):
     assert status["status"]["ts"].endswith("Z")
     limits = {line["rule"] for line in call("risk", "--json").document["limits"]}
     assert {"drawdown", "loss_day", "positions", "exposure_total"} <= limits
+    assert {"exposure_correlated", "cooldown", "risk_per_trade"} <= limits
+    assert all(rule in call("risk").out for rule in limits)
 
 
 def test_every_decision_that_status_shows_can_be_explained(ran, call):

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from holdfast.app.backtest import FinishedBacktest
 from holdfast.app.backtest import backtest as run_one
+from holdfast.app.home import Home
 from holdfast.app.market import TradedMarket, find_source, open_market
 from holdfast.app.settings import Settings, flag, load_settings
 from holdfast.cli.actions.lookahead import show_lookahead
@@ -70,6 +71,8 @@ def backtest(options: Mapping[str, object]) -> int:
         print_json(_document(finished, market))
     else:
         _report(finished, market)
+        if folder is not None:
+            say(f"note: {_ways_in(folder, finished)}", err=True)
     return 0
 
 
@@ -180,6 +183,15 @@ def _document(finished: FinishedBacktest, market: TradedMarket) -> dict[str, Jso
     }
     notes: list[Json] = list(market.notes)
     return {**head, **figures, "warnings": list(finished.result.warnings), "notes": notes}
+
+
+def _ways_in(folder: Path, finished: FinishedBacktest) -> str:
+    """Return how the journal that was kept can be asked: a home is a folder that holds one named `journal`."""
+    home = Home(folder.absolute().parent)
+    if folder.absolute() != home.journal:
+        return f"the journal is kept in {folder}; to ask it, its folder must be named {home.journal.name}"
+    pair = finished.began.instruments[0].id.partition(".")[0]
+    return f"the journal is kept; ask it with `holdfast why-not {pair} --home {home.path}`, and `explain` any id there"
 
 
 def _report(finished: FinishedBacktest, market: TradedMarket) -> None:

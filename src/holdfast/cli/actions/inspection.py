@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import click
 
 from holdfast.app.projections import explained, recent_lines
-from holdfast.app.standing import Standing
+from holdfast.app.standing import BacktestJournalError, Standing
 from holdfast.app.strategies import StrategyLine, known_strategies
 from holdfast.cli.amounts import exact, mean_price, minute, money, percent, signed
 from holdfast.cli.given import Place, read
@@ -17,7 +17,7 @@ from holdfast.domain.decision import StopLevel
 from holdfast.portfolio.explain import Explanation
 from holdfast.portfolio.status import DecisionLine, PositionLine, Status
 from holdfast.services.emergency import DRAWDOWN_ANEW
-from holdfast.services.inspection import why_not_of
+from holdfast.services.inspection import why_not_in_backtest, why_not_of
 from holdfast.services.standing import LimitLine
 
 
@@ -122,7 +122,11 @@ def why_not(options: Mapping[str, object]) -> int:
     """Tell what stands in the way of an entry."""
     given = read(options, SymbolOptions)
     standing = Standing(given.folder)
-    found, situation = standing.status(), standing.situation(given.symbol)
+    try:
+        found, situation = standing.status(), standing.situation(given.symbol)
+    except BacktestJournalError as error:
+        ended = why_not_in_backtest(error.run, given.symbol, recent_lines(given.folder, given.symbol))
+        return _tell(ended, is_json=given.is_json)
     if not situation:
         raise ConfigurationError(
             f"{given.symbol} is not traded by this agent", hint="holdfast status shows what is; --instrument adds one"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from decimal import Decimal
 
 from holdfast.domain.decision import Check
 from holdfast.risk.case import Case, whole
-from holdfast.risk.correlation import correlated_terms
+from holdfast.risk.correlation import correlated_exposure, correlated_terms
 
 
 def positions_max(case: Case) -> Check:
@@ -49,9 +48,7 @@ def exposure_correlated(case: Case) -> Check:
     limit = case.config.correlation_exposure_max
     held, moving = correlated_terms(case.proposal.side, case.market, case.view)
     new = float(case.notional) / float(case.view.equity)
-    share = math.sqrt(held + new * (2.0 * moving + new))
-    # Rounded up to a millionth, less what float arithmetic itself may be off by.
-    value = Decimal(math.ceil(share * 1e6 - 1e-3)).scaleb(-6)
+    value = correlated_exposure(held, moving, new)
     if value <= limit:
         return Check("EXPOSURE_CORRELATED", value, limit, True)
     return Check(

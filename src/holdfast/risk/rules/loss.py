@@ -8,7 +8,9 @@ from holdfast.domain.decision import Check
 from holdfast.domain.values import ZERO
 from holdfast.risk.budget import losses_in_row
 from holdfast.risk.case import Case, whole
+from holdfast.risk.config import RiskConfig
 from holdfast.risk.drawdown import lock_drawdown
+from holdfast.risk.view import MarketView, PortfolioView
 
 
 def risk_per_trade(case: Case) -> Check:
@@ -52,16 +54,20 @@ def drawdown(case: Case) -> Check:
 
 def cooldown(case: Case) -> Check:
     """Refuse for `cooldown_bars` after the last of `cooldown_losses` losses in a row."""
-    config, view = case.config, case.view
-    streak = losses_in_row(view.results)
-    count, limit = whole(streak), whole(config.cooldown_losses)
-    if streak < config.cooldown_losses or not config.cooldown_bars or not view.ts_result_last:
+    streak, bars = cooldown_left(case.view, case.market, case.config)
+    count, limit = whole(streak), whole(case.config.cooldown_losses)
+    if not bars:
         return Check("COOLDOWN", count, limit, True)
-    rest = view.ts_result_last + config.cooldown_bars * case.market.bar_nanos - view.ts
-    if rest <= 0:
-        return Check("COOLDOWN", count, limit, True)
-    bars = -(-rest // case.market.bar_nanos)
     return Check("COOLDOWN", count, limit, False, f"{streak} losses in a row: pause for {bars} more bars")
+
+
+def cooldown_left(view: PortfolioView, market: MarketView, config: RiskConfig) -> tuple[int, int]:
+    """Return how many losses there are in a row, and for how many bars more they stop entries; 0 = they do not."""
+    streak = losses_in_row(view.results)
+    if streak < config.cooldown_losses or not config.cooldown_bars or not view.ts_result_last:
+        return streak, 0
+    rest = view.ts_result_last + config.cooldown_bars * market.bar_nanos - view.ts
+    return streak, -(-rest // market.bar_nanos) if rest > 0 else 0
 
 
 def _period(rule: str, name: str, start: Decimal, limit: Decimal, case: Case) -> Check:
