@@ -48,6 +48,9 @@ class Planner:
         entry = reference if config.is_entry_market else entry_limit(side, reference, stop, target, instrument, config)
         if entry <= stop if side is Side.BUY else entry >= stop:
             return wrong_side(signal.strategy, side, entry, stop)
+        if reference <= stop if side is Side.BUY else reference >= stop:
+            # Between the market and the worst price that the entry may pay: it would be stopped out at once.
+            return wrong_side(signal.strategy, side, reference, stop)
         sized = self.gate.size(Levels(side, entry, stop), view, market, instrument)
         proposal = Proposal(
             proposal_id, instrument.id, signal.ts_event, side, sized.quantity, entry, stop, target, signal.strategy,

@@ -29,11 +29,17 @@ def side_allowed(case: Case) -> Check:
 
 
 def stop_side(case: Case) -> Check:
-    """Refuse a stop that does not lie on the losing side of the entry."""
+    """Refuse a stop that does not lie on the losing side of the entry, and of the market when it was proposed."""
     proposal, stop = case.proposal, case.stop
+    must = "below" if case.is_buy else "above"
+    market, proposed = proposal.reference, proposal.stop
+    if market and (proposed >= market if case.is_buy else proposed <= market):
+        return Check(
+            "STOP_SIDE", proposed, market, False,
+            f"stop {proposed} must lie {must} the market at {market} for a {proposal.side}, or it trades at once",
+        )  # fmt: skip
     if case.risk > ZERO and stop > ZERO:
         return Check("STOP_SIDE", stop, proposal.entry, True)
-    must = "below" if case.is_buy else "above"
     return Check(
         "STOP_SIDE", stop, proposal.entry, False,
         f"stop {stop} must lie {must} entry {proposal.entry} for a {proposal.side}",

@@ -33,6 +33,14 @@ def test_stop_must_lie_on_the_losing_side(room):
     assert room.short().changed(stop="100.01").verdict(stop_side)[0]
 
 
+def test_stop_between_the_market_and_the_entry_limit_is_refused(room):
+    assert not room.changed(reference="99.5", stop="99.7").verdict(stop_side)[0]
+    assert not room.changed(reference="99.5", stop="99.5").verdict(stop_side)[0], "at the border: it trades at once"
+    assert room.changed(reference="99.5", stop="99.49").verdict(stop_side)[0]
+    assert not room.short().changed(reference="100.5", stop="100.3").verdict(stop_side)[0]
+    assert room.short().changed(reference="100.5", stop="100.51").verdict(stop_side)[0]
+
+
 def test_target_must_lie_on_the_winning_side(room):
     assert not room.changed(target="99").verdict(target_side)[0]
     assert not room.changed(target="100").verdict(target_side)[0]
