@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -111,6 +112,30 @@ def test_stop_and_resume_reach_the_running_agent_and_are_proven(environment):
             assert call(environment, command, "--json").returncode == 0
         assert status(environment)["is_running"] is True
         assert process.poll() is None
+
+
+def test_the_brake_reaches_an_agent_whose_journal_is_damaged_on_the_disk(environment):
+    with agent(environment, "--pace", "100") as process:
+        wait_for_bars(environment, 150)
+        path = Path(environment["HOLDFAST_HOME"]) / "journal" / "journal-000001.db"
+        connection = sqlite3.connect(path, isolation_level=None, timeout=PATIENCE_S)
+        connection.execute("UPDATE record SET body = CAST(x'ff' || substr(body, 2) AS BLOB) WHERE sequence = 50")
+        connection.close()
+        assert call(environment, "journal", "verify").returncode == 1
+        stopped = call(environment, "stop", "--level", "flatten", "--yes", "--json")
+        assert stopped.returncode == 0, stopped.stdout
+        answer = json.loads(stopped.stdout)
+        assert answer["is_running"] is True
+        assert answer["proof"]["is_proven"] is True
+        assert answer["proof"]["level"] == "flatten"
+        assert (answer["proof"]["positions_left"], answer["proof"]["entries_left"]) == (0, 0)
+        process.terminate()
+        process.communicate(timeout=PATIENCE_S)
+        assert process.returncode == 0
+    again = call(environment, *RUN, "--pace", "100000", "--bars", "10")
+    assert again.returncode == 1
+    assert "nothing is traded on it: record 50 " in again.stderr
+    assert "so nothing trades" in call(environment, "stop", "--yes").stderr
 
 
 def test_sigterm_ends_it_cleanly(environment):

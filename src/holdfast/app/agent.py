@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
 
 import msgspec
 
 from holdfast.adapters.host.clock import SystemClock
 from holdfast.adapters.storage.sqlite.journal import SqliteJournal
+from holdfast.adapters.storage.sqlite.verify import OnProgress, require_whole
 from holdfast.app.home import Home
 from holdfast.app.market import TradedMarket
 from holdfast.app.run_plan import build
@@ -116,9 +118,27 @@ def _after(decisions: Sequence[DecisionLine], before: DecisionLine | None) -> li
     return fresh[::-1]
 
 
+ShowCheck = Callable[[], AbstractContextManager[OnProgress | None]]
+"""Gives what is told how far the check of the journal is, while that lasts."""
+
+
 @contextmanager
-def running_agent(home: Home, run: RunStarted, market: TradedMarket) -> Iterator[RunningAgent]:
-    """Give the agent of `home` while its journal is open; the journal's lock makes it the only one."""
+def running_agent(
+    home: Home, run: RunStarted, market: TradedMarket, show_check: ShowCheck = nullcontext
+) -> Iterator[RunningAgent]:
+    """Give the agent of `home` while its journal is open; the journal's lock makes it the only one.
+
+    Raises
+    ------
+    JournalError
+        A record of the journal was changed or is missing: nothing is traded on top of it, and nothing is written.
+    """
     home.create()
-    with SqliteJournal(home.journal, SystemClock()) as journal:
+
+    def check(folder: Path) -> None:
+        # All of it: a checkpoint is a state without the records that led to it, so that nothing else would miss them.
+        with show_check() as on_progress:
+            require_whole(folder, refusal="nothing is traded on it", on_progress=on_progress)
+
+    with SqliteJournal(home.journal, SystemClock(), check=check) as journal:
         yield RunningAgent(run, journal, market.feed)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 from holdfast.adapters.host.clock import SystemClock
+from holdfast.adapters.storage.sqlite.folder import writer_of
 from holdfast.adapters.storage.sqlite.journal import SqliteJournal
 from holdfast.adapters.storage.sqlite.verify import require_whole
 from holdfast.app.agent import RunningAgent
 from holdfast.app.home import Home
 from holdfast.app.pinned import PinnedJournal
-from holdfast.core.errors import ConfigurationError, RefusedError
+from holdfast.core.errors import ConfigurationError, JournalError, JournalInUseError, RefusedError
 from holdfast.core.record import encode
 from holdfast.domain.decision import StopLevel
 from holdfast.domain.event import EmergencyStopped, OperatorEvent, TradingResumed
@@ -70,6 +72,17 @@ class Standing:
         reply = self._ask(Request(Wish.STATUS))
         return reply.status if reply is not None and reply.status is not None else self._agent().status()
 
+    def before_stop(self) -> Status:
+        """Return how the account stands, for a person who is about to stop or to release it.
+
+        Raises
+        ------
+        JournalError
+            No agent answers, and the journal cannot be believed: says that nothing trades, and that nothing will.
+        """
+        with _unrecorded(self._home):
+            return self.status()
+
     def limits(self) -> tuple[LimitLine, ...]:
         """Return the account's limits beside what is used of them."""
         reply = self._ask(Request(Wish.LIMITS))
@@ -93,7 +106,8 @@ class Standing:
         reply = self._ask(request)
         if reply is not None and reply.proof is not None:
             return reply.proof, True
-        before = self._agent().status()
+        with _unrecorded(self._home):  # an agent may have ended since the account was looked at
+            before = self._agent().status()
         is_release = request.wish is Wish.RESUME
         if is_release:
             require_flat(before)
@@ -133,6 +147,27 @@ class Standing:
         if self._rebuilt is None:
             self._rebuilt = rebuilt_agent(self._home)
         return self._rebuilt
+
+
+@contextmanager
+def _unrecorded(home: Home) -> Iterator[None]:
+    """Let an error say what a damaged journal means to a person at the brake: does anything trade meanwhile?"""
+    try:
+        yield
+    except JournalInUseError:
+        raise
+    except JournalError as error:
+        writer = writer_of(home.journal)
+        if writer is None:
+            raise JournalError(
+                f"{error}; no agent runs in {home.path}, so nothing trades, and none will start until the journal is"
+                " repaired; nothing was recorded",
+                hint=error.hint,
+            ) from error
+        raise JournalError(
+            f"{error}; process {writer} holds the journal and does not answer; nothing was recorded",
+            hint=f"it may be starting: try again in a few seconds; `kill {writer}` ends it, and no other starts on this journal",
+        ) from error
 
 
 def rebuilt_agent(home: Home, journal: PinnedJournal | None = None) -> RunningAgent:

@@ -2,7 +2,8 @@
 
 import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from click.testing import CliRunner
 from tests.unit.cli.conftest import Call
 
 from holdfast.adapters.host.clock import SystemClock
+from holdfast.adapters.storage.sqlite.folder import Ownership
 from holdfast.adapters.storage.sqlite.journal import SqliteJournal
 from holdfast.cli.main import root
 from holdfast.ports.journal import Entry
@@ -81,6 +83,67 @@ def test_no_command_shows_figures_from_a_damaged_journal(recorded: Path, home: P
         assert "holdfast journal verify" in outcome.err, arguments
         assert "quity" not in outcome.out, arguments
     assert not Path("records.jsonl").exists(), "nothing is left of what was refused"
+
+
+GOES_ON = (*RUN[:-1], "310")
+
+
+@pytest.mark.parametrize("damage", [changed_digit, flipped_byte, deleted_record, zeroed_hash, cut_tail])
+@pytest.mark.parametrize("arguments", [GOES_ON, (*GOES_ON, "--fresh")], ids=["goes on", "fresh"])
+def test_no_agent_starts_on_a_damaged_journal_and_no_record_changes(
+    recorded: Path, home: Path, call: Call, damage: Damage, arguments: tuple[str, ...]
+):
+    shutil.copytree(recorded, home)
+    connection = sqlite3.connect(home / "journal" / "journal-000001.db", isolation_level=None)
+    record = damage(connection)
+    before = connection.execute("SELECT * FROM record").fetchall()
+    outcome = call(*arguments)
+    assert outcome.code == 1
+    assert "the journal is damaged, so nothing is traded on it" in outcome.err
+    assert f"record {record}" in outcome.err
+    assert "next: holdfast journal verify" in outcome.err
+    assert "paper mode" not in outcome.out
+    assert connection.execute("SELECT * FROM record").fetchall() == before
+    connection.close()
+
+
+@pytest.mark.parametrize("command", ["stop", "resume"])
+def test_a_brake_that_cannot_be_recorded_says_that_nothing_trades(recorded: Path, home: Path, call: Call, command: str):
+    shutil.copytree(recorded, home)
+    connection = sqlite3.connect(home / "journal" / "journal-000001.db", isolation_level=None)
+    flipped_byte(connection)
+    connection.close()
+    outcome = call(command, "--yes")
+    assert outcome.code == 1
+    assert f"no agent runs in {home}, so nothing trades, and none will start until the journal is" in outcome.err
+    assert "nothing was recorded" in outcome.err
+    assert "next: holdfast journal verify" in outcome.err
+    with owned(home / "journal"):
+        held = call(command, "--yes")
+    assert held.code == 1
+    assert "holds the journal and does not answer" in held.err
+    assert "so nothing trades" not in held.err, "nobody knows, while another process may be at work"
+
+
+def test_a_check_that_takes_its_time_says_what_it_does(
+    recorded: Path, home: Path, call: Call, monkeypatch: pytest.MonkeyPatch
+):
+    shutil.copytree(recorded, home)
+    assert "checking the journal" not in call(*RUN[:-1], "1").err
+    monkeypatch.setattr("holdfast.cli.actions.checking._QUIET_S", 0.0)
+    outcome = call(*RUN[:-1], "1")
+    assert outcome.code == 0
+    assert outcome.err.count("checking the journal before anything is traded: ") == 1
+
+
+@contextmanager
+def owned(folder: Path) -> Iterator[None]:
+    """Hold the journal as a process that does not answer would."""
+    ownership = Ownership(folder)
+    try:
+        yield
+    finally:
+        ownership.release()
 
 
 def test_a_journal_without_its_head_note_is_not_believed(recorded: Path, home: Path, call: Call):

@@ -23,6 +23,7 @@ from holdfast.app.sections import SYNTHETIC, StrategySettings
 from holdfast.app.session import Session
 from holdfast.app.settings import Settings, flag, load_settings
 from holdfast.app.watch import LOOKS, NoReturnError, watching
+from holdfast.cli.actions.checking import checking_shown
 from holdfast.cli.actions.stall import warn_of_stall
 from holdfast.cli.amounts import minute, money
 from holdfast.cli.delivery import let_go
@@ -118,7 +119,8 @@ def _trade(home: Home, settings: Settings, given: RunOptions, *, is_kept: bool =
     market = open_market(home, settings.market, is_endless=True)
     plan = run_of(settings, market, "paper")
     is_plain = given.plain or not (sys.stdin.isatty() and sys.stdout.isatty())
-    with running_agent(home, plan, market) as agent, _leaving() as wishes, _watched(agent, settings.strategy, wishes):
+    starting = running_agent(home, plan, market, checking_shown)
+    with starting as agent, _leaving() as wishes, _watched(agent, settings.strategy, wishes):
         recovery = agent.start(is_fresh=given.is_fresh, whole=market.whole)
         mailbox = Mailbox()
         session = Session(agent, mailbox, settings.agent.pace, given.bars)

@@ -50,7 +50,7 @@ def stop(options: Mapping[str, object]) -> int:
         raise ConfigurationError(f"--flatten and --level {given.level} contradict each other", hint="give one of them")
     level = StopLevel.FLATTEN if given.is_flatten else _LEVELS[given.level or "no-entries"]
     standing = Standing(given.folder)
-    before = standing.status()
+    before = standing.before_stop()
     if given.is_dry_run:
         return _show_plan(given, before, level)
     if level is StopLevel.FLATTEN and not given.is_confirmed:
@@ -66,7 +66,7 @@ def resume(options: Mapping[str, object]) -> int:
     """Release the brake."""
     given = read(options, StopOptions)
     standing = Standing(given.folder)
-    before = standing.status()
+    before = standing.before_stop()
     if not given.is_when_flat:
         require_flat(before)
     if given.is_dry_run:

@@ -31,6 +31,7 @@ def run(**options: object) -> int:
 
     Without options it trades recorded bars from market/ in HOLDFAST_DATA, or from ../shared/data/market where that
     exists, or else the built-in synthetic market. The state survives: the next `run` goes on where this one ended.
+    Before anything is traded every record of the journal is checked, and a damaged journal is refused.
 
     Keys in the live view: p pause entries and undo it, r resume (asks for the word RESUME), s stop menu, + and - pace,
     space hold the market, q quit.

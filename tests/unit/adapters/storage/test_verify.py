@@ -12,6 +12,7 @@ from tests.unit.adapters.storage.conftest import FrozenClock, MakeJournal, chang
 
 from holdfast.adapters.storage.sqlite import verify as verify_module
 from holdfast.adapters.storage.sqlite.config import JournalConfig
+from holdfast.adapters.storage.sqlite.folder import writer_of
 from holdfast.adapters.storage.sqlite.journal import SqliteJournal
 from holdfast.adapters.storage.sqlite.verify import Damage, accept, require_whole, verify
 from holdfast.core.errors import JournalError
@@ -302,6 +303,28 @@ def test_a_reader_is_told_which_record_is_damaged_and_what_to_type(make_journal:
     with pytest.raises(JournalError, match="record 3 or the hash before it was changed") as refused:
         require_whole(folder, after)
     assert refused.value.hint.startswith("holdfast journal verify")
+
+
+@pytest.mark.parametrize("segment", [1, 2, 3])
+def test_a_writer_that_asks_for_a_check_does_not_open_what_is_damaged_anywhere(
+    make_journal: MakeJournal, clock: FrozenClock, segment: int
+):
+    folder = make_journal(segment_records=4)
+    with SqliteJournal(folder, clock, check=require_whole):
+        pass
+    record = 4 * segment - 2
+    change(folder, "UPDATE record SET body = ? WHERE sequence = ?", b"{}", record, segment=segment)
+    before = {path.name: path.read_bytes() for path in folder.glob("journal-*.db")}
+    with pytest.raises(JournalError, match=f"record {record} or the hash before it was changed"):
+        SqliteJournal(folder, clock, check=require_whole)
+    assert {path.name: path.read_bytes() for path in folder.glob("journal-*.db")} == before
+    assert writer_of(folder) is None, "what was refused is let go of"
+
+
+def test_a_check_tells_how_far_it_is(make_journal: MakeJournal):
+    told: list[tuple[int, int]] = []
+    require_whole(make_journal(segment_records=5), on_progress=lambda done, total: told.append((done, total)))
+    assert told == [(5, 12), (10, 12), (12, 12)]
 
 
 def test_of_a_very_long_journal_the_segments_that_are_read_are_checked(

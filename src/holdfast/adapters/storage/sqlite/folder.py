@@ -86,6 +86,25 @@ def write_head_note(folder: Path, note: HeadNote) -> None:
     draft.replace(folder / HEAD_NAME)
 
 
+def writer_of(folder: Path) -> str | None:
+    """Return the number of the process that writes the journal now, None where none does."""
+    try:
+        descriptor = os.open(folder / LOCK_NAME, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _holder(descriptor)
+    finally:
+        os.close(descriptor)
+    return None
+
+
+def _holder(descriptor: int) -> str:
+    return os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
+
+
 class Ownership:
     """The right to write a journal. One process at a time has it; the kernel takes it from a dead one."""
 
@@ -97,7 +116,7 @@ class Ownership:
             try:
                 fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                holder = os.read(self._descriptor, 32).decode(errors="replace").strip() or "unknown"
+                holder = _holder(self._descriptor)
                 raise JournalInUseError(
                     f"the journal {folder} is already being written by process {holder}",
                     hint=f"`holdfast status` reads beside it; end process {holder} first, or name another --home",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -29,6 +29,12 @@ class SqliteJournal:
 
     A writer owns the folder alone; a second one is refused. Readers (`is_read_only`) may come and go beside it.
 
+    Parameters
+    ----------
+    check
+        Called with the folder when a writer owns it, before anything is read from or written to its records; what it
+        raises is raised, and leaves them as they are. Opening itself checks the joints and the last records only.
+
     Raises
     ------
     JournalError
@@ -36,7 +42,13 @@ class SqliteJournal:
     """
 
     def __init__(
-        self, path: Path | str, clock: Clock, *, is_read_only: bool = False, config: JournalConfig = _DEFAULTS
+        self,
+        path: Path | str,
+        clock: Clock,
+        *,
+        is_read_only: bool = False,
+        config: JournalConfig = _DEFAULTS,
+        check: Callable[[Path], None] | None = None,
     ) -> None:
         self._folder = Path(path)
         self._writer: Writer | None = None
@@ -44,7 +56,7 @@ class SqliteJournal:
             existing_segments(self._folder)
             return
         try:
-            self._writer = _open_writer(self._folder, clock, config)
+            self._writer = _open_writer(self._folder, clock, config, check)
         except (*DAMAGE, OSError) as error:
             raise JournalError(
                 f"the journal {self._folder} cannot be opened: {error}",
@@ -123,7 +135,7 @@ class SqliteJournal:
         return self._writer
 
 
-def _open_writer(folder: Path, clock: Clock, config: JournalConfig) -> Writer:
+def _open_writer(folder: Path, clock: Clock, config: JournalConfig, check: Callable[[Path], None] | None) -> Writer:
     if not folder.is_dir():
         folder.mkdir(mode=0o700, parents=True)
         sync_folder(folder.parent)
@@ -131,6 +143,8 @@ def _open_writer(folder: Path, clock: Clock, config: JournalConfig) -> Writer:
     with contextlib.ExitStack() as undo:
         undo.callback(ownership.release)
         numbers = prepare_folder(folder)
+        if check is not None:
+            check(folder)
         upgrade_segments(folder, numbers, config)
         writer = Writer(folder, numbers[-1], clock, config, ownership)
         undo.pop_all()

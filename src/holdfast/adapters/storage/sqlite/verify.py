@@ -12,7 +12,7 @@ import hashlib
 import sqlite3
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,8 @@ _BEFORE_ALL = -(1 << 63)
 
 _RESTORE = "restore the journal from a backup made before this record, or show it to whoever audits you"
 Row = tuple[Any, ...]  # what a damaged file yields may be anything
+OnProgress = Callable[[int, int], None]
+"""Is told how many records are checked, and how many there are (0: unknown)."""
 
 
 class Damage(StrEnum):
@@ -133,11 +135,22 @@ def accept(path: Path | str) -> VerifyReport:
     return verify(folder)
 
 
-def require_whole(path: Path | str, after: int = 0) -> None:
-    """Refuse a damaged journal before anything that it says is shown; a writer may be running.
+def require_whole(
+    path: Path | str,
+    after: int = 0,
+    *,
+    refusal: str = "nothing is shown from it",
+    on_progress: OnProgress | None = None,
+) -> None:
+    """Refuse a damaged journal before anything that it says is shown, or done; a writer may be running.
 
     Every record is checked. Of a journal with more than `WHOLE_MAX` records only the segments are that hold records
-    after `after`, which are those that the caller is about to read.
+    after `after`, which are those that the caller is about to read; all of them for 0.
+
+    Parameters
+    ----------
+    refusal
+        What does not happen because of a damage, as the message says it.
 
     Raises
     ------
@@ -146,14 +159,14 @@ def require_whole(path: Path | str, after: int = 0) -> None:
     """
     folder = Path(path)
     existing_segments(folder)
-    check = _Check(folder)
+    check = _Check(folder, on_progress)
     check.run(_first_to_check(folder, after))
     if not check.problems:
         return
     first = check.problems[0]
     where = f" (record {first.sequence})" if first.sequence and f"record {first.sequence}" not in first.message else ""
     raise JournalError(
-        f"the journal is damaged, so nothing is shown from it: {first.message}{where}",
+        f"the journal is damaged, so {refusal}: {first.message}{where}",
         hint=f"holdfast journal verify names all that is wrong; then {first.hint}",
     )
 
@@ -175,11 +188,20 @@ def _first_to_check(folder: Path, after: int) -> int:
     return 1
 
 
+def _records_in(folder: Path) -> int:
+    """Return how many records there are, for a display; 0 where that cannot be read."""
+    try:
+        return read_head(folder).sequence
+    except (*DAMAGE, JournalError):
+        return 0
+
+
 class _Check:
     """One pass over a journal; goes on after damage, so that a report names all of it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, on_progress: OnProgress | None = None) -> None:
         self.folder = folder
+        self._on_progress, self._total = on_progress, _records_in(folder) if on_progress else 0
         self.records = 0
         self.previous = GENESIS
         self.problems: list[Problem] = []
@@ -312,6 +334,8 @@ class _Check:
             self.records += len(page)
             # Kept up to date, so that an error in the next page is reported where it is.
             self.previous, self._expected = previous, expected
+            if self._on_progress is not None:
+                self._on_progress(self.records, self._total)
         return indexed
 
     def _pages(self, connection: sqlite3.Connection, meta: SegmentMeta) -> Iterator[list[Row]]:
