@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from holdfast.adapters.sources.feed import SeriesFeed
+from holdfast.adapters.sources.file_names import read_name
 from holdfast.adapters.sources.loading import MARKET_FOLDER, LoadedBars, available, load_bars
 from holdfast.adapters.sources.synthetic import NOTE, SyntheticFeed, SyntheticMarket, SyntheticSettings
 from holdfast.adapters.storage.parquet.store import ParquetBarStore
@@ -21,10 +22,11 @@ from holdfast.app.sections import AUTO, SYNTHETIC, MarketSettings
 from holdfast.core.errors import ConfigurationError, DataError
 from holdfast.core.time import DAY, parse_time, rfc3339
 from holdfast.domain.bar_quality import quality_report
-from holdfast.domain.catalog import listing_for, market_name
+from holdfast.domain.catalog import listing_for, market_name, untraded
 from holdfast.domain.instrument import FeeTier, Instrument, Market
 from holdfast.domain.market import BarClosed, BarSeries, Timeframe, timeframe
 from holdfast.domain.resample import resample
+from holdfast.domain.values import InstrumentId
 from holdfast.ports.market import Feed
 
 DATA_VARIABLE: Final = "HOLDFAST_DATA"
@@ -46,6 +48,7 @@ class TradedMarket:
 
     `source` is for a person, `notes` say what to know of the data. `whole` is there where the settings name no start:
     `feed` is what a new run begins with then, and `whole` has the bars before, for a run that is still among them.
+    `left_out` are instruments without bars in the asked time; the notes say so of each.
     """
 
     instruments: tuple[Instrument, ...]
@@ -56,6 +59,7 @@ class TradedMarket:
     is_synthetic: bool
     notes: tuple[str, ...]
     whole: Feed | None = None
+    left_out: tuple[InstrumentId, ...] = ()
 
 
 def open_market(
@@ -152,13 +156,24 @@ def _synthetic(settings: MarketSettings, length: Timeframe, *, is_endless: bool)
     if not is_endless:
         bars = ((until or first + _SYNTHETIC) - first) // length.nanos
         if bars < 1:
-            raise ConfigurationError("the synthetic market ends before it begins", hint="give a later end (--to)")
+            raise _ends_early(first, length, "--to")
         series = tuple(market.series(bars))
         feed = SeriesFeed(series)
     elif until is not None:
+        if until < first + length.nanos:
+            raise _ends_early(first, length, "--until")
         feed = _Ended(feed, until)
     label = f"synthetic market, seed {settings.seed}, from {rfc3339(first)}"
     return TradedMarket(market.instruments, feed, series, length, label, True, (NOTE,))
+
+
+def _ends_early(first: int, length: Timeframe, option: str) -> ConfigurationError:
+    closes = rfc3339(first + length.nanos)
+    return ConfigurationError(
+        f"no bars in the asked time: the synthetic market begins at {rfc3339(first)}, its first {length.value} bar"
+        f" closes at {closes}, and it goes on for ever",
+        hint=f"give an end from {closes} on ({option}), or an earlier beginning (--from)",
+    )
 
 
 def _names(home: Home, source: Path, settings: MarketSettings, length: Timeframe) -> tuple[str, ...]:
@@ -169,12 +184,15 @@ def _names(home: Home, source: Path, settings: MarketSettings, length: Timeframe
     # A damaged series counts: whether a run can do without it is seen when it is read.
     there = _both(*_stored(home)) if source == home.bars else available(source)
     fitting = [name for name, lengths in there.items() if any(length.nanos % item.nanos == 0 for item in lengths)]
-    spot = [name for name in fitting if market_name(name).market is Market.SPOT and "-MARK." not in name]
+    only = ", ".join(sorted({what for name in fitting if (what := untraded(name))}))
+    fitting = [name for name in fitting if not untraded(name)]
+    spot = [name for name in fitting if market_name(name).market is Market.SPOT]
     liked = [name for pair in _FAVOURITES for name in spot if name.rpartition(".")[0] == pair]
     chosen = _one_per_base(liked or spot or fitting)[:_FAVOURITES_MAX]
     if not chosen:
         raise DataError(
-            f"{source}: no {length.value} candles in this folder",
+            f"{source}: no {length.value} candles in this folder"
+            + (f", only {only}, which nobody trades" if only else ""),
             hint="import some with `holdfast data import FILE`, or take --market synthetic",
         )
     return tuple(chosen)
@@ -215,13 +233,27 @@ def _is_series(name: str, length: str) -> bool:
 
 def _load(home: Home, source: Path, name: str, length: Timeframe, file_format: str) -> LoadedBars:
     if source == home.bars:
-        return _from_store(home, name, length)
-    if not source.exists():
+        found = _from_store(home, name, length)
+    elif not source.exists():
         raise ConfigurationError(
             f"{source}: there is no such file or folder",
             hint="check the path, or set HOLDFAST_DATA to the folder that contains market/, or take synthetic",
         )
-    return load_bars(source, name or None, length, file_format)
+    else:
+        if source.is_file() and (said := read_name(source)) is not None:
+            _require_traded(said.id, source)  # before a name that it does not have is missed in it
+        found = load_bars(source, name or None, length, file_format)
+    _require_traded(found.series.instrument_id, source)
+    return found
+
+
+def _require_traded(instrument_id: str, source: Path) -> None:
+    what = untraded(instrument_id)
+    if not what:
+        return
+    if source.is_dir():
+        raise DataError(f"{instrument_id} holds {what}, which nobody trades", hint="name a market, like BTC/USDT")
+    raise DataError(f"{source.name}: this file holds {what}, which nobody trades", hint="name a candle file")
 
 
 def _from_store(home: Home, name: str, length: Timeframe) -> LoadedBars:
@@ -277,7 +309,7 @@ def _traded(
     is_synthetic = any(quality_report(part).is_synthetic for part in series)
     return TradedMarket(
         tuple(instruments), SeriesFeed(series), tuple(series), length, label, is_synthetic, tuple(notes),
-        SeriesFeed(earlier) if is_cut else None,
+        SeriesFeed(earlier) if is_cut else None, tuple(item.instrument_id for item in absent),
     )  # fmt: skip
 
 

@@ -166,7 +166,7 @@ def _unrecorded(home: Home) -> Iterator[None]:
             ) from error
         raise JournalError(
             f"{error}; process {writer} holds the journal and does not answer; nothing was recorded",
-            hint=f"it may be starting: try again in a few seconds; `kill {writer}` ends it, and no other starts on this journal",
+            hint=f"if it is just starting, try again in a few seconds; `kill {writer}` ends it, and no other starts",
         ) from error
 
 

@@ -20,6 +20,9 @@ from holdfast.domain.values import ZERO, Asset, InstrumentId
 PERPETUAL_SUFFIX = "-PERP"
 # Bars of the price that a venue liquidates at; nothing trades at it, so such a series has an id of its own.
 MARK_SUFFIX = "-MARK"
+# Bars of what several venues trade at, weighed; no market either.
+INDEX_SUFFIX = "-INDEX"
+_UNTRADED = {MARK_SUFFIX: "mark prices", INDEX_SUFFIX: "index prices"}
 # With no grid in the data: a tick of about a hundred-thousandth of the price, which is what venues choose.
 _DIGITS_WITHOUT_GRID = 5
 _LOT_PLACES_ASSUMED = 8
@@ -50,7 +53,7 @@ class Listing(Record, frozen=True):
 def market_name(text: str) -> MarketName:
     """Return the parts of `BTC/USDT.BINANCE`, `BTC/USDT-PERP.GATEIO` or `BTC/USDT:USDT.GATEIO`; case does not matter.
 
-    The id of a mark price gives the perpetual that it belongs to.
+    The id of a mark or an index price gives the perpetual that it belongs to.
 
     Raises
     ------
@@ -59,8 +62,9 @@ def market_name(text: str) -> MarketName:
     """
     pair, dot, venue = text.strip().upper().rpartition(".")
     market = Market.SPOT
-    if pair.endswith((PERPETUAL_SUFFIX, MARK_SUFFIX)):
-        pair, market = pair.removesuffix(PERPETUAL_SUFFIX).removesuffix(MARK_SUFFIX), Market.PERPETUAL
+    suffix = next((suffix for suffix in (PERPETUAL_SUFFIX, *_UNTRADED) if pair.endswith(suffix)), "")
+    if suffix:
+        pair, market = pair.removesuffix(suffix), Market.PERPETUAL
     elif ":" in pair:
         pair, market = pair.partition(":")[0], Market.PERPETUAL
     base, slash, quote = pair.partition("/")
@@ -70,6 +74,25 @@ def market_name(text: str) -> MarketName:
             hint="write base/quote.VENUE, like BTC/USDT.BINANCE, or BTC/USDT-PERP.GATEIO for a perpetual",
         )
     return MarketName(pair, venue, market)
+
+
+def untraded(name: str) -> str:
+    """Return what a series of this id holds that nobody trades, like "mark prices"; empty for a market."""
+    pair = name.strip().upper().partition(".")[0]
+    return next((what for suffix, what in _UNTRADED.items() if pair.endswith(suffix)), "")
+
+
+def series_id(text: str) -> InstrumentId:
+    """Return the id of a market, or of the mark or index prices of one, as the rest of the house writes it.
+
+    Raises
+    ------
+    ConfigurationError
+        A part is missing.
+    """
+    name = market_name(text)
+    suffix = next((suffix for suffix, what in _UNTRADED.items() if what == untraded(text)), "")
+    return InstrumentId(f"{name.pair}{suffix}.{name.venue}") if suffix else name.id
 
 
 def instrument_for(pair: str, venue: str, market: Market = Market.SPOT, series: BarSeries | None = None) -> Instrument:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from holdfast.domain.bar_quality import trusted
-from holdfast.domain.catalog import MARK_SUFFIX, PERPETUAL_SUFFIX
+from holdfast.domain.catalog import PERPETUAL_SUFFIX, untraded
 from holdfast.domain.instrument import Market
 from holdfast.domain.listings import LISTINGS
 from holdfast.domain.market import BarSeries
@@ -39,8 +39,8 @@ def in_base_units(series: BarSeries) -> BarSeries:
 
 def volume_note(series: BarSeries) -> str:
     """Return what a person should know of the volume column of a stored series; empty when it is in base units."""
-    if f"{MARK_SUFFIX}." in series.instrument_id:
-        return "these are mark prices: their volume means nothing"
+    if what := untraded(series.instrument_id):
+        return f"these are {what}, which nobody trades: their volume means nothing"
     pair, venue = _perpetual_of(series)
     base, _, quote = pair.partition("/")
     if venue in _IN_QUOTE:

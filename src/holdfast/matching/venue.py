@@ -160,19 +160,34 @@ class Venue:
         return taker_cost(self._config, self._books[instrument_id].instrument, price * quantity, share)
 
     def levels(self, instrument_id: InstrumentId) -> Book:
-        """Return what says whether a bar concerns any order at all; see `ports.exchange.Levels`."""
-        return self._books[instrument_id]
+        """Return what says whether a bar concerns any order at all; see `ports.exchange.Levels`.
+
+        Raises
+        ------
+        DataError
+            The venue does not trade the instrument; so do the two phases.
+        """
+        try:
+            return self._books[instrument_id]
+        except KeyError:
+            raise _untraded(instrument_id) from None
 
     def open_phase(self, bar: BarClosed) -> Events:
         """Fill at the bar's open what waits for it, and stops that the open has jumped past."""
-        book = self._books[bar.instrument_id]
+        try:
+            book = self._books[bar.instrument_id]
+        except KeyError:
+            raise _untraded(bar.instrument_id) from None
         if book.below < bar.open < book.above:
             return NOTHING
         return self._open(book, bar)
 
     def range_phase(self, bar: BarClosed) -> Events:
         """Fill what the bar's range touches; call it until it gives nothing more."""
-        book = self._books[bar.instrument_id]
+        try:
+            book = self._books[bar.instrument_id]
+        except KeyError:
+            raise _untraded(bar.instrument_id) from None
         book.last = bar.close
         if book.below < bar.low and bar.high < book.above:
             return NOTHING
@@ -333,6 +348,13 @@ class Venue:
         book.resize(order, before)
         book.shared = shared
         return reason
+
+
+def _untraded(instrument_id: InstrumentId) -> DataError:
+    return DataError(
+        f"a bar of {instrument_id} came to a venue that does not trade it",
+        hint="name the instruments that the bars are of; mark and index prices are no market",
+    )
 
 
 def decode_state(state: bytes) -> VenueState:

@@ -28,6 +28,7 @@ from holdfast.domain.values import InstrumentId
         ("btc/usdt-perp.gateio", MarketName("BTC/USDT", "GATEIO", Market.PERPETUAL)),
         ("BTC/USDT:USDT.GATEIO", MarketName("BTC/USDT", "GATEIO", Market.PERPETUAL)),
         ("BTC/USDT-MARK.GATEIO", MarketName("BTC/USDT", "GATEIO", Market.PERPETUAL)),
+        ("BTC/USDT-INDEX.GATEIO", MarketName("BTC/USDT", "GATEIO", Market.PERPETUAL)),
     ],
 )
 def test_a_name_is_taken_apart(text: str, expected: MarketName):

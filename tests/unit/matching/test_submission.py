@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from tests.unit.matching.conftest import BASE, IDEAL, QUOTE, TAKER, Room, brief, dec, make_instrument
 
-from holdfast.core.errors import ConfigurationError
+from holdfast.core.errors import ConfigurationError, DataError
 from holdfast.core.time import MINUTE
 from holdfast.domain.instrument import Market
 from holdfast.domain.market import BarClosed
@@ -200,3 +200,11 @@ def test_instruments_with_bars_of_different_length_live_in_one_account():
     assert fill.ts_event == 10 * MINUTE
     assert venue.balances() == {QUOTE: dec(1_000) - 100 * (1 + TAKER), Asset("BBB"): Decimal(1)}
     assert brief([fill]) == ["o1 filled 1 at 100"]
+
+
+def test_a_bar_of_an_instrument_that_the_venue_does_not_trade_is_named():
+    venue = Venue([make_instrument()], MINUTE, IDEAL, {QUOTE: dec(1_000)})
+    stranger = BarClosed(InstrumentId("BBB/USDT.TEST"), MINUTE, 1.0, 1.0, 1.0, 1.0, 1.0)
+    for phase in (venue.open_phase, venue.range_phase, lambda bar: venue.levels(bar.instrument_id)):
+        with pytest.raises(DataError, match=r"a bar of BBB/USDT\.TEST came to a venue that does not trade it"):
+            phase(stranger)

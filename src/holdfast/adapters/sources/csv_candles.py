@@ -19,7 +19,7 @@ import numpy as np
 from holdfast.adapters.sources import csv_text
 from holdfast.adapters.sources.columns import NAMES, Repair, named, timeframe_of
 from holdfast.adapters.sources.csv_text import Table
-from holdfast.adapters.sources.file_names import CANDLES, MARK, read_name
+from holdfast.adapters.sources.file_names import BARS, read_name
 from holdfast.core.errors import ConfigurationError, DataError
 from holdfast.core.time import rfc3339
 from holdfast.domain.bar_quality import BarError, label, validate
@@ -78,7 +78,7 @@ def read_noted(
         Neither the file's name nor the arguments say which instrument it is, or its columns cannot be told.
     """
     name = read_name(path)
-    if name is not None and name.kind not in (CANDLES, MARK):
+    if name is not None and name.kind not in BARS:
         raise DataError(f"{path.name}: this file holds {name.kind}, not candles", hint="name a candle file instead")
     instrument_id = instrument_id or (name.id if name else None)
     if instrument_id is None:

@@ -6,22 +6,26 @@ import re
 from pathlib import Path
 
 from holdfast.core.record import Record
-from holdfast.domain.catalog import MARK_SUFFIX, MarketName
+from holdfast.domain.catalog import INDEX_SUFFIX, MARK_SUFFIX, MarketName
 from holdfast.domain.instrument import Market
 from holdfast.domain.listings import LISTINGS
 from holdfast.domain.market import Timeframe
 from holdfast.domain.values import InstrumentId
 
-CANDLES, MARK, FUNDING, TRADES = "candles", "mark", "funding", "trades"
+CANDLES, MARK, INDEX, PREMIUM, FUNDING, TRADES = "candles", "mark", "index", "premium", "funding", "trades"
+BARS = (CANDLES, MARK, INDEX)
+"""Kinds whose files hold bars of prices; a premium may be below nothing, and is none."""
 
 _TIMEFRAMES = "|".join(item.value for item in Timeframe)
 # `binance-perp-BTC_USDT-1h-mark-20230101-20231231`
 _RECORDED = re.compile(
     rf"(?P<venue>[a-z0-9]+)(?:-(?P<market>spot|perp))?-(?P<base>[A-Za-z0-9]+)_(?P<quote>[A-Za-z0-9]+)"
-    rf"-(?P<kind>{_TIMEFRAMES}|funding|trades)(?P<mark>-mark)?(?:-.*)?"
+    rf"-(?P<kind>{_TIMEFRAMES}|funding|trades)(?:-(?P<price>mark|index|premium)(?:_?(?:price|index)s?)?)?(?:-.*)?"
 )
 # `BTCUSDT-1m-2024-01`, as the archive of Binance names its files
 _ARCHIVED = re.compile(rf"(?P<symbol>[A-Z0-9]{{5,20}})-(?P<timeframe>{_TIMEFRAMES})(?:-\d{{4}}-\d\d(?:-\d\d)?)?")
+# Where that archive keeps what is no market; the files in there are called like those of the candles.
+_ARCHIVE_FOLDERS = {"markPriceKlines": MARK, "indexPriceKlines": INDEX, "premiumIndexKlines": PREMIUM}
 # `Coinbase_BTCUSD_1h`, `Binance_BTCUSDT_d`, as collections of daily exports name theirs
 _EXPORTED = re.compile(
     r"(?P<venue>Binance|Coinbase|Gateio|Gate)_(?P<symbol>[A-Z0-9]{5,20})_(?P<timeframe>\d+[mhdw]|d|minute)"
@@ -37,7 +41,7 @@ _SHORT = {"d": "1d", "minute": "1m"}
 
 
 class FileName(Record, frozen=True):
-    """What a name says; `kind` is candles, mark, funding or trades."""
+    """What a name says; `kind` is candles, mark, index, premium, funding or trades."""
 
     market_name: MarketName
     kind: str = CANDLES
@@ -45,9 +49,9 @@ class FileName(Record, frozen=True):
 
     @property
     def id(self) -> InstrumentId:
-        """Return the instrument's id; a mark price is no market that trades, so it has a name of its own."""
-        name = self.market_name
-        return InstrumentId(f"{name.pair}{MARK_SUFFIX}.{name.venue}") if self.kind == MARK else name.id
+        """Return the instrument's id; mark and index prices are no market that trades: they have names of their own."""
+        name, suffix = self.market_name, {MARK: MARK_SUFFIX, INDEX: INDEX_SUFFIX}.get(self.kind)
+        return InstrumentId(f"{name.pair}{suffix}.{name.venue}") if suffix else name.id
 
 
 def read_name(path: Path) -> FileName | None:
@@ -58,9 +62,10 @@ def read_name(path: Path) -> FileName | None:
         name = MarketName(f"{found['base']}/{found['quote']}".upper(), found["venue"].upper(), market)
         if found["kind"] in (FUNDING, TRADES):
             return FileName(name, found["kind"])
-        return FileName(name, MARK if found["mark"] else CANDLES, Timeframe(found["kind"]))
+        return FileName(name, found["price"] or CANDLES, Timeframe(found["kind"]))
     if found := _ARCHIVED.fullmatch(stem):
-        return _of_symbol(found["symbol"], "BINANCE", found["timeframe"])
+        kind = next((_ARCHIVE_FOLDERS[part] for part in path.parts if part in _ARCHIVE_FOLDERS), CANDLES)
+        return _of_symbol(found["symbol"], "BINANCE", found["timeframe"], kind)
     if found := _EXPORTED.fullmatch(stem):
         venue = {"GATE": "GATEIO"}.get(found["venue"].upper(), found["venue"].upper())
         return _of_symbol(found["symbol"], venue, _SHORT.get(found["timeframe"], found["timeframe"]))
@@ -81,8 +86,9 @@ def split_symbol(symbol: str, venue: str) -> str | None:
     return "/".join(splits[0]) if splits else None
 
 
-def _of_symbol(symbol: str, venue: str, timeframe: str) -> FileName | None:
+def _of_symbol(symbol: str, venue: str, timeframe: str, kind: str = CANDLES) -> FileName | None:
     pair = split_symbol(symbol, venue)
     if pair is None:
         return None
-    return FileName(MarketName(pair, venue, Market.SPOT), CANDLES, _TIMEFRAME_BY_NAME.get(timeframe))
+    market = Market.SPOT if kind == CANDLES else Market.PERPETUAL
+    return FileName(MarketName(pair, venue, market), kind, _TIMEFRAME_BY_NAME.get(timeframe))

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from holdfast.adapters.sources import csv_candles, parquet_candles, parquet_trades
 from holdfast.adapters.sources.columns import Repair, require_file
-from holdfast.adapters.sources.file_names import CANDLES, MARK, TRADES, FileName, read_name
+from holdfast.adapters.sources.file_names import BARS, TRADES, FileName, read_name
 from holdfast.adapters.storage.parquet.store import bar_file_market, is_bar_file, iter_bar_file, read_bar_file
 from holdfast.core.errors import ConfigurationError, DataError, HoldfastError
 from holdfast.core.time import rfc3339
 from holdfast.domain.bar_quality import QualityReport, gaps, quality_report
-from holdfast.domain.catalog import market_name
+from holdfast.domain.catalog import series_id, untraded
 from holdfast.domain.market import BarSeries, Timeframe
 from holdfast.domain.resample import resample
 from holdfast.domain.series_join import OverlapError, join
@@ -140,7 +140,7 @@ def market_of(path: Path, instrument: str | None = None) -> InstrumentId | None:
         if path.is_dir():
             return _match(InstrumentId(instrument) if instrument else None, list(available(path)), path)
         name = read_name(path)
-        if name is not None and name.kind not in (CANDLES, MARK, TRADES):
+        if name is not None and name.kind not in (*BARS, TRADES):
             return None
         if instrument:
             return _given(instrument, name, path)
@@ -225,17 +225,25 @@ def _renamed(series: BarSeries, name: InstrumentId | None) -> BarSeries:
     """Return the series under the name that the user gives it; a stored one has a name of its own."""
     if name is None or name == series.instrument_id:
         return series
+    if what := untraded(series.instrument_id):
+        raise ConfigurationError(
+            f"{series.instrument_id} holds {what}, which nobody trades: it cannot be {name}",
+            hint="leave --instrument away, or name a candle file",
+        )
     prices = (series.open, series.high, series.low, series.close)
     return BarSeries(name, series.timeframe, series.ts, prices, series.volume, series.flags)
 
 
 def _given(instrument: str, name: FileName | None, path: Path) -> InstrumentId:
     """Return the id that the user means; a bare pair takes the rest from the file's name, where that says it."""
+    if name is not None and untraded(name.id):
+        # Under the name of a market they would be traded.
+        return _match(InstrumentId(instrument), [name.id], path)
     if "." in instrument:
-        return market_name(instrument).id
+        return series_id(instrument)
     if name is None:
         # Of no venue that is known: its grid is read from the bars, and the report says so.
-        return market_name(f"{instrument.upper().replace('_', '/')}.{UNNAMED_VENUE}").id
+        return series_id(f"{instrument.upper().replace('_', '/')}.{UNNAMED_VENUE}")
     return _match(InstrumentId(instrument), [name.id], path)
 
 
@@ -260,7 +268,7 @@ def _parts(folder: Path) -> list[_Part]:
     places = [folder, folder / MARKET_FOLDER] if (folder / MARKET_FOLDER).is_dir() else [folder]
     for path in sorted(item for place in places for item in place.iterdir()):
         name: FileName | None = read_name(path) if path.name.endswith(_SUFFIXES) else None
-        if name is not None and name.kind in (CANDLES, MARK) and name.timeframe is not None:
+        if name is not None and name.kind in BARS and name.timeframe is not None:
             parts.append(_Part(path, name.id, name.timeframe))
     return parts
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from holdfast.adapters.sources.columns import NAMES, named, require_file, timeframe_of
-from holdfast.adapters.sources.file_names import FUNDING, TRADES, read_name
+from holdfast.adapters.sources.file_names import BARS, read_name
 from holdfast.adapters.sources.parquet_columns import batches, read_floats, read_times
 from holdfast.core.errors import ConfigurationError, DataError
 from holdfast.core.time import rfc3339
@@ -64,7 +64,7 @@ def iter_candles(
     """
     require_file(path)
     name = read_name(path)
-    if name is not None and name.kind in (FUNDING, TRADES):
+    if name is not None and name.kind not in BARS:
         raise DataError(f"{path.name}: this file holds {name.kind}, not candles", hint="name a candle file instead")
     instrument_id = instrument_id or (name.id if name else None)
     timeframe = timeframe or (name.timeframe if name else None)

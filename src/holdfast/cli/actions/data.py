@@ -16,6 +16,7 @@ from holdfast.cli.output import print_json, print_table, say, warn
 from holdfast.core.errors import HoldfastError
 from holdfast.core.record import Record
 from holdfast.domain.bar_quality import QualityReport
+from holdfast.domain.catalog import untraded
 from holdfast.domain.market import timeframe
 from holdfast.ports.market import DatasetInfo
 
@@ -127,10 +128,16 @@ def _print_datasets(found: Sequence[DatasetInfo]) -> None:
     titles = ("Instrument", "Timeframe", "From", "To", "Bars", "Missing", "Suspect", "No trade", "KiB", "Label")
     rows = [
         (x.instrument_id, x.timeframe, minute(x.ts_first), minute(x.ts_last), str(x.bars), str(x.missing),
-         str(x.suspect), str(x.no_trade), str(x.bytes_stored // 1024), "SYNTHETIC" if x.is_synthetic else "")
+         str(x.suspect), str(x.no_trade), str(x.bytes_stored // 1024), _label(x))
         for x in found
     ]  # fmt: skip
     print_table(titles, rows, left=4)
+
+
+def _label(info: DatasetInfo) -> str:
+    what = untraded(info.instrument_id)
+    words = [f"{what.upper()}: not traded"] if what else []
+    return ", ".join([*words, "SYNTHETIC"] if info.is_synthetic else words)
 
 
 def verify(options: Mapping[str, object]) -> int:

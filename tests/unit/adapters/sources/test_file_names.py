@@ -13,6 +13,13 @@ from holdfast.domain.market import Timeframe
     [
         ("binance-spot-BTC_USDT-1h-20170817-20221011.parquet", "BTC/USDT.BINANCE", "candles", "1h"),
         ("gateio-perp-BTC_USDT-1h-mark-20250225-20250831.parquet", "BTC/USDT-MARK.GATEIO", "mark", "1h"),
+        ("binance-perp-BTC_USDT-1h-index-20250225-20250831.parquet", "BTC/USDT-INDEX.BINANCE", "index", "1h"),
+        ("gateio-perp-BTC_USDT-1h-mark_price-2025.csv", "BTC/USDT-MARK.GATEIO", "mark", "1h"),
+        ("binance-perp-BTC_USDT-1h-premium-20250225-20250831.parquet", "BTC/USDT-PERP.BINANCE", "premium", "1h"),
+        ("binance-spot-BTC_USDT-1h-marked-by-hand.parquet", "BTC/USDT.BINANCE", "candles", "1h"),
+        ("markPriceKlines/BTCUSDT/1h/BTCUSDT-1h-2024-01.zip", "BTC/USDT-MARK.BINANCE", "mark", "1h"),
+        ("indexPriceKlines/BTCUSDT/1h/BTCUSDT-1h-2024-01.zip", "BTC/USDT-INDEX.BINANCE", "index", "1h"),
+        ("premiumIndexKlines/BTCUSDT/1h/BTCUSDT-1h-2024-01.zip", "BTC/USDT-PERP.BINANCE", "premium", "1h"),
         ("gateio-perp-BTC_USDT-5m-20230101-20230922.parquet", "BTC/USDT-PERP.GATEIO", "candles", "5m"),
         ("binance-perp-BTC_USDT-funding-20220101-20221031.parquet", "BTC/USDT-PERP.BINANCE", "funding", None),
         ("binance-spot-XRP_ETH-trades-20191011-20191013.parquet", "XRP/ETH.BINANCE", "trades", None),
