@@ -77,6 +77,7 @@ def run_of(settings: Settings, market: TradedMarket, mode: str) -> RunStarted:
         is_synthetic=market.is_synthetic,
         version=__version__,
         settings={f"{name}.{key}": text for name, part in parts.items() for key, text in _texts(part).items()},
+        left_out=market.left_out,
     )
 
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from holdfast.core.record import Record
 from holdfast.domain.instrument import Instrument
-from holdfast.domain.values import Asset
+from holdfast.domain.values import Asset, InstrumentId
 
 
 class RunStarted(Record, frozen=True):
@@ -24,3 +24,4 @@ class RunStarted(Record, frozen=True):
     is_synthetic: bool
     version: str  # of holdfast
     settings: dict[str, str]  # what else the result depends on: risk limits, costs, fill rules
+    left_out: tuple[InstrumentId, ...] = ()  # asked for, and without bars in the asked time

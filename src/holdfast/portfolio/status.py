@@ -77,3 +77,4 @@ class Status(Record, frozen=True):
     journal_sequence: int
     is_release_wished: bool = False  # a person has asked for the stop's release when the account is flat
     is_drawdown_locked: bool = False  # the governor has left no budget: resuming counts the drawdown anew
+    left_out: tuple[str, ...] = ()  # instruments that were asked for, and had no bars in the asked time

@@ -274,7 +274,10 @@ class PaperAgent:
         return len(ticks)
 
     def _require_same(self, before: RunStarted) -> None:
-        mine = msgspec.structs.replace(self.run, run_id=before.run_id, version=before.version)
+        # What is left out is not traded: to ask for it once more, or not any more, changes nothing.
+        mine = msgspec.structs.replace(
+            self.run, run_id=before.run_id, version=before.version, left_out=before.left_out
+        )  # fmt: skip
         if mine == before:
             return
         names = [name for name in RunStarted.__struct_fields__ if getattr(mine, name) != getattr(before, name)]

@@ -79,6 +79,7 @@ def status_of(engine: Engine, run: RunStarted, decisions: Sequence[DecisionLine]
         digest=progress.digest,
         journal_sequence=progress.journal_sequence,
         is_drawdown_locked=engine.is_locked_by_drawdown,
+        left_out=run.left_out,
     )
 
 

@@ -177,6 +177,7 @@ def test_why_not_tells_the_conditions(ran, call):
     unknown = call("why-not", "DOGE/USDT")
     assert unknown.code == 2
     assert "is not traded by this agent" in unknown.err
+    assert "holdfast run --fresh --instrument" in unknown.err
 
 
 @pytest.fixture

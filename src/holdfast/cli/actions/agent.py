@@ -14,10 +14,11 @@ from threading import Event
 import click
 import msgspec
 
+from holdfast.adapters.sources.synthetic import NOTE
 from holdfast.app.agent import RunningAgent, running_agent
 from holdfast.app.disk import require_space
 from holdfast.app.home import Home
-from holdfast.app.market import open_market
+from holdfast.app.market import TradedMarket, open_market
 from holdfast.app.run_plan import run_of
 from holdfast.app.sections import SYNTHETIC, StrategySettings
 from holdfast.app.session import Session
@@ -31,7 +32,7 @@ from holdfast.cli.failures import report
 from holdfast.cli.given import Place, parameters, read
 from holdfast.cli.live.loop import show, tell
 from holdfast.cli.live.view import Frame
-from holdfast.cli.output import warn
+from holdfast.cli.output import say, warn
 from holdfast.core.errors import RefusedError
 from holdfast.interfaces.control.mailbox import Mailbox
 from holdfast.interfaces.control.server import ControlServer
@@ -129,10 +130,12 @@ def _trade(home: Home, settings: Settings, given: RunOptions, *, is_kept: bool =
             if is_plain:
                 with _until_unread() as is_unread:
                     _introduce(plan, recovery, home)
+                    _say_notes(market)
                     tell(session, wishes.are_there)
                 is_heard = not is_unread.is_set()
             else:
                 limit = settings.risk.drawdown_steps[-1].drawdown
+                _say_notes(market)  # they stand above the view again when it has left
                 frame = Frame(plan.data_source, plan.strategy, settings.agent.pace, limit)
                 show(session, frame, wishes.are_there)
         # Only here, between two groups of bars: a checkpoint of half a group would be a wrong one.
@@ -239,6 +242,12 @@ def _introduce(plan: RunStarted, recovery: Recovery, home: Home) -> None:
             f"goes on at {minute(recovery.ts)} UTC after {recovery.groups} groups of bars;"
             f" {recovery.repeated} decisions since the last checkpoint were repeated and are equal"
         )
+
+
+def _say_notes(market: TradedMarket) -> None:
+    for note in market.notes:
+        if note != NOTE:  # a warning has said it
+            say(f"note: {note}", err=True)
 
 
 def _part(agent: RunningAgent, session: Session, *, is_kept: bool, is_heard: bool) -> None:

@@ -14,7 +14,7 @@ from holdfast.cli.given import Place, read
 from holdfast.cli.output import columns, print_json, print_pairs, print_table, say, warn
 from holdfast.core.errors import ConfigurationError
 from holdfast.domain.decision import StopLevel
-from holdfast.portfolio.explain import Explanation
+from holdfast.portfolio.explain import Explanation, is_named
 from holdfast.portfolio.status import DecisionLine, PositionLine, Status
 from holdfast.services.emergency import DRAWDOWN_ANEW
 from holdfast.services.inspection import why_not_in_backtest, why_not_of
@@ -128,12 +128,23 @@ def why_not(options: Mapping[str, object]) -> int:
         ended = why_not_in_backtest(error.run, given.symbol, recent_lines(given.folder, given.symbol))
         return _tell(ended, is_json=given.is_json)
     if not situation:
-        raise ConfigurationError(
-            f"{given.symbol} is not traded by this agent", hint="holdfast status shows what is; --instrument adds one"
-        )
+        raise _not_traded(found, given.symbol)
     recent = recent_lines(given.folder, given.symbol)
     answer = why_not_of(found, given.symbol, recent, situation, standing.limits())
     return _tell(answer, is_json=given.is_json)
+
+
+def _not_traded(found: Status, symbol: str) -> ConfigurationError:
+    if left_out := next((name for name in found.left_out if is_named(name, symbol)), ""):
+        return ConfigurationError(
+            f"{left_out} is not traded by this agent: it was left out, for it had no bars in the asked time",
+            hint="ask for a time that has bars of it; `holdfast run --fresh` begins a new run with it",
+        )
+    return ConfigurationError(
+        f"{symbol} is not traded by this agent",
+        hint="the first line of `holdfast run` names what is; `holdfast run --fresh --instrument PAIR ...` begins a new"
+        " run with others",
+    )
 
 
 def strategies(options: Mapping[str, object]) -> int:
