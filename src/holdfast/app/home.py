@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import platformdirs
 from holdfast.core.errors import ConfigurationError
 
 HOME_VARIABLE = "HOLDFAST_HOME"
+JOURNAL_NAME = "journal"
+"""The folder in a home that holds its journal."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class Home:
     @property
     def journal(self) -> Path:
         """Return the folder of the journal."""
-        return self.path / "journal"
+        return self.path / JOURNAL_NAME
 
     @property
     def projections(self) -> Path:
@@ -63,6 +66,15 @@ class Home:
             raise ConfigurationError(
                 f"the home {self.path} cannot be written", hint="name another folder with --home DIR or HOLDFAST_HOME"
             )
+
+
+def how_to_read(journal: Path, command: str) -> str:
+    """Return what to type so that `command` reads the journal in a folder: a home has its own in one called journal."""
+    if journal.absolute().name == JOURNAL_NAME:
+        return f"{command} --home {shlex.quote(str(journal.absolute().parent))}"
+    old, home = shlex.quote(str(journal)), shlex.quote(f"{journal}-home")
+    moved = shlex.quote(f"{journal}-home/{JOURNAL_NAME}")
+    return f"mkdir {home} && mv {old} {moved}, then {command} --home {home}"
 
 
 def home_at(given: str | None) -> Home:

@@ -23,7 +23,8 @@ from holdfast.portfolio.story import CURRENT, AccountStory, Table
 class Replayed(Record, frozen=True):
     """What came out; `differences` are sentences, none when all agree."""
 
-    records: int
+    records: int  # in the journal
+    records_folded: int  # those of runs and ticks among them, which say all that happened to the account
     seconds: float
     quote: str
     cash: Decimal
@@ -51,10 +52,10 @@ def replay_journal(home: Home) -> Replayed:
     """
     journal, account = _pinned(home)
     started = time.perf_counter()
-    fold, records = PortfolioOnlyFold(), 0
+    fold, folded = PortfolioOnlyFold(), 0
     for record in journal.read(kinds=(RUN, TICK)):
         fold.take(record.kind, record.body)
-        records += 1
+        folded += 1
     seconds = time.perf_counter() - started
     cash, positions = _held(fold)
     run, digest, differences = last_run(journal, home), "", list[str]()
@@ -68,7 +69,9 @@ def replay_journal(home: Home) -> Replayed:
         fold.replay((entry.kind, entry.body) for entry in journal.written)
         differences = [*_compared(*_held(fold), status), *differences]
     trades, wins = (account.trades, account.wins) if account is not None else (0, 0)
-    return Replayed(records, round(seconds, 3), run.quote, cash, positions, trades, wins, digest, tuple(differences))
+    return Replayed(
+        journal.head[0], folded, round(seconds, 3), run.quote, cash, positions, trades, wins, digest, tuple(differences)
+    )
 
 
 def _pinned(home: Home) -> tuple[PinnedJournal, AccountStory | None]:

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from typing import Final
 
 from holdfast.adapters.host.clock import SystemClock
-from holdfast.adapters.storage.sqlite.folder import writer_of
+from holdfast.adapters.storage.sqlite.folder import segment_numbers, writer_of
 from holdfast.adapters.storage.sqlite.journal import SqliteJournal
 from holdfast.adapters.storage.sqlite.verify import require_whole
 from holdfast.app.agent import RunningAgent
-from holdfast.app.home import Home
+from holdfast.app.home import JOURNAL_NAME, Home, how_to_read
 from holdfast.app.pinned import PinnedJournal
 from holdfast.core.errors import ConfigurationError, JournalError, JournalInUseError, RefusedError
 from holdfast.core.record import encode
@@ -203,11 +203,28 @@ def open_reader(home: Home) -> SqliteJournal:
     ConfigurationError
         There is none yet.
     """
-    if not home.journal.is_dir() or not any(home.journal.iterdir()):
-        raise ConfigurationError(
-            f"nothing has been recorded in {home.path} yet", hint="start the agent with `holdfast run`, or name --home"
-        )
+    require_recorded(home)
     return SqliteJournal(home.journal, SystemClock(), is_read_only=True)
+
+
+def require_recorded(home: Home) -> None:
+    """Refuse a home without a journal; tell of one that is a journal itself, as a backtest may have left it.
+
+    Raises
+    ------
+    ConfigurationError
+        There is none.
+    """
+    if home.journal.is_dir() and any(home.journal.iterdir()):
+        return
+    if home.path.is_dir() and segment_numbers(home.path):
+        raise ConfigurationError(
+            f"{home.path} is a journal, and no home that has one in a folder called {JOURNAL_NAME}",
+            hint=how_to_read(home.path, "the same command"),
+        )
+    raise ConfigurationError(
+        f"nothing has been recorded in {home.path} yet", hint="start the agent with `holdfast run`, or name --home"
+    )
 
 
 def last_run(journal: Journal, home: Home) -> RunStarted:

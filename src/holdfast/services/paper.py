@@ -40,6 +40,9 @@ CHECKPOINT_EVERY = 1_000
 RELEASE = "release"
 """The kind of the record that holds a ReleaseWish."""
 
+KINDS = (RUN, TICK, BARS, OPERATOR, CHECKPOINT, RELEASE)
+"""Every kind of record that this house writes."""
+
 _BARS = msgspec.json.Decoder(list[BarClosed])
 _OPERATOR = msgspec.json.Decoder(OperatorEvent)
 

@@ -375,7 +375,7 @@ def test_why_not_tells_what_came_of_the_last_signals_of_a_backtest(call, candles
     path.write_text(OWN.format(signal=UNUSABLE["WRONG_SIDE"]))
     arguments = ("backtest", "--data", candles, "--timeframe", "1h", "--strategy", f"{path}:Mine")
     ended = call(*arguments, "--journal", kept / "journal")
-    assert f"holdfast why-not BTC/USDT --home {kept}" in ended.err
+    assert f"to read it: holdfast explain ID --home {kept}" in ended.out
     told = call("why-not", "BTC/USDT", "--home", kept)
     assert told.code == 0, told.err
     assert "The backtest has ended" in told.out

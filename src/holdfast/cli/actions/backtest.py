@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import click
@@ -15,11 +15,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from holdfast.app.backtest import FinishedBacktest
 from holdfast.app.backtest import backtest as run_one
-from holdfast.app.home import Home
+from holdfast.app.home import how_to_read
 from holdfast.app.market import TradedMarket, find_source, open_market
 from holdfast.app.settings import Settings, flag, load_settings
 from holdfast.cli.actions.lookahead import show_lookahead
 from holdfast.cli.actions.stall import warn_of_stall
+from holdfast.cli.ending import taken_back_on_signals
 from holdfast.cli.given import Place, parameters, read
 from holdfast.cli.output import Json, plain, print_json, say, warn
 from holdfast.core.errors import ConfigurationError
@@ -72,7 +73,7 @@ def backtest(options: Mapping[str, object]) -> int:
     else:
         _report(finished, market)
         if folder is not None:
-            say(f"note: {_ways_in(folder, finished)}", err=True)
+            say(f"journal in {folder}; to read it: {how_to_read(folder, 'holdfast explain ID')}")
     return 0
 
 
@@ -127,14 +128,13 @@ def _write(path: Path, lines: Iterable[str]) -> None:
         with path.open("w", encoding="utf-8") as file:
             file.writelines(f"{line}\n" for line in lines)
         return
-    try:
+    with taken_back_on_signals(), ExitStack() as undo:
+        undo.callback(draft.unlink, missing_ok=True)
         with draft.open("w", encoding="utf-8") as file:
             file.writelines(f"{line}\n" for line in lines)
         if path.exists():
             shutil.copymode(path, draft)
         draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _draft_of(path: Path) -> Path:
@@ -183,15 +183,6 @@ def _document(finished: FinishedBacktest, market: TradedMarket) -> dict[str, Jso
     }
     notes: list[Json] = list(market.notes)
     return {**head, **figures, "warnings": list(finished.result.warnings), "notes": notes}
-
-
-def _ways_in(folder: Path, finished: FinishedBacktest) -> str:
-    """Return how the journal that was kept can be asked: a home is a folder that holds one named `journal`."""
-    home = Home(folder.absolute().parent)
-    if folder.absolute() != home.journal:
-        return f"the journal is kept in {folder}; to ask it, its folder must be named {home.journal.name}"
-    pair = finished.began.instruments[0].id.partition(".")[0]
-    return f"the journal is kept; ask it with `holdfast why-not {pair} --home {home.path}`, and `explain` any id there"
 
 
 def _report(finished: FinishedBacktest, market: TradedMarket) -> None:

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -21,14 +21,16 @@ from holdfast.adapters.storage.sqlite.verify import verify as verify_records
 from holdfast.app.home import Home
 from holdfast.app.pinned import PinnedJournal
 from holdfast.app.replay import replay_journal
-from holdfast.app.standing import open_reader
+from holdfast.app.standing import open_reader, require_recorded
 from holdfast.cli.amounts import exact
 from holdfast.cli.confirmation import ask_for
+from holdfast.cli.ending import taken_back_on_signals
 from holdfast.cli.given import Place, read
 from holdfast.cli.output import print_json, print_json_line, print_pairs, say
 from holdfast.core.errors import ConfigurationError
 from holdfast.core.time import rfc3339
-from holdfast.ports.journal import JournalRecord
+from holdfast.ports.journal import Journal, JournalRecord
+from holdfast.services.paper import KINDS
 
 _POLL_S = 0.5
 _BODY_SHOWN = 160
@@ -63,6 +65,7 @@ def tail(options: Mapping[str, object]) -> int:
     """Show the last records, and those that come."""
     given = read(options, TailOptions)
     journal = PinnedJournal(open_reader(given.folder))
+    _require_kinds(journal, given.kinds)
     first = 0 if given.kinds else max(journal.head[0] - given.count, 0)
     require_whole(given.folder.journal, first)
     last = deque(journal.read(first, given.kinds), maxlen=given.count)
@@ -94,7 +97,7 @@ def verify(options: Mapping[str, object]) -> int:
         else:
             click.echo(f"the segments fit together; {head[0]} records, head {head[1].hex()[:16]} (hashes not checked)")
         return 0
-    _require(home)
+    require_recorded(home)
     report = _accepted(home, given) if given.is_accepted else verify_records(home.journal)
     if given.is_json:
         print_json({"is_whole": report.is_whole, **msgspec.structs.asdict(report)})
@@ -122,7 +125,7 @@ def export(options: Mapping[str, object]) -> int:
     """Write JSON lines."""
     given = read(options, ExportOptions)
     home = given.folder
-    _require(home)
+    _require_kinds(open_reader(home), given.kinds)
     require_whole(home.journal, given.after)
     if given.file is None:
         if sys.stdout is None:
@@ -151,7 +154,7 @@ def _export_to(path: Path, home: Home, given: ExportOptions) -> int:
         raise FileExistsError(path)
     # Half an export looks like a whole one, and is in the way of the next: the name is given when all is written.
     draft = path.with_name(f".holdfast-{os.getpid()}.part")
-    with contextlib.ExitStack() as undo:
+    with taken_back_on_signals(), contextlib.ExitStack() as undo:
         undo.callback(draft.unlink, missing_ok=True)
         with draft.open("xb") as file:
             count = export_records(home.journal, file, after=given.after, kinds=given.kinds)
@@ -168,7 +171,8 @@ def replay(options: Mapping[str, object]) -> int:
         return 0 if outcome.is_equal else 1
     print_pairs(
         [
-            ("Records", f"{outcome.records} in {outcome.seconds:.2f} s"),
+            ("Journal", f"{outcome.records} records"),
+            ("Folded", f"{outcome.records_folded} run and tick records in {outcome.seconds:.2f} s"),
             ("Cash", f"{exact(outcome.cash)} {outcome.quote}"),
             ("Positions", ", ".join(f"{name} {exact(x)}" for name, x in outcome.positions.items()) or "none"),
             ("Trades", f"{outcome.trades}, {outcome.wins} won"),
@@ -184,11 +188,13 @@ def replay(options: Mapping[str, object]) -> int:
     return 1
 
 
-def _require(home: Home) -> None:
-    if not home.journal.is_dir():
-        raise ConfigurationError(
-            f"nothing has been recorded in {home.path} yet", hint="start the agent with `holdfast run`, or name --home"
-        )
+def _require_kinds(journal: Journal, kinds: Sequence[str]) -> None:
+    """Refuse a kind of records that nobody writes, and that the journal has none of."""
+    for kind in kinds:
+        if kind not in KINDS and next(iter(journal.read(kinds=(kind,))), None) is None:
+            raise ConfigurationError(
+                f"there is no record of kind {kind!r}", hint=f"--kind is one of: {', '.join(KINDS)}"
+            )
 
 
 def _plain(record: JournalRecord) -> dict[str, object]:

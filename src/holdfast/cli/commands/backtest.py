@@ -30,7 +30,9 @@ from holdfast.cli.options import market, reading
     help="How long the strategy may take for one bar (default 30): the look-ahead check ends there, a backtest warns.",
 )
 @click.option("--trades", "trades_file", metavar="FILE", help="Write one JSON line per trade.")
-@click.option("--journal", "journal_folder", metavar="DIR", help="Keep the journal of the run in this new folder.")
+@click.option(
+    "--journal", "journal_folder", metavar="DIR", help="Keep the journal in this new folder, best HOME/journal."
+)
 @click.option("--seed", type=click.IntRange(0), metavar="N", help="Of a synthetic market (default 7).")
 @click.option("--format", "file_format", default="auto", metavar="NAME", help="File format when it cannot be told.")
 @reading

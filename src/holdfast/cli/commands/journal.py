@@ -21,7 +21,11 @@ journal = LazyGroup(
 )
 
 _kind = click.option(
-    "--kind", "kinds", multiple=True, metavar="KIND", help="Only such records: run, tick, operator ..."
+    "--kind",
+    "kinds",
+    multiple=True,
+    metavar="KIND",
+    help="Only such records: run, tick, bars, operator, checkpoint or release.",
 )
 
 
