@@ -7,7 +7,6 @@ and compares them with what engine and venue say. Levels, sizes and losses are w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
 
 from holdfast.domain.command import AmendOrder, SubmitOrder
@@ -15,74 +14,23 @@ from holdfast.domain.decision import Proposal, StopLevel
 from holdfast.domain.event import EmergencyStopped, TradingResumed
 from holdfast.domain.instrument import Instrument, Market
 from holdfast.domain.market import BarClosed, BarFlag
-from holdfast.domain.order import (
-    TRANSITIONS,
-    Order,
-    OrderAmended,
-    OrderFilled,
-    OrderSpec,
-    OrderState,
-    OrderType,
-    Role,
-)  # fmt: skip
+from holdfast.domain.order import TRANSITIONS, Order, OrderAmended, OrderFilled, OrderSpec, OrderState, OrderType, Role
 from holdfast.domain.portfolio import ClosedTrade
 from holdfast.domain.tick import Tick
 from holdfast.domain.values import ZERO, InstrumentId, OrderId, Side
 from holdfast.engine.engine import Engine
-from holdfast.matching.config import MatchingConfig
 from holdfast.ports.exchange import SimulatedExchange
 from holdfast.services.assembly import AccountPlan
+from holdfast.testing.books import Grant, Round, Sent
+from holdfast.testing.fair_fill import check_fee, check_price, slippage_of, trusted
 from holdfast.testing.parts import Parts
+from holdfast.testing.promise import InvariantError, require
 
 REWARD_TO_RISK_FLOOR = Decimal("1.3")
 RISK_CEILING = Decimal("0.03")
 EQUITY_TOLERANCE = 1e-6
 # What a Decimal of 28 digits may lose in the long sums that this module makes in another order than the engine.
 DUST = Decimal("1e-12")
-
-
-class InvariantError(AssertionError):
-    """Something that must never happen has happened; `name` says which promise was broken."""
-
-    def __init__(self, name: str, detail: str) -> None:
-        super().__init__(f"{name}: {detail}")
-        self.name = name
-
-
-@dataclass
-class Sent:
-    """An order as this module sees it."""
-
-    spec: OrderSpec
-    quantity: Decimal
-    trigger: Decimal | None
-    state: OrderState = OrderState.SUBMITTED
-    filled: Decimal = ZERO
-    is_touched: bool = False  # a stop that a bar has reached: what it has left fills in the bars after it
-
-
-@dataclass
-class Round:
-    """What is held of one instrument, from flat to flat."""
-
-    side: Side
-    stop: Decimal  # the first one
-    parts: Parts
-    allowed: Decimal = ZERO  # what the approved levels may lose on what has filled
-    quantity: Decimal = ZERO
-    flow: Decimal = ZERO  # quote units received minus paid, after fees
-    groups: dict[str, Decimal] = field(default_factory=dict)
-    has_gap: bool = False
-    has_sweep: bool = False
-    best_stop: Decimal | None = None
-
-
-@dataclass
-class Grant:
-    """An approved entry: what one unit of it may lose."""
-
-    proposal: Proposal
-    unit: Decimal
 
 
 class Watch:
@@ -116,7 +64,7 @@ class Watch:
     def observe(self, tick: Tick) -> None:
         """Check a tick."""
         self.sequence += 1
-        _require(tick.sequence == self.sequence, "ticks have no holes", f"{tick.sequence} after {self.sequence - 1}")
+        require(tick.sequence == self.sequence, "ticks have no holes", f"{tick.sequence} after {self.sequence - 1}")
         event = tick.event
         if isinstance(event, BarClosed):
             self._mark_until(event.instrument_id)
@@ -144,17 +92,17 @@ class Watch:
             if held:
                 self._check_protection(instrument_id, held)
             else:
-                _require(instrument_id not in self.rounds, "flat is flat", f"{instrument_id} has an open round")
+                require(instrument_id not in self.rounds, "flat is flat", f"{instrument_id} has an open round")
         at_venue = self.engine.account.stop_level
-        _require(at_venue is self.level, "the brake stands where it was put", f"{at_venue}, expected {self.level}")
+        require(at_venue is self.level, "the brake stands where it was put", f"{at_venue}, expected {self.level}")
 
     def at_end(self) -> None:
         """Check what must hold when the market has ended."""
         for order in self.engine.finished.values():
-            _require(order.state.is_final, "finished orders are final", f"{order.spec.order_id} is {order.state}")
+            require(order.state.is_final, "finished orders are final", f"{order.spec.order_id} is {order.state}")
         for order_id, sent in self.orders.items():
             is_open = order_id in self.engine.orders
-            _require(is_open is not sent.state.is_final, "orders end as the table says", f"{order_id}: {sent.state}")
+            require(is_open is not sent.state.is_final, "orders end as the table says", f"{order_id}: {sent.state}")
 
     # -- orders ------------------------------------------------------------------------------------
     def _on_order(self, order_id: OrderId, event: object) -> None:
@@ -177,18 +125,18 @@ class Watch:
 
     def _on_submit(self, spec: OrderSpec, proposal: Proposal | None) -> None:
         order_id, instrument = spec.order_id, self.instruments[spec.instrument_id]
-        _require(order_id not in self.orders, "order ids are unique", order_id)
+        require(order_id not in self.orders, "order ids are unique", order_id)
         self.orders[order_id] = Sent(spec, spec.quantity, spec.trigger_price)
-        _require(spec.quantity % instrument.lot == 0, "quantities lie on the lot", f"{order_id}: {spec.quantity}")
+        require(spec.quantity % instrument.lot == 0, "quantities lie on the lot", f"{order_id}: {spec.quantity}")
         for price in (spec.limit_price, spec.trigger_price):
             on_tick = price is None or (price > 0 and price % instrument.tick == 0)
-            _require(on_tick, "prices lie on the tick", f"{order_id}: {price}")
+            require(on_tick, "prices lie on the tick", f"{order_id}: {price}")
         if spec.role is Role.ENTRY:
             self._on_entry(spec, proposal)
             return
         held = self.held[spec.instrument_id]
         is_reducing = held * spec.side.sign < 0 and spec.quantity <= abs(held)
-        _require(is_reducing, "everything but an entry reduces", f"{order_id} {spec.side} {spec.quantity} of {held}")
+        require(is_reducing, "everything but an entry reduces", f"{order_id} {spec.side} {spec.quantity} of {held}")
         trade = self.rounds[spec.instrument_id]
         if spec.role is Role.STOP and spec.type is OrderType.STOP_MARKET:
             trade.groups.setdefault(spec.group, spec.quantity)
@@ -199,27 +147,27 @@ class Watch:
         self.entries += 1
         if proposal is None or proposal.proposal_id != order_id:
             raise InvariantError("entries come from proposals", order_id)
-        _require(self.level is StopLevel.NONE, "no entry under the brake", f"{order_id} at {self.level}")
+        require(self.level is StopLevel.NONE, "no entry under the brake", f"{order_id} at {self.level}")
         is_same = spec.side is proposal.side and spec.limit_price in (None, proposal.entry)
-        _require(is_same and spec.quantity <= proposal.quantity, "entries are as proposed", order_id)
+        require(is_same and spec.quantity <= proposal.quantity, "entries are as proposed", order_id)
         is_short = spec.side is Side.SELL
-        _require(not (is_short and instrument.market is Market.SPOT), "no short on spot", order_id)
+        require(not (is_short and instrument.market is Market.SPOT), "no short on spot", order_id)
         entry, stop, target = proposal.entry, Decimal(proposal.stop), Decimal(proposal.target)
         if proposal.is_anchored_to_fill:
             stop, target = stop + entry - proposal.reference, target + entry - proposal.reference
         sign = spec.side.sign
         risk, reward = (entry - stop) * sign, (target - entry) * sign
         is_worth_it = risk > 0 and reward >= REWARD_TO_RISK_FLOOR * risk
-        _require(is_worth_it, "reward to risk >= 1.3", f"{order_id}: {reward} for {risk}")
+        require(is_worth_it, "reward to risk >= 1.3", f"{order_id}: {reward} for {risk}")
         unit = self._loss_per_unit(instrument, spec.side, entry, stop)
         loss, equity = unit * spec.quantity, self._equity(self.closes_good)
         limit = min(RISK_CEILING, self.plan.risk.risk_max) * equity
-        _require(loss <= limit + DUST * equity, "risk per trade", f"{order_id} risks {loss} of {equity}")
+        require(loss <= limit + DUST * equity, "risk per trade", f"{order_id} risks {loss} of {equity}")
         self.grants[order_id] = Grant(proposal, unit)
         busy = {order.spec.instrument_id for order in self.orders.values() if _is_live_entry(order)}
         busy |= {instrument_id for instrument_id, held in self.held.items() if held}
         count, most = len(busy), self.plan.risk.positions_max
-        _require(count <= most, "positions_max", f"{order_id} makes {count} of {most}")
+        require(count <= most, "positions_max", f"{order_id} makes {count} of {most}")
 
     def _on_amend(self, command: AmendOrder) -> None:
         amend = command.amend
@@ -228,8 +176,8 @@ class Watch:
             return
         before, after = sent.trigger, amend.trigger_price
         is_tighter = before is not None and (after - before) * sent.spec.side.opposite.sign > 0
-        _require(is_tighter, "stops never loosen", f"{amend.order_id}: {before} to {after}")
-        _require(after % self.instruments[sent.spec.instrument_id].tick == 0, "prices lie on the tick", amend.order_id)
+        require(is_tighter, "stops never loosen", f"{amend.order_id}: {before} to {after}")
+        require(after % self.instruments[sent.spec.instrument_id].tick == 0, "prices lie on the tick", amend.order_id)
         sent.trigger = after
         self._on_stop(self.rounds[sent.spec.instrument_id], after, amend.order_id)
 
@@ -238,7 +186,7 @@ class Watch:
             raise InvariantError("stops have a trigger", order_id)
         best = trade.best_stop
         if best is not None:
-            _require((trigger - best) * trade.side.sign >= 0, "stops never loosen", f"{order_id}: {best} to {trigger}")
+            require((trigger - best) * trade.side.sign >= 0, "stops never loosen", f"{order_id}: {best} to {trigger}")
         trade.best_stop = trigger
 
     def _loss_per_unit(self, instrument: Instrument, side: Side, entry: Decimal, stop: Decimal) -> Decimal:
@@ -257,16 +205,17 @@ class Watch:
         sent = self._known(fill.order_id)
         spec = sent.spec
         after = TRANSITIONS.get((sent.state, OrderFilled))
-        _require(after is not None, "orders move as the table says", f"{fill.order_id}: filled in {sent.state}")
-        _require(fill.trade_id not in self.trade_ids, "fills are counted once", fill.trade_id)
+        require(after is not None, "orders move as the table says", f"{fill.order_id}: filled in {sent.state}")
+        require(fill.trade_id not in self.trade_ids, "fills are counted once", fill.trade_id)
         self.trade_ids.add(fill.trade_id)
         self.fills += 1
         sent.filled += fill.quantity
-        _require(fill.quantity > 0 and sent.filled <= sent.quantity, "fills keep to the order", fill.order_id)
+        require(fill.quantity > 0 and sent.filled <= sent.quantity, "fills keep to the order", fill.order_id)
         sent.state = OrderState.FILLED if sent.filled == sent.quantity else OrderState.PARTIALLY_FILLED
-        self._check_price(sent, fill)
-        self._check_fee(spec, fill)
         instrument_id = spec.instrument_id
+        instrument = self.instruments[instrument_id]
+        check_price(self.plan, instrument, self.bars.get(instrument_id), sent, fill)
+        check_fee(self.plan, instrument, fill)
         value, sign = fill.price * fill.quantity, spec.side.sign
         flow = -value * sign - fill.fee.amount
         before, now = self.held[instrument_id], self.held[instrument_id] + fill.quantity * sign
@@ -274,10 +223,10 @@ class Watch:
         self.cash += flow
         if spec.role is Role.ENTRY:
             self._on_entered(sent, fill, flow)
-            _require(closed is None, "an entry closes nothing", fill.order_id)
+            require(closed is None, "an entry closes nothing", fill.order_id)
             return
         is_reducing = abs(now) < abs(before) and before * now >= 0
-        _require(is_reducing, "everything but an entry reduces", f"{fill.order_id}: {before} to {now}")
+        require(is_reducing, "everything but an entry reduces", f"{fill.order_id}: {before} to {now}")
         trade = self.rounds[instrument_id]
         trade.flow += flow
         trade.groups[spec.group] -= fill.quantity
@@ -286,7 +235,7 @@ class Watch:
             self._on_flat(trade, closed, fill)
             del self.rounds[instrument_id]
         else:
-            _require(closed is None, "a trade closes when it is flat", fill.order_id)
+            require(closed is None, "a trade closes when it is flat", fill.order_id)
 
     def _on_entered(self, sent: Sent, fill: OrderFilled, flow: Decimal) -> None:
         spec, grant = sent.spec, self.grants[sent.spec.order_id]
@@ -318,59 +267,21 @@ class Watch:
         trade.has_gap = trade.has_gap or (level - start) * sign > 0
         trade.has_sweep = trade.has_sweep or (level - worst) * sign > 0
 
-    def _check_price(self, sent: Sent, fill: OrderFilled) -> None:
-        spec = sent.spec
-        bar = self.bars.get(spec.instrument_id)
-        if bar is None:
-            raise InvariantError("fills come from bars", fill.order_id)
-        _require(not bar.flags & BarFlag.NO_TRADE, "nothing fills in a bar without trade", fill.order_id)
-        tick = self.instruments[spec.instrument_id].tick
-        low, high = _trusted(bar)
-        slip = slippage_of(self.plan.matching)
-        # Slippage is a share of the price before the sweep, which is at most the high.
-        low, high = low - high * slip - tick, high + high * slip + tick
-        if sent.is_touched and spec.trigger_price is not None:
-            # A bounce is nobody's gain: what a stop has left fills at its price where a bar opens on the better side.
-            loosest = spec.trigger_price * (1 + slip * spec.side.sign) + tick * spec.side.sign
-            low, high = min(low, loosest), max(high, loosest)
-        limit = sent.spec.limit_price
-        if limit is not None:  # a market that jumped over a limit fills it at the limit, never better
-            low, high = min(low, limit), max(high, limit)
-        _require(low <= fill.price <= high, "fills lie within the bar", f"{fill.order_id}: {fill.price}")
-        if limit is not None:
-            is_kept = (limit - fill.price) * spec.side.sign >= 0
-            _require(is_kept, "limits are kept", f"{fill.order_id}: {fill.price} beyond {limit}")
-        gap = BarFlag.GAP_BEFORE | BarFlag.AFTER_NO_TRADE
-        if spec.role is Role.ENTRY and bar.flags & gap:
-            is_market = spec.type is OrderType.MARKET and fill.ts_event < bar.ts_event - self.plan.timeframe.nanos // 2
-            _require(not is_market, "no entry fills across a gap", fill.order_id)
-        if spec.type is OrderType.STOP_MARKET and sent.trigger is not None:
-            start = Decimal(repr(bar.open))
-            worst = min(sent.trigger, start) if spec.side is Side.SELL else max(sent.trigger, start)
-            is_pessimistic = (fill.price - worst) * spec.side.sign >= 0
-            _require(is_pessimistic, "stops fill at the worse of stop and open", f"{fill.order_id}: {fill.price}")
-
-    def _check_fee(self, spec: OrderSpec, fill: OrderFilled) -> None:
-        tier = self.instruments[spec.instrument_id].fee_tiers[0]
-        rate = ZERO if self.plan.matching.is_fee_free else tier.maker if fill.liquidity == "maker" else tier.taker
-        due = fill.price * fill.quantity * rate
-        _require(fill.fee.amount == due, "every fill pays its fee", f"{fill.order_id}: {fill.fee}, due {due}")
-
     # -- trades ------------------------------------------------------------------------------------
     def _on_flat(self, trade: Round, closed: ClosedTrade | None, fill: OrderFilled) -> None:
         if closed is None:
             raise InvariantError("a trade closes when it is flat", fill.order_id)
         self.trades += 1
-        _require(closed.trade_id not in self.closed_ids, "trade ids are unique", closed.trade_id)
+        require(closed.trade_id not in self.closed_ids, "trade ids are unique", closed.trade_id)
         self.closed_ids.add(closed.trade_id)
         dust = DUST * self.plan.engine.capital
-        _require(abs(closed.pnl - trade.flow) <= dust, "pnl is what came in", f"{closed.pnl}, fills {trade.flow}")
-        _require(closed.quantity == trade.quantity, "a trade counts its fills", f"{closed.quantity}, {trade.quantity}")
+        require(abs(closed.pnl - trade.flow) <= dust, "pnl is what came in", f"{closed.pnl}, fills {trade.flow}")
+        require(closed.quantity == trade.quantity, "a trade counts its fills", f"{closed.quantity}, {trade.quantity}")
         is_bounded = 0 < closed.risk <= trade.allowed + dust
-        _require(is_bounded, "risk is what was allowed", f"{closed.trade_id}: {closed.risk}, allowed {trade.allowed}")
+        require(is_bounded, "risk is what was allowed", f"{closed.trade_id}: {closed.risk}, allowed {trade.allowed}")
         cause = closed.excess_cause
         if -trade.flow > closed.risk:
-            _require(bool(cause), "losses beyond the risk are named", f"{closed.trade_id}: {trade.flow}, {closed.risk}")
+            require(bool(cause), "losses beyond the risk are named", f"{closed.trade_id}: {trade.flow}, {closed.risk}")
         if not cause:
             return
         self.causes[cause] = self.causes.get(cause, 0) + 1
@@ -381,7 +292,7 @@ class Watch:
             "latency": trade.has_gap and self.plan.matching.latency_bars > 0,
         }.get(cause, False)
         found = f"{closed.trade_id}: {cause!r} for {closed.pnl} of {closed.risk}, exit by {closed.exit_reason}"
-        _require(is_true, "causes are true", found)
+        require(is_true, "causes are true", found)
 
     # -- the state between groups --------------------------------------------------------------------
     def _mark_until(self, last: InstrumentId | None) -> None:
@@ -400,43 +311,43 @@ class Watch:
         engine, plan = self.engine, self.plan
         portfolio = engine.account.portfolio
         for asset, rest in portfolio.ledger.imbalance().items():
-            _require(rest == 0, "the ledger is balanced", f"{rest} {asset}")
+            require(rest == 0, "the ledger is balanced", f"{rest} {asset}")
         balances = self.venue.balances()
         for instrument in plan.instruments:
             held, position = self.held[instrument.id], portfolio.positions[instrument.id].quantity
-            _require(position == held, "positions are the sum of fills", f"{instrument.id}: {position}, fills {held}")
+            require(position == held, "positions are the sum of fills", f"{instrument.id}: {position}, fills {held}")
             marked = engine.desks[instrument.id].held
-            _require(marked == float(held), "positions are the sum of fills", f"{instrument.id}: marked {marked}")
+            require(marked == float(held), "positions are the sum of fills", f"{instrument.id}: marked {marked}")
             there = balances.get(instrument.base, ZERO)
-            _require(there == held, "the venue holds what we think", f"{instrument.id}: {there}, ours {held}")
+            require(there == held, "the venue holds what we think", f"{instrument.id}: {there}, ours {held}")
             if instrument.market is Market.SPOT:
-                _require(held >= 0, "no short on spot", f"{instrument.id}: {held}")
+                require(held >= 0, "no short on spot", f"{instrument.id}: {held}")
         cash, there = portfolio.cash, balances.get(plan.engine.quote, ZERO)
         tolerance = DUST * plan.engine.capital
-        _require(abs(cash - self.cash) <= tolerance, "cash is the sum of fills", f"{cash}, fills {self.cash}")
-        _require(abs(there - cash) <= tolerance, "the venue holds what we think", f"{there}, ours {cash}")
+        require(abs(cash - self.cash) <= tolerance, "cash is the sum of fills", f"{cash}, fills {self.cash}")
+        require(abs(there - cash) <= tolerance, "the venue holds what we think", f"{there}, ours {cash}")
         if all(instrument.market is Market.SPOT for instrument in plan.instruments):
-            _require(cash >= 0, "cash is never negative", str(cash))
+            require(cash >= 0, "cash is never negative", str(cash))
         exact, marked = float(self._equity(self.closes)), engine.account.equity
         is_near = abs(exact - marked) <= EQUITY_TOLERANCE * max(abs(exact), float(plan.engine.capital) * 1e-3)
-        _require(is_near, "equity is marked right", f"{marked}, exact {exact}")
+        require(is_near, "equity is marked right", f"{marked}, exact {exact}")
 
     def _check_orders(self) -> None:
         for sent in self.orders.values():
             bar, trigger = self.bars.get(sent.spec.instrument_id), sent.trigger
             if bar is not None and trigger is not None and not sent.state.is_final:
-                low, high = _trusted(bar)
+                low, high = trusted(bar)
                 is_reached = low <= trigger if sent.spec.side is Side.SELL else high >= trigger
                 sent.is_touched = sent.is_touched or (sent.spec.type is OrderType.STOP_MARKET and is_reached)
         ours, theirs = set(self.engine.orders), set(self.venue.open_orders())
-        _require(ours == theirs, "the venue works on what we think", f"differ: {sorted(ours ^ theirs)}")
+        require(ours == theirs, "the venue works on what we think", f"differ: {sorted(ours ^ theirs)}")
         mine = {order_id for order_id, sent in self.orders.items() if not sent.state.is_final}
-        _require(ours == mine, "orders end as the table says", f"differ: {sorted(ours ^ mine)}")
+        require(ours == mine, "orders end as the table says", f"differ: {sorted(ours ^ mine)}")
 
     def _check_protection(self, instrument_id: InstrumentId, held: Decimal) -> None:
         trade = self.rounds[instrument_id]
         together = sum(trade.groups.values(), ZERO)
-        _require(together == abs(held), "every fill is protected", f"{instrument_id}: {together} of {held}")
+        require(together == abs(held), "every fill is protected", f"{instrument_id}: {together} of {held}")
         stops: dict[str, Decimal] = {}
         exits: dict[str, Decimal] = {}
         for order_id, order in self.engine.orders.items():
@@ -451,10 +362,10 @@ class Watch:
         for group, left in trade.groups.items():
             if left:
                 covered = max(stops.get(group, ZERO), exits.get(group, ZERO))
-                _require(covered >= left, "a position has a stop or an exit", f"{group}: {covered} of {left}")
+                require(covered >= left, "a position has a stop or an exit", f"{group}: {covered} of {left}")
             if left and self.level is StopLevel.FLATTEN and instrument_id in self.bars:
                 leaving = exits.get(group, ZERO)
-                _require(leaving >= left, "flatten closes everything", f"{group}: {leaving} of {left}")
+                require(leaving >= left, "flatten closes everything", f"{group}: {leaving} of {left}")
 
     def _check_trigger(self, order: Order, instrument_id: InstrumentId, order_id: OrderId) -> None:
         if self.plan.matching.latency_bars:
@@ -465,28 +376,8 @@ class Watch:
         sent = self.orders[order_id]
         agreed = order.trigger_price == sent.trigger == trade.stop
         found = f"{order_id}: order {order.trigger_price}, sent {sent.trigger}, trade {trade.stop}"
-        _require(agreed, "the stop in force is the one that rests", found)
-
-
-def slippage_of(config: MatchingConfig) -> Decimal:
-    """Return the most that spread and slippage take of a price, worked out from the configuration's definition."""
-    share = Decimal(1) if config.participation_max is None else config.participation_max
-    return (config.spread_bps / 2 + config.slippage_bps) / 10_000 + config.impact * share
-
-
-def _trusted(bar: BarClosed) -> tuple[Decimal, Decimal]:
-    """Return the lowest and the highest price of the bar that anybody could have had."""
-    low, high = (Decimal(repr(price)) for price in (bar.low, bar.high))
-    if bar.flags & BarFlag.SUSPECT:
-        body = [Decimal(repr(price)) for price in (bar.open, bar.close)]
-        low, high = min(body), max(body)
-    return low, high
+        require(agreed, "the stop in force is the one that rests", found)
 
 
 def _is_live_entry(order: Sent) -> bool:
     return order.spec.role is Role.ENTRY and not order.state.is_final
-
-
-def _require(is_kept: bool, name: str, detail: str) -> None:
-    if not is_kept:
-        raise InvariantError(name, detail)

@@ -28,8 +28,9 @@ from holdfast.portfolio.fold import JournalFold, PortfolioOnlyFold
 from holdfast.services.assembly import build_engine
 from holdfast.services.paper import PaperAgent
 from holdfast.testing.builders import make_run, make_venue
-from holdfast.testing.invariants import InvariantError, Watch
+from holdfast.testing.invariants import Watch
 from holdfast.testing.memory_journal import MemoryJournal, MemoryRecords, PowerCutError
+from holdfast.testing.promise import InvariantError
 from holdfast.testing.scenario import Act, Scenario, draw
 
 FAILURES_SHOWN = 20
