@@ -43,10 +43,18 @@ class RunningAgent:
         return self._agent.engine.ts_bar or None if self._is_busy else None
 
     def start(self, *, is_fresh: bool = False, whole: Feed | None = None) -> Recovery:
-        """Begin a run or go on with the journal's last one; see `PaperAgent.start`."""
+        """Begin a run or go on with the journal's last one; see `PaperAgent.start`.
+
+        Raises
+        ------
+        DomainError
+            The ledger and the positions that the journal leads to contradict each other.
+        """
         self._is_busy = True
         recovery = self._agent.start(is_fresh=is_fresh, whole=whole)
         self._is_busy = False
+        # What was done again since the last checkpoint has not been looked at yet.
+        self._agent.engine.account.portfolio.require_agreement()
         self._fold.replay((record.kind, record.body) for record in self._journal.read(kinds=(RUN, TICK)))
         # A reader's journal does not take the ticks that a crash has cut off; they happened all the same.
         for tick in self._agent.take_ticks():

@@ -13,6 +13,8 @@ from holdfast.app.pinned import PinnedJournal
 from holdfast.app.projections import open_projections
 from holdfast.app.standing import BACKTEST, last_run, open_reader, rebuilt_agent
 from holdfast.core.record import Record
+from holdfast.domain.ledger import Account
+from holdfast.domain.portfolio import Portfolio
 from holdfast.domain.values import ZERO, Side
 from holdfast.engine.recorder import RUN, TICK
 from holdfast.portfolio.fold import PortfolioOnlyFold
@@ -43,12 +45,15 @@ class Replayed(Record, frozen=True):
 def replay_journal(home: Home) -> Replayed:
     """Fold the records, run the engine again, bring the projections up to date, and compare the three.
 
+    A ledger that does not hold what the positions say is a difference, too, even if all three have it so.
     All three are those of one record, the last when this began: an agent may be writing on.
 
     Raises
     ------
     JournalError
         A record was changed, is missing or cannot be read, or the engine does not repeat what is recorded.
+    DomainError
+        What the engine makes of them is a ledger that its positions contradict.
     """
     journal, account = _pinned(home)
     started = time.perf_counter()
@@ -61,6 +66,10 @@ def replay_journal(home: Home) -> Replayed:
     run, digest, differences = last_run(journal, home), "", list[str]()
     if account is not None and account.cash != cash:
         differences.append(f"the records say cash {cash}, the projections {account.cash}")
+    if fold.portfolio is not None:
+        differences += [f"from the records {found}" for found in fold.portfolio.differences()]
+        if account is not None:
+            differences += _booked(fold.portfolio, account)
     if run.mode != BACKTEST:  # a backtest keeps no bars, so that the engine has nothing to do again
         status = rebuilt_agent(home, journal).status()
         digest = status.digest
@@ -92,6 +101,19 @@ def _held(fold: PortfolioOnlyFold) -> tuple[Decimal, dict[str, Decimal]]:
     if portfolio is None:
         return ZERO, {}
     return portfolio.cash, {str(x.instrument_id): x.quantity for x in portfolio.positions.values() if x.quantity}
+
+
+def _booked(portfolio: Portfolio, account: AccountStory) -> list[str]:
+    """Compare the balances but for the cash, which is compared by itself, and for the outside, which has the rest."""
+    theirs = {(Account(balance.account), balance.asset): balance.amount for balance in account.balances}
+    mine = portfolio.ledger.balances()
+    differences: list[str] = []
+    for holder, asset in sorted({*mine, *theirs}):
+        ours, other = mine.get((holder, asset), ZERO), theirs.get((holder, asset), ZERO)
+        is_cash = holder is Account.AVAILABLE and asset == portfolio.quote
+        if ours != other and not is_cash and holder is not Account.EXTERNAL:
+            differences.append(f"{asset} in {holder}: the records say {ours}, the projections {other}")
+    return differences
 
 
 def _compared(cash: Decimal, positions: dict[str, Decimal], status: Status) -> list[str]:

@@ -19,6 +19,9 @@ _AVAILABLE: Final = Account.AVAILABLE
 _TRADING: Final = Account.TRADING
 _FEES: Final = Account.FEES
 
+# What a mean price of 28 digits may be off by in long sums, as a share of the capital: far below any instrument's grid.
+_DUST: Final = Decimal("1e-12")
+
 
 class Position(Record, frozen=True):
     """What we hold of one instrument; signed: negative is short."""
@@ -49,10 +52,10 @@ class Position(Record, frozen=True):
 class Portfolio:
     """All positions and the ledger of one account whose instruments share one quote asset."""
 
-    __slots__ = ("_instruments", "ledger", "positions", "quote")
+    __slots__ = ("_instruments", "capital", "ledger", "positions", "quote")
 
     def __init__(self, quote: Asset, capital: Decimal, instruments: tuple[Instrument, ...]) -> None:
-        self.quote = quote
+        self.quote, self.capital = quote, capital
         self.ledger = Ledger()
         if capital <= 0:
             raise DomainError(f"capital {capital} {quote} must be positive")
@@ -100,6 +103,51 @@ class Portfolio:
         """Return cash plus what all positions are worth at `prices` (quote units)."""
         held = (p.quantity * prices[i] for i, p in self.positions.items() if p.quantity)
         return sum(held, self.cash)
+
+    def differences(self) -> tuple[str, ...]:
+        """Return in what ledger and positions contradict each other, as sentences; none while they agree.
+
+        Both follow from the same fills in two ways: what is held is an asset of the ledger and the quantity of a
+        position, and what was paid for it is gone from the cash and stands there as cost, gain and fee.
+        """
+        names, balance = self._instruments, self.ledger.balance
+        found = [
+            f"the account trades {name}, and has no position of it" for name in names if name not in self.positions
+        ]
+        cash, fees, held = self.capital, ZERO, {instrument.base: ZERO for instrument in names.values()}
+        for name, position in self.positions.items():
+            if name not in names:
+                found.append(f"there is a position of {name}, which the account does not trade")
+                continue
+            held[names[name].base] += position.quantity
+            cash += position.realized - position.fees - position.quantity * position.entry_price
+            fees += position.fees
+        for account, asset in self.ledger.balances():
+            if account is _AVAILABLE and asset != self.quote:
+                held.setdefault(asset, ZERO)
+        for base, quantity in held.items():
+            if (there := balance(_AVAILABLE, base)) != quantity:
+                found.append(f"the ledger holds {there} {base}, the positions {quantity}")
+        tolerance = _DUST * self.capital
+        if abs(self.cash - cash) > tolerance:
+            found.append(f"the ledger holds {self.cash} {self.quote}, the positions come to {cash}")
+        if abs((paid := balance(_FEES, self.quote)) - fees) > tolerance:
+            found.append(f"the ledger has paid {paid} {self.quote} of fees, the positions {fees}")
+        return tuple(found)
+
+    def require_agreement(self) -> None:
+        """Require that ledger and positions say the same; see `differences`.
+
+        Raises
+        ------
+        DomainError
+            They do not: whatever is decided on top of them would be wrong.
+        """
+        if found := self.differences():
+            raise DomainError(
+                f"the books of the account contradict each other: {'; '.join(found)}",
+                hint="decide nothing on them: leave the journal as it is, run `holdfast journal replay`, report both",
+            )
 
 
 def trade_name(entry_id: OrderId, fill: int) -> OrderId:

@@ -28,7 +28,14 @@ class EngineState(State):
 
 
 def snapshot(engine: Engine) -> EngineState:
-    """Return the state of `engine`; encode it before the engine moves on, for it shares what is mutable."""
+    """Return the state of `engine`; encode it before the engine moves on, for it shares what is mutable.
+
+    Raises
+    ------
+    DomainError
+        Its ledger and its positions contradict each other.
+    """
+    engine.account.portfolio.require_agreement()
     return EngineState(
         engine.sequence, engine.orders_made, engine.ts, engine.ts_bar,
         list(engine.orders.values()), list(engine.finished.values()), list(engine.proposals.values()),
@@ -43,6 +50,8 @@ def restore(engine: Engine, state: EngineState) -> None:
     ------
     ConfigurationError
         The engine trades other instruments than the state knows.
+    DomainError
+        The state's ledger and positions contradict each other.
     """
     if set(state.desks) != set(engine.desks):
         raise ConfigurationError(
@@ -58,3 +67,4 @@ def restore(engine: Engine, state: EngineState) -> None:
         desk.restore(state.desks[name])
     engine.held = sum(bool(desk.held) for desk in engine.desks.values())
     engine.account.restore(state.account)
+    engine.account.portfolio.require_agreement()

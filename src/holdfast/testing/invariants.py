@@ -13,6 +13,7 @@ from holdfast.domain.command import AmendOrder, SubmitOrder
 from holdfast.domain.decision import Proposal, StopLevel
 from holdfast.domain.event import EmergencyStopped, TradingResumed
 from holdfast.domain.instrument import Instrument, Market
+from holdfast.domain.ledger import Account
 from holdfast.domain.market import BarClosed, BarFlag
 from holdfast.domain.order import TRANSITIONS, Order, OrderAmended, OrderFilled, OrderSpec, OrderState, OrderType, Role
 from holdfast.domain.portfolio import ClosedTrade
@@ -312,6 +313,12 @@ class Watch:
         portfolio = engine.account.portfolio
         for asset, rest in portfolio.ledger.imbalance().items():
             require(rest == 0, "the ledger is balanced", f"{rest} {asset}")
+        bases = dict.fromkeys((instrument.base for instrument in plan.instruments), ZERO)
+        for instrument in plan.instruments:
+            bases[instrument.base] += self.held[instrument.id]
+        for base, held in bases.items():
+            booked = portfolio.ledger.balance(Account.AVAILABLE, base)
+            require(booked == held, "the ledger holds what was filled", f"{booked} {base}, fills {held}")
         balances = self.venue.balances()
         for instrument in plan.instruments:
             held, position = self.held[instrument.id], portfolio.positions[instrument.id].quantity

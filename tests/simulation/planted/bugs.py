@@ -137,6 +137,16 @@ def fee_is_not_booked(patch: Patch) -> None:
     wrap(patch, Ledger, "post", post)
 
 
+def purchase_is_booked_the_wrong_way_round(patch: Patch) -> None:
+    def post(original, self, transfer):
+        if transfer.debit is LedgerAccount.TRADING and transfer.asset != "USDT":
+            debit, credit = transfer.credit, transfer.debit
+            transfer = msgspec.structs.replace(transfer, debit=debit, credit=credit)
+        original(self, transfer)
+
+    wrap(patch, Ledger, "post", post)
+
+
 def bars_without_trade_fill(patch: Patch) -> None:
     def init(original, self, bar, nanos, config):
         original(self, bar, nanos, config)
@@ -280,8 +290,8 @@ def stop_is_off_the_tick(patch: Patch) -> None:
 BUGS: tuple[Plant, ...] = (
     stop_is_loosened, exit_is_not_sent, stop_is_not_sent, fill_is_counted_twice, size_is_doubled, budget_is_unbounded,
     reward_to_risk_is_not_asked, brake_is_not_asked, positions_are_not_counted, stop_fills_at_its_price_in_a_gap,
-    stop_gains_from_a_bounce, fee_is_forgotten, fee_is_not_booked, bars_without_trade_fill,
-    targets_fill_better_than_the_bar,
+    stop_gains_from_a_bounce, fee_is_forgotten, fee_is_not_booked,
+    purchase_is_booked_the_wrong_way_round, bars_without_trade_fill, targets_fill_better_than_the_bar,
     group_is_not_shared, flatten_leaves_one, resume_is_ignored, restore_forgets_the_stop,
     restore_forgets_the_range, restore_forgets_the_orders_at_the_venue, equity_drifts,
     operator_is_not_recorded, journal_runs_behind, loss_is_blamed_on_a_gap, loss_is_blamed_on_parts, loss_has_no_name,

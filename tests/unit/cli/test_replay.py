@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 from tests.unit.cli.conftest import Call
@@ -13,6 +14,8 @@ from holdfast.adapters.host.clock import SystemClock
 from holdfast.adapters.storage.sqlite.journal import SqliteJournal
 from holdfast.app import replay
 from holdfast.cli.main import root
+from holdfast.domain.ledger import Account, Ledger, Transfer
+from holdfast.domain.portfolio import Portfolio
 from holdfast.engine.recorder import TICK
 from holdfast.ports.journal import Entry, JournalRecord
 
@@ -105,3 +108,84 @@ def test_records_that_the_engine_does_not_repeat_are_still_found(traded: Path, h
     outcome = call("journal", "replay", "--json")
     assert outcome.code == 1
     assert "does not repeat" in outcome.err
+
+
+# -- a ledger that is wrong ------------------------------------------------------------------------------------------
+
+
+def book_purchases_the_wrong_way_round(patch: pytest.MonkeyPatch) -> None:
+    """The base asset of a purchase leaves the account; cash and position are right."""
+    post = Ledger.post
+
+    def swapped(self: Ledger, transfer: Transfer) -> None:
+        if transfer.debit is Account.TRADING and transfer.asset != "USDT":
+            debit, credit = transfer.credit, transfer.debit
+            transfer = msgspec.structs.replace(transfer, debit=debit, credit=credit)
+        post(self, transfer)
+
+    patch.setattr(Ledger, "post", swapped)
+
+
+def test_a_program_that_books_the_wrong_way_round_is_found(
+    traded: Path, home: Path, call: Call, monkeypatch: pytest.MonkeyPatch
+):
+    shutil.copytree(traded, home)
+    assert call("journal", "replay").code == 0
+    book_purchases_the_wrong_way_round(monkeypatch)
+    outcome = call("journal", "replay", "--json")
+    assert outcome.code == 1
+    found = outcome.document["differences"]
+    assert any("from the records the ledger holds -" in line and "BTC, the positions" in line for line in found), found
+    assert any(line.startswith("BTC in available: the records say -") and "projections" in line for line in found)
+
+
+def test_a_backtest_booked_the_wrong_way_round_is_found(
+    home: Path, call: Call, candles: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Its journal holds no bars, so that there are the records and the projections alone."""
+    arguments = ("backtest", "--data", candles, "--strategy", "ma_crossover", "--journal", home / "journal")
+    book_purchases_the_wrong_way_round(monkeypatch)
+    assert call(*arguments).code == 0
+    outcome = call("journal", "replay", "--json")
+    assert outcome.code == 1
+    assert any("from the records the ledger holds -" in line for line in outcome.document["differences"])
+
+
+def test_an_agent_stops_before_it_writes_down_books_that_disagree(
+    home: Path, call: Call, monkeypatch: pytest.MonkeyPatch
+):
+    book_purchases_the_wrong_way_round(monkeypatch)
+    outcome = call(*RUN, "--bars", "600")
+    assert outcome.code == 1
+    assert "the books of the account contradict each other: the ledger holds -" in outcome.err
+    assert not list(SqliteJournal(home / "journal", SystemClock(), is_read_only=True).read(kinds=("checkpoint",)))
+
+
+@pytest.mark.parametrize("command", [("status",), ("journal", "replay"), (*RUN, "--bars", "10")])
+def test_books_that_disagree_in_a_journal_are_found_by_whoever_takes_them_up(
+    home: Path, call: Call, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+):
+    """As a program might have left it that did not look."""
+    with monkeypatch.context() as patch:
+        book_purchases_the_wrong_way_round(patch)
+        patch.setattr(Portfolio, "require_agreement", lambda self: None)
+        assert call(*RUN, "--bars", "600").code == 0
+    outcome = call(*command)
+    assert outcome.code == 1
+    assert "the books of the account contradict each other: the ledger holds -" in outcome.err
+
+
+def test_books_that_disagree_since_the_last_checkpoint_are_found_at_the_start(
+    traded: Path, home: Path, call: Call, monkeypatch: pytest.MonkeyPatch
+):
+    """The state that is taken up is right; what the agent does again on top of it is not."""
+    records = list(SqliteJournal(traded / "journal", SystemClock(), is_read_only=True).read())
+    home.mkdir()
+    with SqliteJournal(home / "journal", SystemClock()) as journal:
+        rest = [Entry(record.kind, record.body) for record in records if record.kind != "checkpoint"]
+        journal.append(rest).wait()
+    assert call("status").code == 0
+    book_purchases_the_wrong_way_round(monkeypatch)
+    outcome = call("status")
+    assert outcome.code == 1
+    assert "the books of the account contradict each other" in outcome.err
