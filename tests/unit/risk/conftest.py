@@ -1,8 +1,11 @@
 """One small, round account that passes every rule, and the ways to change it."""
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fractions import Fraction
+from random import Random
 
 import msgspec
 import pytest
@@ -100,10 +103,10 @@ class Room:
         assert check.detail == "" if check.is_passed else check.detail, "a refusal says why, a pass costs no text"
         return check.is_passed, check
 
-    def loss(self) -> Fraction:
-        """The loss at the stop with all costs, from the definition and in exact fractions."""
+    def loss(self, level: Decimal | None = None) -> Fraction:
+        """The loss at the stop, or at another level, with all costs, from the definition and in exact fractions."""
         p, r = self.proposal, self.reserve
-        entry, stop, quantity = exact(p.entry, p.stop, p.quantity)
+        entry, stop, quantity = exact(p.entry, p.stop if level is None else level, p.quantity)
         if p.is_anchored_to_fill and p.reference:
             stop += entry - Fraction(p.reference)
         fee, slip_in, slip_out = exact(r.fee_taker, r.slippage_entry, r.slippage_exit)
@@ -112,6 +115,20 @@ class Room:
         # Both fills may be rounded to the tick against us, with the fee on top.
         ticks = 2 * Fraction(self.instrument.tick) * (1 + fee)
         return quantity * ((paid - got) * sign + fee * (paid + got) + ticks)
+
+    def together(self, notional: Fraction) -> float:
+        """What would move together, in quote units: sqrt(w' C w), what is negative as 0, what is unknown as 1."""
+        ours = self.proposal.instrument_id
+        weights = [(e.instrument_id, float(e.notional) * (1 if e.quantity > 0 else -1)) for e in self.view.exposures]
+        weights.append((ours, float(notional) * self.proposal.side.sign))
+        known = {frozenset((one, other)): rho for one, other, rho in self.view.correlations}
+        known |= {frozenset((ours, other)): rho for other, rho in self.market.correlations}
+        square = 0.0
+        for one, first in weights:
+            for other, second in weights:
+                rho = 1.0 if one == other else known.get(frozenset((one, other)))
+                square += abs(first * second) if rho is None else max(rho * first * second, 0.0)
+        return math.sqrt(square)
 
     def total(self, name: str) -> Fraction:
         return sum((Fraction(getattr(e, name)) for e in self.view.exposures), Fraction(0))
@@ -193,6 +210,115 @@ def promising_rooms(draw: st.DrawFn) -> Room:
     return room.changed(
         quantity=max(quantity, Decimal("0.001")), target=room.instrument.price(entry + side.sign * distance * ratio)
     )
+
+
+OTHERS = ("BBB", "CCC", "DDD", "EEE", "FFF", "GGG")
+
+
+def uncorrelated(room: Room, exposures: tuple[Exposure, ...]) -> Room:
+    """Hold `exposures`, and let every one of them move on its own."""
+    names = [exposure.instrument_id for exposure in exposures]
+    pairs = tuple((one, other, 0.0) for at, one in enumerate(names) for other in names[:at])
+    market = msgspec.structs.replace(room.market, correlations=tuple((name, 0.0) for name in names))
+    return replace(room.changed(exposures=exposures, correlations=pairs), market=market)
+
+
+Border = Callable[[Random, Room], Room]
+
+
+def between(rng: Random, low: str, high: str, places: int = 2) -> Decimal:
+    """A number of the range on its grid; hypothesis prefers its ends, and limits lie in the middle."""
+    scale = 10**places
+    return Decimal(rng.randint(int(Decimal(low) * scale), int(Decimal(high) * scale))) / scale
+
+
+def _amount(name: str, low: str, high: str) -> Border:
+    return lambda rng, room: room.changed(**{name: between(rng, low, high)})
+
+
+def _held(name: str, notional: str, risk: str) -> Border:
+    def change(rng: Random, room: Room) -> Room:
+        sign, value, lost = room.proposal.side.sign, between(rng, "0", notional), between(rng, "0", risk)
+        return room.changed(exposures=(make_exposure(name, str(value), str(lost), str(sign)),))
+
+    return change
+
+
+def _level(name: str) -> Border:
+    def change(rng: Random, room: Room) -> Room:
+        p, away = room.proposal, between(rng, "-8", "8")
+        return room.changed(**{name: p.entry + away * p.side.sign * (1 if name == "target" else -1)})
+
+    return change
+
+
+def _levels(low: str, high: str, ratio_low: str, ratio_high: str) -> Border:
+    def change(rng: Random, room: Room) -> Room:
+        sign, entry, away = room.proposal.side.sign, room.proposal.entry, between(rng, low, high)
+        target = room.instrument.price(entry + sign * away * between(rng, ratio_low, ratio_high))
+        return room.changed(stop=entry - sign * away, target=target)
+
+    return change
+
+
+def _off_grid(rng: Random, room: Room) -> Room:
+    name, off = rng.choice(("stop", "target", "quantity")), Decimal(rng.choice(("0", "0.0005")))
+    return room.changed(**{name: getattr(room.proposal, name) + off})
+
+
+def _streak(rng: Random, room: Room) -> Room:
+    results = tuple(rng.choice((-1.0, -1.0, -1.0, 2.0)) for _ in range(rng.randint(3, 8)))
+    return room.changed(results=results, ts_result_last=NOW - rng.randint(0, 40) * MINUTE)
+
+
+def _many(rng: Random, room: Room) -> Room:
+    return room.changed(exposures=tuple(make_exposure(name, "10", "1") for name in OTHERS[: rng.randint(0, 6)]))
+
+
+def _spread(rng: Random, room: Room) -> Room:
+    each = str(between(rng, "1900", "2600"))
+    return uncorrelated(room, tuple(make_exposure(name, each, "1") for name in OTHERS[:4]))
+
+
+def _size(rng: Random, room: Room) -> Room:
+    return room.changed(quantity=room.instrument.quantity(room.proposal.quantity * between(rng, "0.5", "4")))
+
+
+BORDERS: tuple[Border, ...] = (
+    lambda rng, room: room.changed(stop_level=rng.choice(tuple(StopLevel))),
+    lambda rng, room: room.changed(ts_last=NOW + rng.randint(-5, 5) * MINUTE),
+    lambda rng, room: room.changed(is_suspect=rng.random() < 0.5),
+    lambda rng, room: room.changed(market=rng.choice(tuple(Market))),
+    lambda rng, room: room.changed(exposures=(make_exposure("AAA", "100", "1", rng.choice(("1", "-1"))),)),
+    lambda rng, room: room.changed(price_last=room.proposal.entry + between(rng, "-10", "10")),
+    lambda rng, room: room.changed(orders_last_minute=rng.randint(0, 60)),
+    lambda rng, room: room.changed(volume_average=rng.uniform(0, 1000)),
+    lambda rng, room: room.changed(quantity=between(rng, "0.001", "0.2", 3)),
+    _level("stop"), _level("target"), _levels("1", "4", "1", "2"), _levels("0.05", "0.3", "1.2", "3"),
+    _levels("10", "30", "2", "2"), _off_grid, _streak, _many, _spread, _size,
+    _amount("equity_peak", "10000", "16000"), _amount("equity_day_start", "9000", "12000"),
+    _amount("equity_week_start", "9000", "13000"), _amount("cash", "0", "5000"),
+    _held("BBB", "100", "1000"), _held("AAA", "4500", "1"), _held("BBB", "8000", "1"),
+)  # fmt: skip
+"""Ways to bring a good room to a limit, onto it, or beyond it: each for another rule."""
+
+
+def bordering(seed: int) -> Room:
+    """A good room of which none, one or two things are drawn from ranges that reach to both sides of a limit."""
+    rng = Random(seed)
+    side, entry, away = rng.choice(tuple(Side)), between(rng, "95", "105"), between(rng, "1", "4")
+    room = Room().changed(
+        side=side, entry=entry, price_last=entry, stop=entry - side.sign * away, target=entry + side.sign * 2 * away,
+        quantity=between(rng, "2", "20", 3),
+    )  # fmt: skip
+    for _ in range(rng.randint(0, 2)):
+        room = rng.choice(BORDERS)(rng, room)
+    return room
+
+
+@pytest.fixture(scope="session")
+def bordering_room() -> st.SearchStrategy[Room]:
+    return st.integers(0, 2**32).map(bordering)
 
 
 @pytest.fixture(scope="session")
