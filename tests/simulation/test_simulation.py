@@ -10,7 +10,7 @@ from tests.simulation.planted.bugs import fee_is_forgotten
 
 from holdfast.core.errors import HoldfastError
 from holdfast.testing import simulation
-from holdfast.testing.scenario import draw
+from holdfast.testing.scenario import draw, tightened
 from holdfast.testing.simulation import main, simulate
 
 FAST, ALL = range(60), range(60, 300)
@@ -25,6 +25,14 @@ def test_every_promise_holds_in_a_few_worlds(first: int):
 @pytest.mark.slow
 @pytest.mark.parametrize("first", ALL[::40])
 def test_every_promise_holds_in_many_worlds(first: int):
+    violations = [simulate(seed).violation for seed in range(first, first + 40)]
+    assert not any(violations), violations
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", range(0, 120, 40))
+def test_every_promise_holds_where_the_loss_limits_bind(first: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(simulation, "draw", lambda seed: tightened(draw(seed)))
     violations = [simulate(seed).violation for seed in range(first, first + 40)]
     assert not any(violations), violations
 

@@ -24,6 +24,7 @@ from holdfast.ports.exchange import SimulatedExchange
 from holdfast.services.assembly import AccountPlan
 from holdfast.testing.books import Grant, Round, Sent
 from holdfast.testing.fair_fill import check_fee, check_price, slippage_of, trusted
+from holdfast.testing.loss_limits import LossLimits
 from holdfast.testing.parts import Parts
 from holdfast.testing.promise import InvariantError, require
 
@@ -49,6 +50,8 @@ class Watch:
         self.grants: dict[OrderId, Grant] = {}
         self.trade_ids: set[str] = set()  # of fills, as the venue names them
         self.closed_ids: set[str] = set()  # of round trips
+        self.limits = LossLimits(plan.risk, plan.engine.capital)
+        self.is_group_open = False  # whether the engine has seen a close of the group
         self.level = StopLevel.NONE
         self.bars: dict[InstrumentId, BarClosed] = {}
         self.ts = 0
@@ -61,6 +64,7 @@ class Watch:
         """Note the bars that come now."""
         self.bars = {bar.instrument_id: bar for bar in bars}
         self.ts = bars[0].ts_event
+        self.is_group_open = False
 
     def observe(self, tick: Tick) -> None:
         """Check a tick."""
@@ -74,6 +78,7 @@ class Watch:
                 self.level = event.level
         elif isinstance(event, TradingResumed):
             self.level = StopLevel.NONE
+            self.limits.release(self._equity(self.closes_good))
         elif isinstance(event, OrderFilled):
             self._on_fill(event, tick.closed)
         elif hasattr(event, "order_id"):
@@ -164,6 +169,7 @@ class Watch:
         loss, equity = unit * spec.quantity, self._equity(self.closes_good)
         limit = min(RISK_CEILING, self.plan.risk.risk_max) * equity
         require(loss <= limit + DUST * equity, "risk per trade", f"{order_id} risks {loss} of {equity}")
+        self.limits.check_entry(order_id, loss, equity)
         self.grants[order_id] = Grant(proposal, unit)
         busy = {order.spec.instrument_id for order in self.orders.values() if _is_live_entry(order)}
         busy |= {instrument_id for instrument_id, held in self.held.items() if held}
@@ -298,6 +304,9 @@ class Watch:
     # -- the state between groups --------------------------------------------------------------------
     def _mark_until(self, last: InstrumentId | None) -> None:
         """Take in the closes of the group, in its order, up to and with the bar that the engine has just seen."""
+        if not self.is_group_open:
+            self.is_group_open = True
+            self.limits.open(self.ts, self._equity(self.closes))
         for instrument_id, bar in self.bars.items():
             close = self.closes[instrument_id] = Decimal(repr(bar.close))
             if not bar.flags & BarFlag.SUSPECT:

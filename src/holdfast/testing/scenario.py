@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
+
+import msgspec
 
 from holdfast.adapters.sources.feed import SeriesFeed
 from holdfast.core.time import DAY, HOUR
@@ -14,7 +16,7 @@ from holdfast.domain.market import BarClosed, BarSeries, Timeframe
 from holdfast.domain.values import ZERO, Asset, InstrumentId, Ratio
 from holdfast.engine.config import EngineConfig
 from holdfast.matching.config import MatchingConfig
-from holdfast.risk.config import RiskConfig
+from holdfast.risk.config import DrawdownStep, RiskConfig
 from holdfast.risk.exits import ExitConfig, PartialTarget, Trailing
 from holdfast.services.assembly import AccountPlan, StrategyFactory
 from holdfast.strategies.registry import BUILT_IN, create
@@ -25,6 +27,8 @@ from holdfast.testing.random_strategy import RandomStrategy
 _BASES = ("ADA", "BTC", "DOGE", "ETH", "SHIB")
 _BASE_TS = 1_577_836_800 * 1_000_000_000
 _QUOTE = Asset("USDT")
+# How many losing trades fill a day and a week, and how many leave no budget at all.
+_TIGHT_LOSSES, _TIGHT_DRAWDOWN = Decimal("1.5"), Decimal(2)
 _LEVELS = (StopLevel.NO_ENTRIES, StopLevel.REDUCE_ONLY, StopLevel.FLATTEN)
 
 
@@ -79,6 +83,18 @@ def draw(seed: int) -> Scenario:
         tuple(sorted(rng.random() for _ in range(rng.choice((0, 1, 1, 2, 3))))),
         rng.choice((1, 7, 40, 1_000)),
     )  # fmt: skip
+
+
+def tightened(world: Scenario) -> Scenario:
+    """Return the same world under loss limits that a few losses reach: those that are drawn hardly ever bind.
+
+    No dice are thrown for it, so that every seed names the world that it has always named.
+    """
+    risk = world.plan.risk
+    loss_max = Ratio(risk.risk_per_trade * _TIGHT_LOSSES)
+    steps = (DrawdownStep(Ratio(risk.risk_per_trade * _TIGHT_DRAWDOWN), Ratio(ZERO)),)
+    tight = msgspec.structs.replace(risk, loss_day_max=loss_max, loss_week_max=loss_max, drawdown_steps=steps)
+    return replace(world, plan=msgspec.structs.replace(world.plan, risk=tight))
 
 
 def _instrument(rng: Dice, base: str) -> Instrument:

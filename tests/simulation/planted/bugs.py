@@ -109,6 +109,36 @@ def positions_are_not_counted(patch: Patch) -> None:
     lets_all_pass(patch, "POSITIONS_MAX")
 
 
+def forgets(patch: Patch, name: str) -> None:
+    """What was lost before is not seen: sizing, budget and gate are shown the equity of the moment in its place."""
+
+    def view(original, self, ts, pairs=()):
+        seen = original(self, ts, pairs)
+        return msgspec.structs.replace(seen, **{name: seen.equity})
+
+    wrap(patch, Account, "view", view)
+
+
+def peak_is_forgotten(patch: Patch) -> None:
+    forgets(patch, "equity_peak")
+
+
+def day_begins_with_each_order(patch: Patch) -> None:
+    forgets(patch, "equity_day_start")
+
+
+def week_begins_with_each_order(patch: Patch) -> None:
+    forgets(patch, "equity_week_start")
+
+
+def week_begins_each_day(patch: Patch) -> None:
+    def roll(original, self, ts):
+        self.ts_week_end = 0
+        original(self, ts)
+
+    wrap(patch, Account, "roll", roll)
+
+
 def stop_fills_at_its_price_in_a_gap(patch: Patch) -> None:
     def stop(original, self, book, order, bar, seen, ts):
         return original(self, book, order, bar, 0.0, ts)
@@ -297,3 +327,8 @@ BUGS: tuple[Plant, ...] = (
     operator_is_not_recorded, journal_runs_behind, loss_is_blamed_on_a_gap, loss_is_blamed_on_parts, loss_has_no_name,
     orders_are_named_by_chance, partial_fill_ends_the_order, exit_is_a_lot_too_large, stop_is_off_the_tick,
 )  # fmt: skip
+
+LIMIT_BUGS: tuple[Plant, ...] = (
+    peak_is_forgotten, day_begins_with_each_order, week_begins_with_each_order, week_begins_each_day,
+)  # fmt: skip
+"""Those that show only where the loss limits bind."""
