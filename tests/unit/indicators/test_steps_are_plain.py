@@ -1,4 +1,4 @@
-"""Steps use + - * /, comparisons, `abs`, `math.sqrt` and other steps, and nothing else: see `indicators/compilation.py`.
+"""Steps use + - * /, comparisons, `abs`, `math.sqrt` and other steps, and nothing else (`indicators/compilation.py`).
 
 Powers, exponentials and the sums of a library round otherwise on other machines or under other versions of Python.
 """
