@@ -7,11 +7,11 @@ import msgspec
 from holdfast.core.record import encode
 from holdfast.testing.scenario import Scenario
 
-WHAT_TO_DO = """seed {seed} draws another world ({found}) than the one that it once failed in ({pinned}): this test would
-be green over something else. Either keep what is drawn as it was: throw new dice behind all others, and add nothing to what
-they choose from. Or, if worlds have to change, find a seed in which the old fault shows again: plant it (see the
-docstring of this test and tests/simulation/planted/bugs.py), run `make sim SEEDS=10000`, and put the seed that fails, with the name
-of its world, in the place of this one."""
+WHAT_TO_DO = """seed {seed} draws another world ({found}) than the one that it once failed in ({pinned}).
+This test would be green over something else. Either keep what is drawn as it was: throw new dice behind all others, and
+add nothing to what they choose from. Or, if worlds have to change, find a seed in which the old fault shows again:
+plant it (see the docstring of this test and tests/simulation/planted/bugs.py), run `make sim SEEDS=10000`, and put the
+seed that fails, with the name of its world, in the place of this one."""
 
 
 def drawn(record: msgspec.Struct) -> dict[str, str]:
