@@ -23,6 +23,7 @@ from holdfast.core.errors import ConfigurationError, DataError
 from holdfast.core.time import DAY, parse_time, rfc3339
 from holdfast.domain.bar_quality import quality_report
 from holdfast.domain.catalog import listing_for, market_name, untraded
+from holdfast.domain.false_prints import trusted
 from holdfast.domain.instrument import FeeTier, Instrument, Market
 from holdfast.domain.market import BarClosed, BarSeries, Timeframe, timeframe
 from holdfast.domain.resample import resample
@@ -290,9 +291,9 @@ def _traded(
     if is_cut:
         start = _watched_from([item.series.between(None, until) for item in found])
     for item in found:
-        # The grid is read from all bars, so that it does not depend on the stretch that is traded.
+        # The grid is read from all bars, so that it does not depend on the stretch that is traded, nor on a false print.
         name = market_name(item.series.instrument_id)
-        listing = listing_for(name.pair, name.venue, name.market, item.series)
+        listing = listing_for(name.pair, name.venue, name.market, trusted(item.series))
         part = item.series.between(start, until)
         if not len(part):
             absent.append(item.series)

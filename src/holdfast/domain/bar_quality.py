@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from holdfast.core.errors import DataError
 from holdfast.core.record import Record
 from holdfast.core.time import DAY, WEEK, rfc3339
-from holdfast.domain.market import BarFlag, BarSeries, Flags, Floats, Ints, Timeframe
-
-# No market has halved or doubled and come back within one candle, but for false prints and the first trades of all.
-# In 76 recorded files this marks the LINK print of 2020-03-12 (1h, 1d) and the first hour of BNB; the next is 0.58.
-SUSPECT_LOW = 0.5
-SUSPECT_HIGH = 2.0
+from holdfast.domain.false_prints import (
+    FALSE_BODY,
+    FALSE_CLOSE,
+    FALSE_OPEN,
+    believed,
+    false_bodies,
+    false_prices,
+    suspect_wicks,
+)
+from holdfast.domain.market import BarFlag, BarSeries, Flags, Floats, Ints, Mask, Timeframe
 
 # 1970-01-01 was a Thursday; weekly bars open on Monday.
 _MONDAY = 4 * DAY
-
-Mask = npt.NDArray[np.bool_]
 
 
 class BarError(DataError):
@@ -36,6 +37,18 @@ class Gap(Record, frozen=True):
     count: int
 
 
+class SuspectBar(Record, frozen=True):
+    """A bar with a price that is not trusted: when it opens (ns), and what the file says of those prices, by name.
+
+    No price is named where it lies in a finer bar that this one is made from. With `is_believed` the next bar has
+    confirmed the close: it was a real move, which was acted on one bar later.
+    """
+
+    ts: int
+    prices: dict[str, float] = {}
+    is_believed: bool = False
+
+
 class QualityReport(Record, frozen=True):
     """What was found in one series. Times are opening times (ns); `notes` are sentences for a person."""
 
@@ -48,6 +61,7 @@ class QualityReport(Record, frozen=True):
     gaps: tuple[Gap, ...] = ()
     no_trade: tuple[int, ...] = ()
     suspect: tuple[int, ...] = ()
+    suspect_bars: tuple[SuspectBar, ...] = ()
     is_synthetic: bool = False
     notes: tuple[str, ...] = ()
 
@@ -90,22 +104,21 @@ def label(series: BarSeries, before: BarSeries | None = None) -> BarSeries:
     Parameters
     ----------
     before
-        What comes right before, when the series is a slice of a longer one; only its last bar matters.
+        The labelled bars that come right before, when the series is a slice of a longer one. Only its last bar matters,
+        and the `reference` that a slice of it carries along.
     """
-    flags = (series.flags & np.uint8(BarFlag.SYNTHETIC)).astype(np.uint8)
-    no_trade = is_no_trade(series)
-    flags[no_trade] |= np.uint8(BarFlag.NO_TRADE)
-    flags[1:][no_trade[:-1]] |= np.uint8(BarFlag.AFTER_NO_TRADE)
-    flags[1:][np.diff(series.ts) > series.timeframe.nanos] |= np.uint8(BarFlag.GAP_BEFORE)
-    low, high = suspect_wicks(series)
-    flags[low | high] |= np.uint8(BarFlag.SUSPECT)
-    if before is not None and len(before) and len(series):
-        last = before.slice(len(before) - 1, len(before))
-        if is_no_trade(last)[0]:
-            flags[0] |= np.uint8(BarFlag.AFTER_NO_TRADE)
-        if series.ts[0] - last.ts[0] > series.timeframe.nanos:
-            flags[0] |= np.uint8(BarFlag.GAP_BEFORE)
-    return with_flags(series, flags)
+    has_gap, is_silent = _has_gap(series, before), is_no_trade(series)
+    return _marked(series, before, false_bodies(series, has_gap, is_silent, before), is_silent)
+
+
+def label_made(series: BarSeries) -> BarSeries:
+    """Return bars that were made from trusted finer ones, labelled; the flags that they were given stay.
+
+    Their open and close are not judged again: a move that a finer bar has confirmed needs no second confirmation.
+    """
+    is_silent: Mask = is_no_trade(series) | ((series.flags & np.uint8(BarFlag.NO_TRADE)) != 0)
+    marked = _marked(series, None, np.zeros(len(series), dtype=np.uint8), is_silent)
+    return with_flags(marked, marked.flags | series.flags)
 
 
 def is_no_trade(series: BarSeries) -> Mask:
@@ -115,27 +128,9 @@ def is_no_trade(series: BarSeries) -> Mask:
     return mask
 
 
-def suspect_wicks(series: BarSeries) -> tuple[Mask, Mask]:
-    """Mark lows and highs that no market has had, measured against the bar's own open and close."""
-    low: Mask = series.low < SUSPECT_LOW * np.minimum(series.open, series.close)
-    high: Mask = series.high / SUSPECT_HIGH > np.maximum(series.open, series.close)
-    return low, high
-
-
 def is_synthetic(series: BarSeries) -> bool:
     """Tell whether any of the bars was made by a model instead of a market."""
     return bool((series.flags & np.uint8(BarFlag.SYNTHETIC)).any())
-
-
-def trusted(series: BarSeries) -> BarSeries:
-    """Return the series without its false prints: a suspect wick ends at the body. Flags stay; nothing else changes."""
-    low, high = suspect_wicks(series)
-    if not (low.any() or high.any()):
-        return series
-    lows = np.where(low, np.minimum(series.open, series.close), series.low)
-    highs = np.where(high, np.maximum(series.open, series.close), series.high)
-    prices = (series.open, highs, lows, series.close)
-    return BarSeries(series.instrument_id, series.timeframe, series.ts, prices, series.volume, series.flags)
 
 
 def gaps(series: BarSeries) -> list[Gap]:
@@ -160,6 +155,7 @@ def quality_report(series: BarSeries, notes: tuple[str, ...] = ()) -> QualityRep
         gaps=tuple(found),
         no_trade=_times_with(series, BarFlag.NO_TRADE),
         suspect=_times_with(series, BarFlag.SUSPECT),
+        suspect_bars=_suspect_bars(series),
         is_synthetic=is_synthetic(series),
         notes=notes,
     )
@@ -167,8 +163,51 @@ def quality_report(series: BarSeries, notes: tuple[str, ...] = ()) -> QualityRep
 
 def with_flags(series: BarSeries, flags: Flags) -> BarSeries:
     """Return the same bars under other flags."""
-    prices = (series.open, series.high, series.low, series.close)
-    return BarSeries(series.instrument_id, series.timeframe, series.ts, prices, series.volume, flags)
+    return series.replaced(flags=flags)
+
+
+def _has_gap(series: BarSeries, before: BarSeries | None) -> Mask:
+    ts_before = int(before.ts[-1]) if before is not None and len(before) else None
+    first = len(series) > 0 and ts_before is not None and int(series.ts[0]) - ts_before > series.timeframe.nanos
+    return np.concatenate(([first], np.diff(series.ts) > series.timeframe.nanos))[: len(series)]
+
+
+def _marked(series: BarSeries, before: BarSeries | None, false: Flags, is_silent: Mask) -> BarSeries:
+    """Return the series with all its flags, when it is known which open and close are false and where nothing traded.
+
+    Nobody knows what a market did around a price that is not trusted: the open that follows is a gap open, as is an
+    open that had to be replaced.
+    """
+    flags = (series.flags & np.uint8(BarFlag.SYNTHETIC)).astype(np.uint8) | false
+    flags[is_silent | (false == FALSE_BODY)] |= np.uint8(BarFlag.NO_TRADE)
+    is_unknown = is_silent | ((false & np.uint8(FALSE_CLOSE)) != 0)
+    flags[1:][is_unknown[:-1]] |= np.uint8(BarFlag.AFTER_NO_TRADE)
+    flags[(false & np.uint8(FALSE_OPEN)) != 0] |= np.uint8(BarFlag.AFTER_NO_TRADE)
+    flags[_has_gap(series, before)] |= np.uint8(BarFlag.GAP_BEFORE)
+    reference = 0.0
+    if before is not None and len(before) and len(series):
+        reference, last = before.reference_at(len(before)), before.slice(len(before) - 1, len(before))
+        if is_no_trade(last)[0] or last.flags[0] & FALSE_CLOSE:
+            flags[0] |= np.uint8(BarFlag.AFTER_NO_TRADE)
+    marked = series.replaced(flags=flags, reference=reference)
+    low, high = suspect_wicks(marked)
+    is_suspect = low | high | (false != 0)
+    return with_flags(marked, flags | is_suspect * np.uint8(BarFlag.SUSPECT)) if is_suspect.any() else marked
+
+
+def _suspect_bars(series: BarSeries) -> tuple[SuspectBar, ...]:
+    rows = np.flatnonzero(series.flags & np.uint8(BarFlag.SUSPECT))
+    if not rows.size:
+        return ()
+    marks, is_believed = false_prices(series), believed(series)
+    return tuple(
+        SuspectBar(
+            int(series.ts[row]),
+            {name: float(getattr(series, name)[row]) for name, mask in marks.items() if mask[row]},
+            bool(is_believed[row]),
+        )
+        for row in rows.tolist()
+    )
 
 
 def _check_times(series: BarSeries, name: str) -> None:

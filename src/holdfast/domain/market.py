@@ -15,6 +15,7 @@ from holdfast.domain.values import InstrumentId, Price, Quantity, Side
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.uint8]
+Mask = npt.NDArray[np.bool_]
 
 
 class Timeframe(StrEnum):
@@ -65,9 +66,15 @@ class BarFlag(IntFlag):
     NONE = 0
     GAP_BEFORE = 1  # at least one bar is missing between this one and the one before
     NO_TRADE = 2  # flat and without volume: an outage that looks like a bar; nothing fills in it
-    AFTER_NO_TRADE = 4  # its open is a gap open
-    SUSPECT = 8  # a wick that no market has had: neither stop nor size may be computed from it
+    AFTER_NO_TRADE = 4  # its open is a gap open: nothing that is trusted traded right before it, or at it
+    SUSPECT = 8  # a price that no market has had, or is not known to have: neither stop nor size may come from it
     SYNTHETIC = 16  # made by a seeded model, not by a market
+    FALSE_OPEN = 32  # which price of a suspect bar is not trusted; with both nothing fills in it, so it is NO_TRADE
+    FALSE_CLOSE = 64
+
+
+_FALSE_CLOSE = int(BarFlag.FALSE_CLOSE)
+_FALSE_BODY = int(BarFlag.FALSE_OPEN | BarFlag.FALSE_CLOSE)
 
 
 class BarClosed(Record, frozen=True, tag=True):
@@ -137,9 +144,11 @@ class BarSeries:
     """Columns of bars of one instrument: `ts` (int64 ns, *opening* time), prices and volume (float64), flags (uint8).
 
     All arrays have one length; they are taken as they are and set read-only, so that nobody can rewrite history.
+    `reference` is the last trusted close before the first bar, 0.0 where there is none; a slice of a labelled series
+    knows its own, so that it can do without its false prints, as the whole can.
     """
 
-    __slots__ = ("close", "flags", "high", "instrument_id", "low", "open", "timeframe", "ts", "volume")
+    __slots__ = ("close", "flags", "high", "instrument_id", "low", "open", "reference", "timeframe", "ts", "volume")
 
     def __init__(
         self,
@@ -149,10 +158,11 @@ class BarSeries:
         prices: tuple[Floats, Floats, Floats, Floats],
         volume: Floats,
         flags: Flags,
+        reference: float = 0.0,
     ) -> None:
         self.instrument_id, self.timeframe, self.ts = instrument_id, timeframe, ts
         self.open, self.high, self.low, self.close = prices
-        self.volume, self.flags = volume, flags
+        self.volume, self.flags, self.reference = volume, flags, reference
         for column in (ts, *prices, volume, flags):
             if column.shape != ts.shape or column.ndim != 1:
                 raise DataError(f"{instrument_id}: columns differ in length: {column.shape} and {ts.shape}")
@@ -168,10 +178,36 @@ class BarSeries:
         return self.slice(first, last)
 
     def slice(self, first: int, last: int) -> BarSeries:
-        """Return bars first to last - 1."""
+        """Return bars first to last - 1, counted from 0."""
         part = slice(first, last)
         prices = (self.open[part], self.high[part], self.low[part], self.close[part])
-        return BarSeries(self.instrument_id, self.timeframe, self.ts[part], prices, self.volume[part], self.flags[part])
+        return BarSeries(
+            self.instrument_id, self.timeframe, self.ts[part], prices, self.volume[part], self.flags[part],
+            self.reference_at(first),
+        )  # fmt: skip
+
+    def replaced(
+        self, prices: tuple[Floats, Floats, Floats, Floats] | None = None, volume: Floats | None = None,
+        flags: Flags | None = None, instrument_id: InstrumentId | None = None, reference: float | None = None,
+    ) -> BarSeries:  # fmt: skip
+        """Return the same bars with what is given in place of what there was."""
+        return BarSeries(
+            self.instrument_id if instrument_id is None else instrument_id,
+            self.timeframe,
+            self.ts,
+            (self.open, self.high, self.low, self.close) if prices is None else prices,
+            self.volume if volume is None else volume,
+            self.flags if flags is None else flags,
+            self.reference if reference is None else reference,
+        )
+
+    def reference_at(self, row: int) -> float:
+        """Return the last trusted close before bar `row` of a labelled series, 0.0 where there is none."""
+        for index in range(min(row, len(self.ts)) - 1, -1, -1):
+            false = int(self.flags[index]) & _FALSE_BODY
+            if false != _FALSE_BODY:
+                return float(self.open[index] if false & _FALSE_CLOSE else self.close[index])
+        return self.reference
 
     @property
     def ts_close(self) -> Ints:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from holdfast.core.errors import ConfigurationError, DataError
-from holdfast.domain.bar_quality import grid_offset, label, trusted, with_flags
+from holdfast.domain.bar_quality import grid_offset, label, label_made
+from holdfast.domain.false_prints import trusted
 from holdfast.domain.market import BarFlag, BarSeries, Flags, Floats, Ints, Timeframe
 from holdfast.domain.precision import decimal_places, scaled, unscaled
 from holdfast.domain.values import InstrumentId
@@ -16,6 +17,8 @@ _EXACT = float(1 << 53)
 _ANY = np.uint8(BarFlag.SUSPECT | BarFlag.SYNTHETIC)
 # What speaks of the open, and so is taken from the first bar within.
 _FIRST = np.uint8(BarFlag.GAP_BEFORE | BarFlag.AFTER_NO_TRADE)
+# What holds as soon as it holds for every bar within.
+_ALL = np.uint8(BarFlag.NO_TRADE)
 
 
 def resample(series: BarSeries, timeframe: Timeframe, *, keep_incomplete: bool = False) -> BarSeries:
@@ -23,7 +26,8 @@ def resample(series: BarSeries, timeframe: Timeframe, *, keep_incomplete: bool =
 
     Prices are exact; volumes are sums in the order of time. A bucket that lacks a bar, or has not ended yet, is left
     out, and the bar after it carries GAP_BEFORE: half a day is not a day. A false print does not get into a coarse bar,
-    where nobody could tell it any more; the bar is still marked SUSPECT.
+    where nobody could tell it any more; the bar is still marked SUSPECT. A move that a fine bar has confirmed is believed
+    in the coarse bar that it is confirmed in.
 
     Parameters
     ----------
@@ -57,6 +61,7 @@ def resample(series: BarSeries, timeframe: Timeframe, *, keep_incomplete: bool =
         np.minimum.reduceat(series.low, starts), series.close[ends - 1],
     )  # fmt: skip
     flags = np.bitwise_or.reduceat(series.flags, starts) & _ANY | series.flags[starts] & _FIRST
+    flags |= np.bitwise_and.reduceat(series.flags, starts) & _ALL
     flags[~whole] |= np.uint8(BarFlag.GAP_BEFORE)
     keep = slice(None) if keep_incomplete else np.flatnonzero(whole)
     coarse = BarSeries(
@@ -64,7 +69,7 @@ def resample(series: BarSeries, timeframe: Timeframe, *, keep_incomplete: bool =
         (prices[0][keep], prices[1][keep], prices[2][keep], prices[3][keep]),
         _sums(series.volume, starts)[keep], flags[keep],
     )  # fmt: skip
-    return _relabelled(coarse)
+    return label_made(coarse)
 
 
 def coarser(timeframe: Timeframe) -> list[Timeframe]:
@@ -129,7 +134,3 @@ def _exact_sums(amount: Floats, starts: Ints) -> Floats:
     # A whole number of units up to 2**53 is a float, and so is exact.
     units = None if places is None or float(plain.max()) * 10.0**places >= _EXACT else scaled(amount, places)
     return plain if places is None or units is None else unscaled(np.add.reduceat(units, starts), places)
-
-
-def _relabelled(coarse: BarSeries) -> BarSeries:
-    return with_flags(coarse, label(coarse).flags | coarse.flags)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from holdfast.domain.bar_quality import trusted
 from holdfast.domain.catalog import PERPETUAL_SUFFIX, untraded
+from holdfast.domain.false_prints import trusted
 from holdfast.domain.instrument import Market
 from holdfast.domain.listings import LISTINGS
 from holdfast.domain.market import BarSeries
@@ -20,7 +20,8 @@ def tradable(series: BarSeries) -> BarSeries:
 
     Everything that decides on bars takes them through here, so that a sweep and the event engine see the same numbers.
     """
-    return trusted(in_base_units(series))
+    # In this order: a volume in quote units is divided by a close that is trusted.
+    return in_base_units(trusted(series))
 
 
 def in_base_units(series: BarSeries) -> BarSeries:
@@ -33,8 +34,7 @@ def in_base_units(series: BarSeries) -> BarSeries:
         volume = series.volume * float(size) if size > 1 else series.volume / float(1 / size)
     else:
         return series
-    prices = (series.open, series.high, series.low, series.close)
-    return BarSeries(series.instrument_id, series.timeframe, series.ts, prices, volume, series.flags)
+    return series.replaced(volume=volume)
 
 
 def volume_note(series: BarSeries) -> str:

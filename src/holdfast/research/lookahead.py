@@ -21,6 +21,7 @@ from holdfast.domain.catalog import PERPETUAL_SUFFIX
 from holdfast.domain.decision import Action, Signal
 from holdfast.domain.market import BarClosed, BarSeries
 from holdfast.domain.passed_over import unusable
+from holdfast.domain.tradable import tradable
 from holdfast.domain.values import InstrumentId
 from holdfast.ports.strategy import Strategy
 from holdfast.research.counterfactual import (
@@ -138,7 +139,8 @@ def check_lookahead(
     """
     if not len(bars):
         raise DataError("a look-ahead check needs bars, found none")
-    given = bars_of(bars.slice(0, min(len(bars), BARS_MAX))) if isinstance(bars, BarSeries) else bars[:BARS_MAX]
+    # As the engine sees them: a strategy is not judged on prices that it will never be shown.
+    given = bars_of(tradable(bars.slice(0, BARS_MAX))) if isinstance(bars, BarSeries) else bars[:BARS_MAX]
     audited = [finding for source in sources for finding in audit_source(source)]
     check = _Check(make, list(given), audited, effort, seed)
     check.goes_on = goes_on

@@ -10,6 +10,7 @@ from holdfast.core.record import Record, encode
 from holdfast.core.time import rfc3339
 from holdfast.domain.amount import amount_text
 from holdfast.domain.instrument import Market
+from holdfast.domain.false_prints import believed, trusted
 from holdfast.domain.market import BarFlag, BarSeries
 from holdfast.domain.passed_over import reason_of
 from holdfast.domain.portfolio import ClosedTrade
@@ -151,7 +152,7 @@ def run_backtest(
     journal.flush()
     performance = measure(
         run.trades, curve.ts, curve.equity, began.capital, curve.exposed,
-        [(item.open[0], item.close[-1]) for item in series if len(item)], engine.equity_exact,
+        [_ends(item) for item in series if len(item)], engine.equity_exact,
     )  # fmt: skip
     return BacktestResult(run, performance, (*_cautions(began, series, run), *performance.warnings))
 
@@ -176,6 +177,12 @@ def counted(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {count}" for name, count in sorted(counts.items(), key=lambda item: -item[1]))
 
 
+def _ends(series: BarSeries) -> tuple[float, float]:
+    """Return what buying and holding would have paid and got, without false prints."""
+    first, last = trusted(series.slice(0, 1)), trusted(series.slice(len(series) - 1, len(series)))
+    return float(first.open[0]), float(last.close[0])
+
+
 def _cautions(began: RunStarted, series: Sequence[BarSeries], run: BacktestRun) -> list[str]:
     found: list[str] = []
     if not run.trades:
@@ -197,9 +204,15 @@ def _cautions(began: RunStarted, series: Sequence[BarSeries], run: BacktestRun) 
     if any(instrument.market is Market.PERPETUAL for instrument in began.instruments):
         found.append("perpetuals: funding payments are not charged, so the real result would differ")
     for item in series:
-        suspect = int((item.flags & BarFlag.SUSPECT).astype(bool).sum())
+        late = int(believed(item).sum())
+        suspect = int((item.flags & BarFlag.SUSPECT).astype(bool).sum()) - late
         if suspect:
             found.append(f"{item.instrument_id}: {suspect} false prints; nothing was filled or sized from them")
+        if late:
+            found.append(
+                f"{item.instrument_id}: {late} closes at less than half or more than twice the price before; each was"
+                " acted on only when the next bar had confirmed it"
+            )
         gaps = int((item.flags & BarFlag.GAP_BEFORE).astype(bool).sum())
         if gaps:
             found.append(f"{item.instrument_id}: {gaps} gaps in the bars; no entry was filled across them")

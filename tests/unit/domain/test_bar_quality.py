@@ -9,7 +9,8 @@ from tests.unit.domain.conftest import NAME, START, any_series, is_same, make_se
 
 from holdfast.core.errors import DataError
 from holdfast.core.time import HOUR
-from holdfast.domain.bar_quality import BarError, Gap, gaps, label, quality_report, trusted, validate, with_flags
+from holdfast.domain.bar_quality import BarError, Gap, gaps, label, quality_report, validate, with_flags
+from holdfast.domain.false_prints import trusted
 from holdfast.domain.market import BarFlag, BarSeries, Timeframe
 
 GOOD = [(0, 10.0, 11.0, 9.0, 10.5, 5.0), (1, 10.5, 12.0, 10.0, 11.0, 6.0), (2, 11.0, 11.5, 10.0, 10.0, 7.0)]

@@ -230,8 +230,7 @@ def _renamed(series: BarSeries, name: InstrumentId | None) -> BarSeries:
             f"{series.instrument_id} holds {what}, which nobody trades: it cannot be {name}",
             hint="leave --instrument away, or name a candle file",
         )
-    prices = (series.open, series.high, series.low, series.close)
-    return BarSeries(name, series.timeframe, series.ts, prices, series.volume, series.flags)
+    return series.replaced(instrument_id=name)
 
 
 def _given(instrument: str, name: FileName | None, path: Path) -> InstrumentId:

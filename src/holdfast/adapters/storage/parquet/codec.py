@@ -88,7 +88,7 @@ def decode(
         found[name] = (found[name].view(np.int64) + columns[name + ULPS].astype(np.int64)).view(np.float64)
     flags = columns["flags"].astype(np.uint8)
     ordered = (found["open"], found["high"], found["low"], found["close"])
-    return BarSeries(instrument_id, timeframe, ts, ordered, found["volume"], flags)
+    return BarSeries(instrument_id, timeframe, ts, ordered, found["volume"], flags, group.reference)
 
 
 def names(scale: Scale) -> tuple[str, ...]:

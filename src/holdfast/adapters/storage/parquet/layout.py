@@ -25,13 +25,17 @@ class Scale(Record, frozen=True):
 
 
 class Group(Record, frozen=True, array_like=True):
-    """One row group, readable alone: where it starts, the scaled close before it, and the CRC-32 of its columns."""
+    """One row group, readable alone: where it starts, the scaled close before it, and the CRC-32 of its columns.
+
+    `reference` is the last trusted close before it, 0.0 where there is none.
+    """
 
     bars: int
     ts_first: int
     ts_last: int
     close_before: int
     crc32: int
+    reference: float = 0.0
 
 
 class Header(Record, frozen=True):

@@ -290,7 +290,8 @@ class _Reader:
                 column[rows] = piece
             first += len(part)
         name, timeframe = InstrumentId(self.header.instrument_id), Timeframe(self.header.timeframe)
-        return BarSeries(name, timeframe, ts, prices, volume, flags).between(ts_from, ts_to)
+        reference = self.header.groups[wanted[0]].reference if wanted else 0.0
+        return BarSeries(name, timeframe, ts, prices, volume, flags, reference).between(ts_from, ts_to)
 
     def slices(self, bars: int, ts_from: int | None, ts_to: int | None) -> Iterator[BarSeries]:
         """Yield the bars that open in [ts_from, ts_to), at most `bars` at a time."""
@@ -347,7 +348,7 @@ def _write(file: BinaryIO, series: BarSeries, scale: Scale, source: str) -> Head
             missing = (int(part.ts[0]) - ts_before) // series.timeframe.nanos - 1
             columns, close_last = codec.encode(part, scale, close_before, missing)
             crc = codec.checksum(columns)
-            groups.append(Group(len(part), int(part.ts[0]), int(part.ts[-1]), close_before, crc))
+            groups.append(Group(len(part), int(part.ts[0]), int(part.ts[-1]), close_before, crc, part.reference))
             arrays = [pa.array(columns[field.name], type=field.type) for field in schema]
             writer.write_table(pa.table(arrays, schema=schema), row_group_size=GROUP_BARS)
             close_before, ts_before = close_last, int(part.ts[-1])
