@@ -291,7 +291,7 @@ def _traded(
     if is_cut:
         start = _watched_from([item.series.between(None, until) for item in found])
     for item in found:
-        # The grid is read from all bars, so that it does not depend on the stretch that is traded, nor on a false print.
+        # The grid is read from all bars, so that it depends neither on the stretch that is traded nor on a false print.
         name = market_name(item.series.instrument_id)
         listing = listing_for(name.pair, name.venue, name.market, trusted(item.series))
         part = item.series.between(start, until)

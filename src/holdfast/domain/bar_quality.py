@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 
 from holdfast.core.errors import DataError
@@ -45,7 +46,7 @@ class SuspectBar(Record, frozen=True):
     """
 
     ts: int
-    prices: dict[str, float] = {}
+    prices: dict[str, float] = msgspec.field(default_factory=dict)
     is_believed: bool = False
 
 

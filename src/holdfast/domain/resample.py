@@ -26,8 +26,8 @@ def resample(series: BarSeries, timeframe: Timeframe, *, keep_incomplete: bool =
 
     Prices are exact; volumes are sums in the order of time. A bucket that lacks a bar, or has not ended yet, is left
     out, and the bar after it carries GAP_BEFORE: half a day is not a day. A false print does not get into a coarse bar,
-    where nobody could tell it any more; the bar is still marked SUSPECT. A move that a fine bar has confirmed is believed
-    in the coarse bar that it is confirmed in.
+    where nobody could tell it any more; the bar is still marked SUSPECT. A move that a fine bar has confirmed needs no
+    coarse bar to confirm it.
 
     Parameters
     ----------

@@ -9,8 +9,8 @@ from typing import Any
 from holdfast.core.record import Record, encode
 from holdfast.core.time import rfc3339
 from holdfast.domain.amount import amount_text
-from holdfast.domain.instrument import Market
 from holdfast.domain.false_prints import believed, trusted
+from holdfast.domain.instrument import Market
 from holdfast.domain.market import BarFlag, BarSeries
 from holdfast.domain.passed_over import reason_of
 from holdfast.domain.portfolio import ClosedTrade

@@ -199,3 +199,41 @@ def test_a_file_that_is_not_there_is_called_that(call, tmp_path):
             outcome = call("data", command, text)
             assert "there is no such file" in outcome.err, (text, outcome.err)
             assert outcome.code == 1
+
+
+def test_a_false_bar_is_named_with_its_prices_and_a_real_collapse_is_not_called_one(call, candles):
+    columns = wandering(200)
+    prices = ("open", "high", "low", "close")
+    for name in prices:
+        columns[name][142] = 0.01
+        columns[name][151:] *= 0.04
+    columns["close"][150] *= 0.04
+    columns["low"][150] = columns["close"][150]
+    write_candles(candles, columns)
+    checked = call("data", "verify", candles)
+    assert checked.code == 0
+    assert "false print at 2021-01-06 22:00 UTC: open 0.01, high 0.01, low 0.01, close 0.01; neither" in checked.err
+    assert "false print at 2021-01-07" not in checked.err
+    assert "2021-01-07 06:00 UTC: low " in checked.out
+    assert "the next bar confirms it" in checked.out
+    (finding,) = call("data", "verify", candles, "--json").document["findings"]
+    false, real = finding["report"]["suspect_bars"]
+    assert false == {"ts": "2021-01-06T22:00:00Z", "prices": dict.fromkeys(prices, 0.01), "is_believed": False}
+    assert (real["ts"], real["is_believed"]) == ("2021-01-07T06:00:00Z", True)
+
+
+def test_no_trade_is_made_at_a_false_price_from_a_file_or_from_the_store(call, candles):
+    columns = wandering(2_000)
+    for row in range(100, 2_000, 37):
+        columns["low"][row] = columns["close"][row] = 0.01
+    write_candles(candles, columns)
+    many = call("data", "verify", candles)
+    assert many.err.count("false print at") == 5
+    assert "and 47 more like it" in many.out
+    common = ("--instrument", "BTC/USDT", "--timeframe", "1h", "--strategy", "ma_crossover", "--json")
+    assert call("data", "import", candles).code == 0
+    tested = [call("backtest", *common, *where) for where in ((), ("--data", candles))]
+    assert [outcome.code for outcome in tested] == [0, 0]
+    one, other = (outcome.document for outcome in tested)
+    assert one["digest"] == other["digest"]
+    assert any("52 false prints; nothing was filled or sized from them" in text for text in one["warnings"])

@@ -21,6 +21,7 @@ from holdfast.domain.market import timeframe
 from holdfast.ports.market import DatasetInfo
 
 _SPACE_MB = 50
+_SUSPECT_SHOWN = 5
 
 
 class ImportOptions(Place, frozen=True):
@@ -185,12 +186,26 @@ def _say(finding: Finding, word: str) -> None:
     )
     if report.missing:
         say(f"  {report.missing} bars are missing in {len(report.gaps)} gaps; they are labelled, not filled")
-    for ts in report.suspect[:5]:
-        warn(f"{report.instrument_id}: false print at {minute(ts)} UTC; neither stop nor size is computed from it")
+    _say_suspect(report)
     if report.is_synthetic:
         warn(f"{report.instrument_id} is SYNTHETIC")
     for note in report.notes:
         say(f"  note: {note}")
+
+
+def _say_suspect(report: QualityReport) -> None:
+    for bar in report.suspect_bars[:_SUSPECT_SHOWN]:
+        prices = ", ".join(f"{name} {value:.12g}" for name, value in bar.prices.items())
+        what = f"{prices or 'in a finer bar'}"
+        if bar.is_believed:
+            what += " is far from the price before; the next bar confirms it, and it counts from there on"
+            say(f"  {report.instrument_id}: {minute(bar.ts)} UTC: {what}")
+        else:
+            what = f"false print at {minute(bar.ts)} UTC: {what}"
+            warn(f"{report.instrument_id}: {what}; neither stop nor size is computed from it")
+    more = len(report.suspect_bars) - _SUSPECT_SHOWN
+    if more > 0:
+        say(f"  and {more} more like it; --json names them all")
 
 
 def _say_damaged(name: str, what: str, upcoming: str) -> None:

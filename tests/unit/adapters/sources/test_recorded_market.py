@@ -61,13 +61,19 @@ def test_marks_of_the_trade_candles_are_those_that_were_counted(reports: dict[st
     assert sum(len(report.no_trade) for report in trade.values()) == 70
 
 
-def test_three_rows_are_suspect_and_no_other(reports: dict[str, QualityReport]):
+def test_three_false_prints_are_found_and_two_real_moves_that_the_next_day_confirms(reports: dict[str, QualityReport]):
     found = {(report.instrument_id, report.timeframe): report.suspect for report in reports.values() if report.suspect}
     assert found == {
         ("BNB/USDT.BINANCE", "1h"): (parse_time("2017-11-06T03:00:00Z"),),
         ("LINK/USDT.BINANCE", "1h"): (parse_time("2020-03-12T10:00:00Z"),),
         ("LINK/USDT.BINANCE", "1d"): (parse_time("2020-03-12T00:00:00Z"),),
+        # From 0.0074 to 0.0365, and from 0.182 to 0.365: it rose so far in a day, and stayed.
+        ("DOGE/USDT.BINANCE", "1d"): (parse_time("2021-01-28T00:00:00Z"), parse_time("2021-04-16T00:00:00Z")),
     }
+    moves = {report.instrument_id for report in reports.values() for bar in report.suspect_bars if bar.is_believed}
+    assert moves == {"DOGE/USDT.BINANCE"}
+    doge = next(report for report in reports.values() if report.instrument_id in moves and report.timeframe == "1d")
+    assert [(list(bar.prices), bar.is_believed) for bar in doge.suspect_bars] == [(["high", "close"], True)] * 2
 
 
 def test_the_127_missing_hours_of_btc_are_listed(reports: dict[str, QualityReport]):

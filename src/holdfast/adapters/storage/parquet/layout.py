@@ -9,7 +9,9 @@ import msgspec
 from holdfast.core.errors import DataError
 from holdfast.core.record import Record
 
-VERSION = 1
+VERSION = 2
+# Its flags were set when only wicks were judged: open and close of its bars are judged when they are read.
+VERSION_OF_WICKS = 1
 KEY_HEADER, KEY_SEAL = b"holdfast.bars", b"holdfast.bars.crc32"
 
 
@@ -77,7 +79,7 @@ def opened(entries: dict[bytes, bytes] | None, where: str) -> Header:
         raise damaged(where, "its header does not match its checksum")
     try:
         version = msgspec.json.decode(text, type=_Version).version
-        if version != VERSION:
+        if version not in (VERSION, VERSION_OF_WICKS):
             raise DataError(
                 f"{where}: written in format {version}, this holdfast reads format {VERSION}",
                 hint="use the holdfast that wrote it, or import the bars again",

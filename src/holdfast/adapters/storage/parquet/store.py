@@ -16,9 +16,18 @@ import pyarrow.parquet as pq
 
 from holdfast.adapters.storage.parquet import codec
 from holdfast.adapters.storage.parquet.durable import make_folder, replace_durably
-from holdfast.adapters.storage.parquet.layout import KEY_HEADER, VERSION, Group, Header, Scale, damaged, opened, sealed
+from holdfast.adapters.storage.parquet.layout import (
+    KEY_HEADER,
+    VERSION,
+    Group,
+    Header,
+    Scale,
+    damaged,
+    opened,
+    sealed,
+)
 from holdfast.core.errors import DataError
-from holdfast.domain.bar_quality import gaps, validate
+from holdfast.domain.bar_quality import gaps, label, validate, with_flags
 from holdfast.domain.market import BarFlag, BarSeries, Timeframe
 from holdfast.domain.series_digest import series_digest
 from holdfast.domain.values import InstrumentId
@@ -147,7 +156,8 @@ class ParquetBarStore:
         path = self.path_of(instrument_id, timeframe)
         with _Reader(path, instrument_id, timeframe) as reader:
             header = reader.header
-        if series_digest(self.load(instrument_id, timeframe)) != header.sha256:
+            digest = series_digest(reader.whole(None, None, as_saved=True))
+        if digest != header.sha256:
             raise damaged(str(path), "its bars do not match the digest of what was saved")
         return self._info(path, header)
 
@@ -274,8 +284,10 @@ class _Reader:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    def whole(self, ts_from: int | None, ts_to: int | None) -> BarSeries:
-        """Return the bars that open in [ts_from, ts_to) as one series."""
+    def whole(self, ts_from: int | None, ts_to: int | None, *, as_saved: bool = False) -> BarSeries:
+        """Return the bars that open in [ts_from, ts_to) as one series; `as_saved` keeps the flags of an older file."""
+        if self.header.version != VERSION and not as_saved:
+            return _judged(self.whole(None, None, as_saved=True), None).between(ts_from, ts_to)
         wanted = self.wanted(ts_from, ts_to)
         size = sum(self.header.groups[index].bars for index in wanted)
         ts, volume = np.empty(size, dtype=np.int64), np.empty(size)
@@ -295,8 +307,15 @@ class _Reader:
 
     def slices(self, bars: int, ts_from: int | None, ts_to: int | None) -> Iterator[BarSeries]:
         """Yield the bars that open in [ts_from, ts_to), at most `bars` at a time."""
-        for index in self.wanted(ts_from, ts_to):
-            part = self.read(index).between(ts_from, ts_to)
+        is_old = self.header.version != VERSION
+        last: BarSeries | None = None
+        # What a bar is judged by may lie before the range, so a file with older flags is read from its beginning.
+        for index in self.wanted(None if is_old else ts_from, ts_to):
+            part = self.read(index)
+            if is_old:
+                part = _judged(part, last)
+                last = part.slice(len(part) - 1, len(part))
+            part = part.between(ts_from, ts_to)
             for first in range(0, len(part), bars):
                 yield part.slice(first, first + bars)
 
@@ -332,6 +351,12 @@ class _Reader:
                 f"{self._path}: holds {header.instrument_id} {header.timeframe}, not {asked[0]} {asked[1]}",
                 hint="the file was moved or renamed: put it back, or import the bars again",
             )
+
+
+def _judged(part: BarSeries, before: BarSeries | None) -> BarSeries:
+    """Return the bars under the rule of today; what was marked stays marked."""
+    now = label(part, before)
+    return with_flags(now, now.flags | part.flags)
 
 
 def _write(file: BinaryIO, series: BarSeries, scale: Scale, source: str) -> Header:

@@ -95,7 +95,7 @@ def test_a_header_comes_back_and_every_flipped_byte_of_it_is_seen():
 def test_other_files_and_newer_formats_are_told_apart():
     with pytest.raises(DataError, match="no bar file of holdfast"):
         opened(None, "x")
-    newer = sealed(Header(2, *(getattr(header(), name) for name in header().__struct_fields__[1:])))
-    with pytest.raises(DataError, match="written in format 2") as caught:
+    newer = sealed(Header(3, *(getattr(header(), name) for name in header().__struct_fields__[1:])))
+    with pytest.raises(DataError, match="written in format 3") as caught:
         opened(newer, "x")
     assert "import" in caught.value.hint

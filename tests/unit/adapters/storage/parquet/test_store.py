@@ -19,7 +19,8 @@ from holdfast.adapters.storage.parquet.store import GROUP_BARS, ParquetBarStore,
 from holdfast.core.errors import DataError
 from holdfast.core.time import HOUR
 from holdfast.domain.bar_quality import label
-from holdfast.domain.market import BarSeries, Timeframe
+from holdfast.domain.false_prints import trusted
+from holdfast.domain.market import BarFlag, BarSeries, Timeframe
 from holdfast.domain.series_digest import series_digest
 from holdfast.ports.market import BarStore, Catalog, DatasetInfo
 
@@ -63,6 +64,51 @@ def test_a_stretch_of_time_is_what_between_gives(store: ParquetBarStore, first: 
     assert is_same(store.load_between(NAME, Timeframe.M1, begin, end), expected)
     slices = list(store.iter_slices(NAME, Timeframe.M1, ts_from=begin, ts_to=end))
     assert sum(map(len, slices)) == len(expected)
+
+
+def with_false_bars(rows: tuple[int, ...]) -> BarSeries:
+    walk = make_walk(GROUP_BARS + 2_000, timeframe=Timeframe.M1)
+    columns = [np.array(column) for column in (walk.open, walk.high, walk.low, walk.close)]
+    for row in rows:
+        for column in columns:
+            column[row] = 0.01
+    return walk.replaced(prices=(columns[0], columns[1], columns[2], columns[3]))
+
+
+@pytest.mark.parametrize("row", [100, GROUP_BARS - 1, GROUP_BARS, GROUP_BARS + 1])
+def test_a_stretch_that_begins_with_a_false_bar_is_as_good_as_the_whole(store: ParquetBarStore, row: int):
+    series = label(with_false_bars((row,)))
+    assert store.save(series, "walk").suspect == 1
+    begin = int(series.ts[row])
+    expected = trusted(series).slice(row, len(series))
+    assert is_same(trusted(store.load_between(NAME, Timeframe.M1, begin, None)), expected)
+    for first in (None, begin):
+        at = 0 if first is None else row
+        for part in store.iter_slices(NAME, Timeframe.M1, bars=7_000, ts_from=first):
+            assert is_same(trusted(part), trusted(series).slice(at, at + len(part)))
+            at += len(part)
+
+
+def test_a_series_that_was_saved_when_only_wicks_were_judged_is_judged_when_it_is_read(
+    store: ParquetBarStore, monkeypatch: pytest.MonkeyPatch
+):
+    rows = (100, GROUP_BARS - 1, GROUP_BARS + 1)
+    raw = with_false_bars(rows)
+    monkeypatch.setattr("holdfast.adapters.storage.parquet.store.VERSION", 1)
+    store.save(raw, "walk")
+    monkeypatch.undo()
+    expected = label(raw)
+    assert np.flatnonzero(expected.flags & BarFlag.SUSPECT).tolist() == list(rows)
+    assert store.verify(NAME, Timeframe.M1).bars == len(raw)
+    assert is_same(store.load(NAME, Timeframe.M1), expected)
+    for row in (0, *rows):
+        begin, at = int(raw.ts[row]), row
+        assert is_same(
+            trusted(store.load_between(NAME, Timeframe.M1, begin, None)), trusted(expected).between(begin, None)
+        )
+        for part in store.iter_slices(NAME, Timeframe.M1, bars=7_000, ts_from=begin):
+            assert is_same(trusted(part), trusted(expected).slice(at, at + len(part)))
+            at += len(part)
 
 
 def test_a_stretch_reads_its_own_groups_only(store: ParquetBarStore):
