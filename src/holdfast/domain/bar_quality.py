@@ -109,7 +109,7 @@ def label(series: BarSeries, before: BarSeries | None = None) -> BarSeries:
         and the `reference` that a slice of it carries along.
     """
     has_gap, is_silent = _has_gap(series, before), is_no_trade(series)
-    return _marked(series, before, false_bodies(series, has_gap, is_silent, before), is_silent)
+    return _marked(series, before, false_bodies(series, has_gap, is_silent, before), (has_gap, is_silent))
 
 
 def label_made(series: BarSeries) -> BarSeries:
@@ -118,7 +118,7 @@ def label_made(series: BarSeries) -> BarSeries:
     Their open and close are not judged again: a move that a finer bar has confirmed needs no second confirmation.
     """
     is_silent: Mask = is_no_trade(series) | ((series.flags & np.uint8(BarFlag.NO_TRADE)) != 0)
-    marked = _marked(series, None, np.zeros(len(series), dtype=np.uint8), is_silent)
+    marked = _marked(series, None, np.zeros(len(series), dtype=np.uint8), (_has_gap(series, None), is_silent))
     return with_flags(marked, marked.flags | series.flags)
 
 
@@ -173,18 +173,19 @@ def _has_gap(series: BarSeries, before: BarSeries | None) -> Mask:
     return np.concatenate(([first], np.diff(series.ts) > series.timeframe.nanos))[: len(series)]
 
 
-def _marked(series: BarSeries, before: BarSeries | None, false: Flags, is_silent: Mask) -> BarSeries:
-    """Return the series with all its flags, when it is known which open and close are false and where nothing traded.
+def _marked(series: BarSeries, before: BarSeries | None, false: Flags, marks: tuple[Mask, Mask]) -> BarSeries:
+    """Return the series with all its flags, from what is false, where a gap lies before and where nothing traded.
 
     Nobody knows what a market did around a price that is not trusted: the open that follows is a gap open, as is an
     open that had to be replaced.
     """
+    has_gap, is_silent = marks
     flags = (series.flags & np.uint8(BarFlag.SYNTHETIC)).astype(np.uint8) | false
     flags[is_silent | (false == FALSE_BODY)] |= np.uint8(BarFlag.NO_TRADE)
     is_unknown = is_silent | ((false & np.uint8(FALSE_CLOSE)) != 0)
     flags[1:][is_unknown[:-1]] |= np.uint8(BarFlag.AFTER_NO_TRADE)
     flags[(false & np.uint8(FALSE_OPEN)) != 0] |= np.uint8(BarFlag.AFTER_NO_TRADE)
-    flags[_has_gap(series, before)] |= np.uint8(BarFlag.GAP_BEFORE)
+    flags[has_gap] |= np.uint8(BarFlag.GAP_BEFORE)
     reference = 0.0
     if before is not None and len(before) and len(series):
         reference, last = before.reference_at(len(before)), before.slice(len(before) - 1, len(before))
