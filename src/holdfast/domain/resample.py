@@ -6,7 +6,7 @@ import numpy as np
 
 from holdfast.core.errors import ConfigurationError, DataError
 from holdfast.domain.bar_quality import grid_offset, label, label_made
-from holdfast.domain.false_prints import trusted
+from holdfast.domain.false_prints import believed, trusted
 from holdfast.domain.market import BarFlag, BarSeries, Flags, Floats, Ints, Timeframe
 from holdfast.domain.precision import decimal_places, scaled, unscaled
 from holdfast.domain.values import InstrumentId
@@ -26,8 +26,8 @@ def resample(series: BarSeries, timeframe: Timeframe, *, keep_incomplete: bool =
 
     Prices are exact; volumes are sums in the order of time. A bucket that lacks a bar, or has not ended yet, is left
     out, and the bar after it carries GAP_BEFORE: half a day is not a day. A false print does not get into a coarse bar,
-    where nobody could tell it any more; the bar is still marked SUSPECT. A move that a fine bar has confirmed needs no
-    coarse bar to confirm it.
+    where nobody could tell it any more; the bar is still marked SUSPECT. A move that a fine bar has confirmed within
+    the coarse bar needs no other, and marks nothing.
 
     Parameters
     ----------
@@ -51,8 +51,9 @@ def resample(series: BarSeries, timeframe: Timeframe, *, keep_incomplete: bool =
             series.instrument_id, timeframe, series.ts,
             (series.open, series.high, series.low, series.close), series.volume, series.flags,
         )  # fmt: skip
-    series = trusted(series)
     bucket = bucket_of(series.ts, timeframe)
+    marks = _marks(series, bucket)
+    series = trusted(series)
     starts = _starts(bucket)
     ends = np.append(starts[1:], len(bucket))
     whole = (ends - starts) == timeframe.nanos // series.timeframe.nanos
@@ -60,8 +61,8 @@ def resample(series: BarSeries, timeframe: Timeframe, *, keep_incomplete: bool =
         series.open[starts], np.maximum.reduceat(series.high, starts),
         np.minimum.reduceat(series.low, starts), series.close[ends - 1],
     )  # fmt: skip
-    flags = np.bitwise_or.reduceat(series.flags, starts) & _ANY | series.flags[starts] & _FIRST
-    flags |= np.bitwise_and.reduceat(series.flags, starts) & _ALL
+    flags = np.bitwise_or.reduceat(marks, starts) & _ANY | marks[starts] & _FIRST
+    flags |= np.bitwise_and.reduceat(marks, starts) & _ALL
     flags[~whole] |= np.uint8(BarFlag.GAP_BEFORE)
     keep = slice(None) if keep_incomplete else np.flatnonzero(whole)
     coarse = BarSeries(
@@ -117,6 +118,16 @@ def bucket_of(ts: Ints, timeframe: Timeframe) -> Ints:
     """Return the opening time of the bar that each of the times (ns) falls into."""
     offset = grid_offset(timeframe)
     return (ts - offset) // timeframe.nanos * timeframe.nanos + offset
+
+
+def _marks(series: BarSeries, bucket: Ints) -> Flags:
+    """Return the flags that count for coarse bars: a move that was confirmed before the coarse bar ends is no doubt."""
+    flags: Flags = series.flags.copy()
+    is_settled = believed(series)
+    if is_settled.any():
+        is_settled[:-1] &= bucket[1:] == bucket[:-1]
+        flags[is_settled] &= ~np.uint8(BarFlag.SUSPECT)
+    return flags
 
 
 def _starts(bucket: Ints) -> Ints:

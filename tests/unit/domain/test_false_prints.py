@@ -228,4 +228,14 @@ def test_a_collapse_that_a_fine_bar_confirms_is_believed_in_the_same_coarse_bar(
     bars = [*[BEFORE] * 5, (99.0, 100.0, 3.8, 4.0), *[fallen] * 6]
     coarse = resample(label(series_of(*bars, timeframe=Timeframe.M15)), Timeframe.H1)
     assert trusted(coarse).close.tolist() == [100.0, 3.9, 3.9]
-    assert coarse.flags.tolist() == [0, SUSPECT, 0]
+    assert coarse.flags.tolist() == [0, 0, 0]
+
+
+def test_a_collapse_in_the_last_fine_bar_is_in_doubt_until_the_next_coarse_bar():
+    fallen: Prices = (4.1, 4.2, 3.5, 3.9)
+    bars = [*[BEFORE] * 7, (99.0, 100.0, 3.8, 4.0), *[fallen] * 4]
+    fine = label(series_of(*bars, timeframe=Timeframe.M15))
+    coarse = resample(fine, Timeframe.H1)
+    assert trusted(coarse).close.tolist() == [100.0, 99.0, 3.9]
+    assert coarse.flags.tolist() == [0, SUSPECT, AFTER]
+    assert is_same(resample(fine.slice(0, 8), Timeframe.H1), coarse.slice(0, 2))

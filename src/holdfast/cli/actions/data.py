@@ -196,7 +196,7 @@ def _say(finding: Finding, word: str) -> None:
 def _say_suspect(report: QualityReport) -> None:
     for bar in report.suspect_bars[:_SUSPECT_SHOWN]:
         prices = ", ".join(f"{name} {value:.12g}" for name, value in bar.prices.items())
-        what = f"{prices or 'in a finer bar'}"
+        what = prices or "it lies in a finer bar"
         if bar.is_believed:
             what += " is far from the price before; the next bar confirms it, and it counts from there on"
             say(f"  {report.instrument_id}: {minute(bar.ts)} UTC: {what}")
