@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
-import msgspec
-
 from holdfast.adapters.storage.sqlite.projections import ProjectionStore, StaleProjectionError, alone_with
 from holdfast.adapters.storage.sqlite.verify import require_whole
 from holdfast.app.home import Home
@@ -14,8 +12,9 @@ from holdfast.app.pinned import PinnedJournal
 from holdfast.app.standing import open_reader
 from holdfast.portfolio.explain import Explanation, is_named
 from holdfast.portfolio.projection import catch_up
-from holdfast.portfolio.story import RecentLine, Table
+from holdfast.portfolio.story import RecentLine, Table, read_row
 from holdfast.services.inspection import explanation_of
+from holdfast.services.versions import versions_named
 
 
 @contextmanager
@@ -40,7 +39,8 @@ def open_projections(home: Home, checked: PinnedJournal | None = None) -> Iterat
                 store = ProjectionStore.rebuild(home.projections)
                 if checked is None:
                     require_whole(home.journal)
-            catch_up(journal if checked is None else checked, store, journal.journal_id)
+            with versions_named(journal):
+                catch_up(journal if checked is None else checked, store, journal.journal_id)
             yield store
         finally:
             store.close()
@@ -62,5 +62,5 @@ def explained(home: Home, any_id: str) -> Explanation:
 def recent_lines(home: Home, symbol: str) -> list[RecentLine]:
     """Return the last decisions on the instrument `symbol`."""
     with open_projections(home) as store:
-        rows = [msgspec.json.decode(row.body, type=RecentLine) for row in store.scan(Table.RECENT)]
+        rows = [read_row(row.body, RecentLine) for row in store.scan(Table.RECENT)]
     return [row for row in rows if is_named(row.line.instrument_id, symbol)]

@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from decimal import Decimal
 
-import msgspec
-
 from holdfast.adapters.storage.sqlite.verify import require_whole
 from holdfast.app.home import Home
 from holdfast.app.pinned import PinnedJournal
@@ -19,7 +17,8 @@ from holdfast.domain.values import ZERO, Side
 from holdfast.engine.recorder import RUN, TICK
 from holdfast.portfolio.fold import PortfolioOnlyFold
 from holdfast.portfolio.status import Status
-from holdfast.portfolio.story import CURRENT, AccountStory, Table
+from holdfast.portfolio.story import CURRENT, AccountStory, Table, read_row
+from holdfast.services.versions import versions_named
 
 
 class Replayed(Record, frozen=True):
@@ -58,9 +57,10 @@ def replay_journal(home: Home) -> Replayed:
     journal, account = _pinned(home)
     started = time.perf_counter()
     fold, folded = PortfolioOnlyFold(), 0
-    for record in journal.read(kinds=(RUN, TICK)):
-        fold.take(record.kind, record.body)
-        folded += 1
+    with versions_named(journal):
+        for record in journal.read(kinds=(RUN, TICK)):
+            fold.take(record.kind, record.body)
+            folded += 1
     seconds = time.perf_counter() - started
     cash, positions = _held(fold)
     run, digest, differences = last_run(journal, home), "", list[str]()
@@ -93,7 +93,7 @@ def _pinned(home: Home) -> tuple[PinnedJournal, AccountStory | None]:
             applied = store.applied_sequence
         # Another reader may have brought the projections further meanwhile, and they cannot go back: begin there.
         if applied <= journal.head[0]:
-            return journal, None if body is None else msgspec.json.decode(body, type=AccountStory)
+            return journal, None if body is None else read_row(body, AccountStory)
 
 
 def _held(fold: PortfolioOnlyFold) -> tuple[Decimal, dict[str, Decimal]]:

@@ -6,9 +6,7 @@ The second half needs nothing but the record, so that a restart, a replay and a 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 
 import msgspec
 
@@ -28,8 +26,7 @@ from holdfast.portfolio.run import RunStarted
 from holdfast.risk.config import RiskConfig
 from holdfast.risk.exits import ExitConfig
 from holdfast.services.assembly import AccountPlan, build_engine
-
-_SECTIONS: Final = ("engine", "risk", "exits", "matching")
+from holdfast.services.same_run import settings_text, unknown_settings
 
 
 @dataclass(frozen=True)
@@ -76,7 +73,7 @@ def run_of(settings: Settings, market: TradedMarket, mode: str) -> RunStarted:
         data_source=market.source,
         is_synthetic=market.is_synthetic,
         version=__version__,
-        settings={f"{name}.{key}": text for name, part in parts.items() for key, text in _texts(part).items()},
+        settings={key: text for name, part in parts.items() for key, text in settings_text(name, part).items()},
         left_out=market.left_out,
     )
 
@@ -93,6 +90,12 @@ def plan_of(run: RunStarted) -> AccountPlan:
     )
 
 
+def risk_config_of(run: RunStarted) -> RiskConfig:
+    """Return the limits of a run record that another version may have written: what is not known here is left out."""
+    unknown = unknown_settings(run)
+    return build_section(RiskConfig, "risk", [x for x in _given(run, "risk") if f"risk.{x.key}" not in unknown])
+
+
 def build(run: RunStarted, *, accelerate: bool = False) -> Built:
     """Return engine and venue as they stand at the beginning of `run`."""
     plan = plan_of(run)
@@ -100,11 +103,6 @@ def build(run: RunStarted, *, accelerate: bool = False) -> Built:
     engine = build_engine(plan, strategies)
     exchange = SimulatedVenue(plan.instruments, plan.timeframe.nanos, plan.matching, {run.quote: run.capital})
     return Built(plan, engine, exchange)
-
-
-def _texts(part: Record) -> Mapping[str, str]:
-    # JSON of each value: exact, one line, and read back by the same type.
-    return {name: msgspec.json.encode(getattr(part, name)).decode() for name in part.__struct_fields__}
 
 
 def _given(run: RunStarted, section: str) -> list[Given]:

@@ -13,7 +13,16 @@ from holdfast.adapters.storage.sqlite.verify import require_whole
 from holdfast.app.agent import RunningAgent
 from holdfast.app.home import JOURNAL_NAME, Home, how_to_read
 from holdfast.app.pinned import PinnedJournal
-from holdfast.core.errors import ConfigurationError, JournalError, JournalInUseError, RefusedError
+from holdfast.app.run_plan import risk_config_of
+from holdfast.core.errors import (
+    ConfigurationError,
+    JournalError,
+    JournalInUseError,
+    NotRepeatedError,
+    OtherVersionError,
+    RefusedError,
+    UnreadableRecordError,
+)  # fmt: skip
 from holdfast.core.record import encode
 from holdfast.domain.decision import StopLevel
 from holdfast.domain.event import EmergencyStopped, OperatorEvent, TradingResumed
@@ -27,10 +36,19 @@ from holdfast.portfolio.status import Status
 from holdfast.ports.journal import Entry, Journal, JournalRecord
 from holdfast.services.emergency import ReleaseWish, StopProof, proof_of, require_flat
 from holdfast.services.paper import RELEASE
+from holdfast.services.recorded_standing import RecordedStanding
+from holdfast.services.same_run import require_known_settings
 from holdfast.services.standing import LimitLine
+from holdfast.services.versions import versions_named
 
 BACKTEST: Final = "backtest"
 """The mode of a run whose journal holds decisions, and not the bars that led to them."""
+
+
+_NOT_REPEATED: Final = (NotRepeatedError, OtherVersionError, UnreadableRecordError)
+_BY_THE_RECORDS: Final = (
+    "this is what the recorded fills and bars come to; the engine, which checks them by doing the run again, could not"
+)
 
 
 class _NoFeed:
@@ -61,16 +79,19 @@ class Standing:
     def __init__(self, home: Home) -> None:
         self._home = home
         self._rebuilt: RunningAgent | None = None
+        self._recorded: RecordedStanding | None = None
+        self.warnings: tuple[str, ...] = ()
+        """Why what was answered is less than usual: to be shown beside it."""
 
     @property
     def is_running(self) -> bool:
         """Tell whether an agent answered, or would have."""
-        return self._rebuilt is None
+        return self._rebuilt is None and self._recorded is None
 
     def status(self) -> Status:
-        """Return how the account stands."""
+        """Return how the account stands; by the records alone where the run does not repeat, and `warnings` say so."""
         reply = self._ask(Request(Wish.STATUS))
-        return reply.status if reply is not None and reply.status is not None else self._agent().status()
+        return reply.status if reply is not None and reply.status is not None else self._readable().status()
 
     def before_stop(self) -> Status:
         """Return how the account stands, for a person who is about to stop or to release it.
@@ -81,12 +102,13 @@ class Standing:
             No agent answers, and the journal cannot be believed: says that nothing trades, and that nothing will.
         """
         with _unrecorded(self._home):
-            return self.status()
+            reply = self._ask(Request(Wish.STATUS))
+            return reply.status if reply is not None and reply.status is not None else self._agent().status()
 
     def limits(self) -> tuple[LimitLine, ...]:
-        """Return the account's limits beside what is used of them."""
+        """Return the account's limits beside what is used of them; see `status`."""
         reply = self._ask(Request(Wish.LIMITS))
-        return reply.limits if reply is not None else self._agent().limits()
+        return reply.limits if reply is not None else self._readable().limits()
 
     def situation(self, symbol: str) -> tuple[str, ...]:
         """Return what stands in the way of an entry into `symbol`."""
@@ -141,7 +163,18 @@ class Standing:
         return proof_of(self._agent().status(), StopLevel.NONE)
 
     def _ask(self, request: Request) -> Reply | None:
-        return None if self._rebuilt is not None else ask(self._home.socket, request)
+        return ask(self._home.socket, request) if self.is_running else None
+
+    def _readable(self) -> RunningAgent | RecordedStanding:
+        """Return the agent, or what the records alone say where this program does not repeat what it did."""
+        if self._recorded is not None:
+            return self._recorded
+        try:
+            return self._agent()
+        except _NOT_REPEATED as error:
+            self._recorded = recorded_standing(self._home)
+            self.warnings = (f"{error}", _BY_THE_RECORDS, f"next: {error.hint}")
+            return self._recorded
 
     def _agent(self) -> RunningAgent:
         if self._rebuilt is None:
@@ -182,7 +215,7 @@ def rebuilt_agent(home: Home, journal: PinnedJournal | None = None) -> RunningAg
     BacktestJournalError
         What ran was a backtest.
     JournalError
-        The journal is damaged, cannot be read, or does not repeat.
+        The journal is damaged, cannot be read, or does not repeat; or its run has settings that are not known here.
     """
     if journal is None:
         journal = PinnedJournal(open_reader(home))
@@ -190,9 +223,24 @@ def rebuilt_agent(home: Home, journal: PinnedJournal | None = None) -> RunningAg
     run = last_run(journal, home)
     if run.mode == BACKTEST:
         raise BacktestJournalError(run, home)
+    require_known_settings(run)
     agent = RunningAgent(run, journal, _NoFeed())
     agent.start()
     return agent
+
+
+def recorded_standing(home: Home) -> RecordedStanding:
+    """Return how the last run stands by its records alone; the caller has checked their hashes.
+
+    Raises
+    ------
+    JournalError
+        The records cannot be read, or contradict each other.
+    """
+    journal = PinnedJournal(open_reader(home))
+    run = last_run(journal, home)
+    with versions_named(journal):
+        return RecordedStanding(run, risk_config_of(run), journal)
 
 
 def open_reader(home: Home) -> SqliteJournal:
@@ -234,7 +282,8 @@ def last_run(journal: Journal, home: Home) -> RunStarted:
         last = record
     if last is None:
         raise ConfigurationError(f"the journal in {home.path} has no run yet", hint="start one with `holdfast run`")
-    return read_run(last.body, last.sequence)
+    with versions_named(journal):
+        return read_run(last.body, last.sequence)
 
 
 def write(home: Home, entry: Entry, after: int = 0) -> None:

@@ -39,6 +39,22 @@ class JournalInUseError(JournalError):
     exit_code = 3
 
 
+class UnreadableRecordError(JournalError):
+    """The body of a whole record is not one that this version can read; `record` is its sequence, 0 if not known."""
+
+    def __init__(self, message: str, *, record: int = 0, hint: str = "holdfast journal verify") -> None:
+        super().__init__(message, hint=hint)
+        self.record = record
+
+
+class NotRepeatedError(JournalError):
+    """What is recorded did not happen again: program, strategy, settings or data are not those that wrote it."""
+
+
+class OtherVersionError(JournalError):
+    """Another version of holdfast wrote what this one cannot read."""
+
+
 class InvalidTransitionError(DomainError):
     """An event arrived that the order's state does not admit."""
 

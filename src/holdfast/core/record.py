@@ -5,6 +5,8 @@ from __future__ import annotations
 import msgspec
 
 
+# A recorded type lives as long as the oldest journal: add fields last, each with a default that means what was before;
+# never rename, reorder or retype one. docs/upgrade.md says why; tests/golden/test_wire.py holds them to it.
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False, omit_defaults=True):
     """An immutable, comparable, serialisable value; unknown fields are refused when it is decoded."""
 
@@ -17,5 +19,5 @@ def encode(record: object) -> bytes:
 _ENCODER = msgspec.json.Encoder(decimal_format="string", order=None)
 
 
-class State(msgspec.Struct, gc=False):
+class State(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     """Mutable state that a snapshot keeps whole; never passed out of the object that owns it."""

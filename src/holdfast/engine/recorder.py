@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from collections.abc import Sequence
+from itertools import zip_longest
+from typing import Final
 
-from holdfast.core.errors import JournalError
+from holdfast.core.errors import NotRepeatedError
 from holdfast.core.record import encode
 from holdfast.domain.market import BarClosed
 from holdfast.domain.tick import Tick
@@ -14,6 +16,15 @@ from holdfast.ports.journal import Entry, Journal, Receipt
 
 TICK, BARS, OPERATOR, CHECKPOINT, RUN = "tick", "bars", "operator", "checkpoint", "run"
 """The kinds of records that an account writes: decisions, arrived bars, orders of a person, states, and a beginning."""
+
+
+NOT_REPEATED: Final = (
+    "program, strategy or data are not those that wrote it: put back what was changed, such as the file of a strategy"
+    " of your own; or begin a new run with `holdfast run --fresh`, which keeps the old one in the journal"
+)
+"""The next step where what is recorded did not happen again."""
+_SHOWN_BEFORE: Final = 60
+_SHOWN_AFTER: Final = 100
 
 
 class Recorder:
@@ -63,9 +74,8 @@ class Recorder:
         recorded = self.expected.popleft()
         self._hash.update(body)
         if recorded != body:
-            raise JournalError(
-                f"the journal does not repeat: tick {tick.sequence} is {body[:200]!r}, recorded {recorded[:200]!r}",
-                hint="program, settings or data differ from the run that wrote it; start with a fresh --home",
+            raise NotRepeatedError(
+                f"the journal does not repeat: tick {tick.sequence} {_difference(recorded, body)}", hint=NOT_REPEATED
             )
 
     def bars(self, bars: Sequence[BarClosed]) -> None:
@@ -112,3 +122,15 @@ class Recorder:
         """Return the digest of the run so far, in hexadecimal."""
         self._collect()
         return self._hash.hexdigest()
+
+
+def _difference(recorded: bytes, now: bytes) -> str:
+    """Return where two bodies part, and what stands there in each: from their beginning they are the same for long."""
+    at = next(place for place, (one, other) in enumerate(zip_longest(recorded, now)) if one != other)
+    return f"differs from its byte {at} on: recorded {_window(recorded, at)}, now {_window(now, at)}"
+
+
+def _window(body: bytes, at: int) -> str:
+    first, last = max(at - _SHOWN_BEFORE, 0), at + _SHOWN_AFTER
+    text = body[first:last].decode(errors="replace")
+    return ("..." if first else "") + text + ("..." if last < len(body) else "")

@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Final, TypeVar
 
-import msgspec
-
 from holdfast.core.record import Record
 from holdfast.core.time import rfc3339
 from holdfast.domain.amount import quote_of
@@ -16,7 +14,16 @@ from holdfast.domain.order import OrderFilled, OrderSpec, OrderState, Role
 from holdfast.domain.portfolio import ClosedTrade, entry_of, trade_name
 from holdfast.domain.values import OrderId, Side
 from holdfast.portfolio.decision_line import WAYS_OUT
-from holdfast.portfolio.story import Decision, DecisionKind, DecisionState, OrderStory, RecentLine, Story, Table
+from holdfast.portfolio.story import (
+    Decision,
+    DecisionKind,
+    DecisionState,
+    OrderStory,
+    RecentLine,
+    Story,
+    Table,
+    read_row,
+)
 
 _PLACES: Final = Decimal("1e-8")
 _DIGITS_MAX: Final = 15  # before the point: more, and eight places would not fit into a Decimal of 28 digits
@@ -361,7 +368,7 @@ def _trade_sentences(trade: ClosedTrade, quote: str) -> list[str]:
 # -- words and figures ---------------------------------------------------------------------------------
 def _row(look_up: Callable[[str, str], bytes | None], table: Table, key: str, kind: type[RowType]) -> RowType | None:
     body = look_up(table, key)
-    return None if body is None else msgspec.json.decode(body, type=kind)
+    return None if body is None else read_row(body, kind)
 
 
 def _verb(side: Side) -> str:

@@ -14,7 +14,7 @@ from typing import Final, get_args
 
 import msgspec
 
-from holdfast.core.errors import DomainError, JournalError
+from holdfast.core.errors import DomainError, JournalError, UnreadableRecordError
 from holdfast.domain.command import AmendOrder, Command, SubmitOrder
 from holdfast.domain.decision import StopLevel
 from holdfast.domain.event import EmergencyStopped, Event, TradingResumed
@@ -80,14 +80,14 @@ def read_run(body: bytes, record: int = 0) -> RunStarted:
 
     Raises
     ------
-    JournalError
+    UnreadableRecordError
         It is no such body.
     """
     try:
         return _RUN.decode(body)
     except msgspec.MsgspecError as error:
         what = f"record {record}, a run," if record else "a run record"
-        raise JournalError(f"{what} cannot be read: {error}", hint="holdfast journal verify") from error
+        raise UnreadableRecordError(f"{what} cannot be read: {error}", record=record) from error
 
 
 def read_tick(body: bytes, record: int = 0) -> Tick:
@@ -95,14 +95,14 @@ def read_tick(body: bytes, record: int = 0) -> Tick:
 
     Raises
     ------
-    JournalError
+    UnreadableRecordError
         It is no such body.
     """
     try:
         return _TICK.decode(body)
     except msgspec.MsgspecError as error:
         what = f"record {record}, a tick," if record else "a tick"
-        raise JournalError(f"{what} cannot be read: {error}", hint="holdfast journal verify") from error
+        raise UnreadableRecordError(f"{what} cannot be read: {error}", record=record) from error
 
 
 class PortfolioOnlyFold:
@@ -345,8 +345,8 @@ class JournalFold:
         return after
 
 
-def _unreadable(sequence: int, why: str) -> JournalError:
-    return JournalError(f"the record after tick {sequence} cannot be read: {why}", hint="holdfast journal verify")
+def _unreadable(sequence: int, why: str) -> UnreadableRecordError:
+    return UnreadableRecordError(f"the record after tick {sequence} cannot be read: {why}")
 
 
 def _hole(number: int, before: int) -> JournalError:

@@ -47,6 +47,7 @@ from holdfast.portfolio.story import (
     RecentLine,
     StopMove,
     Table,
+    read_row,
 )  # fmt: skip
 from holdfast.ports.journal import Journal
 from holdfast.ports.projection import Change, ProjectionStore
@@ -81,7 +82,7 @@ class Rows:
             body = self._look_up(table, key)
             if body is None:
                 return None
-            found = msgspec.json.decode(body, type=kind)
+            found = read_row(body, kind)
             self._cache[table, key] = found
         if not isinstance(found, kind):
             raise JournalError(f"row {key} of {table} is a {type(found).__name__}, expected {kind.__name__}")

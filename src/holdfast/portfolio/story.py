@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final, TypeVar
 
 import msgspec
 
+from holdfast.core.errors import JournalError
 from holdfast.core.record import Record
 from holdfast.domain.decision import Check, Opinion, OpinionTimedOut, Proposal, Signal, StopLevel
 from holdfast.domain.order import Order, OrderFilled
@@ -28,6 +30,23 @@ class Table(StrEnum):
 
 
 CURRENT = "current"
+_ANEW: Final = "remove projections.db from the home: it is built anew from the journal, and holds nothing else"
+
+RowType = TypeVar("RowType", bound=Record)
+
+
+def read_row(body: bytes, kind: type[RowType]) -> RowType:
+    """Return the row that `body` holds.
+
+    Raises
+    ------
+    JournalError
+        It holds none of that kind, as where another version has written it.
+    """
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.MsgspecError as error:
+        raise JournalError(f"a row of the projections is no {kind.__name__}: {error}", hint=_ANEW) from error
 
 
 class DecisionKind(StrEnum):

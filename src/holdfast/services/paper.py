@@ -16,7 +16,14 @@ from typing import TypeVar
 
 import msgspec
 
-from holdfast.core.errors import ConfigurationError, JournalError
+from holdfast import __version__
+from holdfast.core.errors import (
+    ConfigurationError,
+    DataError,
+    JournalError,
+    NotRepeatedError,
+    UnreadableRecordError,
+)  # fmt: skip
 from holdfast.core.record import Record, State, encode
 from holdfast.core.time import rfc3339
 from holdfast.domain.decision import StopLevel
@@ -26,13 +33,15 @@ from holdfast.domain.order import Role
 from holdfast.domain.tick import Tick
 from holdfast.engine.driver import Driver
 from holdfast.engine.engine import Engine
-from holdfast.engine.recorder import BARS, CHECKPOINT, OPERATOR, RUN, TICK, Recorder
+from holdfast.engine.recorder import BARS, CHECKPOINT, NOT_REPEATED, OPERATOR, RUN, TICK, Recorder
 from holdfast.engine.snapshot import EngineState, restore, snapshot
 from holdfast.portfolio.run import RunStarted
 from holdfast.ports.exchange import SimulatedExchange
 from holdfast.ports.journal import Journal, JournalRecord
 from holdfast.ports.market import Feed
 from holdfast.services.emergency import ReleaseWish
+from holdfast.services.same_run import require_same
+from holdfast.services.versions import PROGRAM, ProgramChanged, versions_named, written_by
 
 CHECKPOINT_EVERY = 1_000
 """Groups of bars between two checkpoints: a restart repeats at most so many."""
@@ -40,9 +49,10 @@ CHECKPOINT_EVERY = 1_000
 RELEASE = "release"
 """The kind of the record that holds a ReleaseWish."""
 
-KINDS = (RUN, TICK, BARS, OPERATOR, CHECKPOINT, RELEASE)
+KINDS = (RUN, TICK, BARS, OPERATOR, CHECKPOINT, RELEASE, PROGRAM)
 """Every kind of record that this house writes."""
 
+_SHOWN = 160
 _BARS = msgspec.json.Decoder(list[BarClosed])
 _OPERATOR = msgspec.json.Decoder(OperatorEvent)
 
@@ -104,11 +114,14 @@ class PaperAgent:
         ------
         ConfigurationError
             The journal's last run traded something else, or under other settings, or the market begins after its bars.
-        JournalError
+        NotRepeatedError
             What is recorded does not repeat: program or data are not those that wrote it.
+        OtherVersionError
+            What is recorded cannot be read, and another version wrote it.
         """
-        begun = None if is_fresh else self._last_run()
-        recovery = self._begin() if begun is None else self._continue(*begun)
+        with versions_named(self._journal):
+            begun = None if is_fresh else self._last_run()
+            recovery = self._begin() if begun is None else self._continue(*begun)
         self.release_wish = self._last_wish()
         self._groups = self._after(self.engine.ts_bar, whole)
         return recovery
@@ -221,21 +234,35 @@ class PaperAgent:
         return None if began is None else (began, checkpoint)
 
     def _continue(self, began: JournalRecord, checkpoint: JournalRecord | None) -> Recovery:
-        self._require_same(_decoded(_RUN, began))
+        require_same(_decoded(_RUN, began), self.run)
         resumed_at = began.sequence
-        if checkpoint is not None:
+        if checkpoint is not None and (state := self._taken_up(checkpoint)) is not None:
             resumed_at = checkpoint.sequence
             # The digest covers the whole run, so the ticks before the checkpoint are counted again, not done again.
             for record in self._journal.read(began.sequence, kinds=(TICK,)):
                 if record.sequence > resumed_at:
                     break
                 self._recorder.repeat(record.body)
-            state = _decoded(_CHECKPOINT, checkpoint)
             restore(self.engine, state.engine)
-            self._exchange.restore(state.exchange)
             self.groups_done, self.trades, self.wins = state.groups, state.trades, state.wins
         repeated = self._repeat(resumed_at)
+        if written_by(self._journal) != __version__:
+            self._recorder.write(PROGRAM, encode(ProgramChanged(__version__)))
         return Recovery(False, self.groups_done, repeated, self.engine.ts_bar)
+
+    def _taken_up(self, checkpoint: JournalRecord) -> Checkpoint | None:
+        """Return the state at a checkpoint, which the exchange then has; None where only another version can read it.
+
+        Then the whole run is done again and compared: all that came in is recorded.
+        """
+        try:
+            state = _decoded(_CHECKPOINT, checkpoint)
+            self._exchange.restore(state.exchange)
+        except (UnreadableRecordError, DataError):
+            if written_by(self._journal, checkpoint.sequence) == __version__:
+                raise
+            return None
+        return state
 
     def _repeat(self, after: int) -> int:
         """Do again what the journal says came in after the checkpoint, and compare."""
@@ -270,30 +297,19 @@ class PaperAgent:
         # A crash may have cut the last turn short: what it still owed has just been written anew.
         recorder.sync()
         if recorder.expected:
-            raise JournalError(
-                f"the journal does not repeat: {len(recorder.expected)} recorded ticks did not happen again",
-                hint="program or settings differ from those that wrote it; start with `--fresh`",
+            first = recorder.expected[0][:_SHOWN].decode(errors="replace")
+            raise NotRepeatedError(
+                f"the journal does not repeat: {len(recorder.expected)} recorded ticks did not happen again,"
+                f" the first is {first}...",
+                hint=NOT_REPEATED,
             )
         return len(ticks)
-
-    def _require_same(self, before: RunStarted) -> None:
-        # What is left out is not traded: to ask for it once more, or not any more, changes nothing.
-        mine = msgspec.structs.replace(
-            self.run, run_id=before.run_id, version=before.version, left_out=before.left_out
-        )  # fmt: skip
-        if mine == before:
-            return
-        names = [name for name in RunStarted.__struct_fields__ if getattr(mine, name) != getattr(before, name)]
-        raise ConfigurationError(
-            f"the journal's run had other {', '.join(names)} than the settings now ask for",
-            hint="start with the same settings, or begin a new run with `--fresh`",
-        )
 
 
 def _decoded(decoder: msgspec.json.Decoder[Body], record: JournalRecord) -> Body:
     try:
         return decoder.decode(record.body)
     except msgspec.MsgspecError as error:
-        raise JournalError(
-            f"record {record.sequence} of the journal cannot be read: {error}", hint="holdfast journal verify"
+        raise UnreadableRecordError(
+            f"record {record.sequence} of the journal, a {record.kind}, cannot be read: {error}", record=record.sequence
         ) from error

@@ -71,7 +71,7 @@ def status_of(engine: Engine, run: RunStarted, decisions: Sequence[DecisionLine]
         stop_level=account.stop_level.value,
         is_paused=account.stop_level is StopLevel.NO_ENTRIES,
         positions=positions,
-        orders=tuple(_order(order) for order in engine.orders.values()),
+        orders=tuple(order_line(order) for order in engine.orders.values()),
         decisions=tuple(decisions),
         trades=progress.trades,
         wins=progress.wins,
@@ -88,6 +88,21 @@ def limits_of(engine: Engine) -> tuple[LimitLine, ...]:
     config, desks = engine.gate.config, tuple(engine.desks.values())
     pairs = engine.planner.pairs(desks) if len(desks) > 1 else ()
     view = engine.account.view(engine.ts, pairs)
+    # What is held does not depend on the side and the market of what might come beside it.
+    together, _ = correlated_terms(Side.BUY, desks[0].view(), view)
+    *exposures, day, week, drawdown, rate = limits_within(config, view)
+    return (
+        *exposures,
+        _line("exposure_correlated", correlated_exposure(together), config.correlation_exposure_max, note=_TOGETHER),
+        day, week, drawdown,
+        _cooldown(view, desks[0].view(), config),
+        rate,
+        *(_risk_per_trade(engine.gate, desk, view) for desk in desks),
+    )  # fmt: skip
+
+
+def limits_within(config: RiskConfig, view: PortfolioView) -> tuple[LimitLine, ...]:
+    """Return the limits for which an account that looks like `view` is all that must be known, beside what is used."""
     equity = view.equity if view.equity > 0 else ONE
     by_asset: dict[str, Decimal] = {}
     for exposure in view.exposures:
@@ -97,22 +112,17 @@ def limits_of(engine: Engine) -> tuple[LimitLine, ...]:
     risk_open = sum((exposure.risk_open for exposure in view.exposures), ZERO)
     held = {exposure.instrument_id for exposure in view.exposures}
     drawdown = drawdown_of(view.equity, view.equity_peak)
-    # What is held does not depend on the side and the market of what might come beside it.
-    together, _ = correlated_terms(Side.BUY, desks[0].view(), view)
     governor = governor_factor(view.equity, view.equity_peak, config.drawdown_steps)
     return (
         _line("risk_open_total", risk_open / equity, config.risk_open_total_max, note="what all stops may lose"),
         _line("positions", Decimal(len(held)), Decimal(config.positions_max), "positions"),
         _line("exposure_total", total / equity, config.exposure_total_max),
         _line("exposure_asset", by_asset.get(largest, ZERO) / equity, config.exposure_asset_max, note=largest),
-        _line("exposure_correlated", correlated_exposure(together), config.correlation_exposure_max, note=_TOGETHER),
         _line("loss_day", _lost(view.equity_day_start, view.equity), config.loss_day_max, note="since 00:00 UTC"),
         _line("loss_week", _lost(view.equity_week_start, view.equity), config.loss_week_max, note="since Monday"),
         _line("drawdown", drawdown, lock_drawdown(config.drawdown_steps), note=_governor(governor)),
-        _cooldown(view, desks[0].view(), config),
         _line("order_rate", Decimal(view.orders_last_minute), Decimal(config.orders_per_minute_max), "per minute"),
-        *(_risk_per_trade(engine.gate, desk, view) for desk in desks),
-    )  # fmt: skip
+    )
 
 
 def situation_of(engine: Engine, symbol: str) -> tuple[str, ...]:
@@ -149,7 +159,8 @@ def _position(desk: Desk) -> list[PositionLine]:
     ]
 
 
-def _order(order: Order) -> OrderLine:
+def order_line(order: Order) -> OrderLine:
+    """Return how one order stands."""
     spec = order.spec
     return OrderLine(
         order_id=spec.order_id,

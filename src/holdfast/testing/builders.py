@@ -7,7 +7,9 @@ from decimal import Decimal
 
 import numpy as np
 
+from holdfast import __version__
 from holdfast.adapters.exchanges.simulated.client import SimulatedVenue
+from holdfast.core.record import Record
 from holdfast.core.time import HOUR
 from holdfast.domain.bar_quality import label
 from holdfast.domain.instrument import FeeTier, Instrument, Market
@@ -19,6 +21,7 @@ from holdfast.portfolio.run import RunStarted
 from holdfast.risk.config import RiskConfig
 from holdfast.risk.exits import ExitConfig
 from holdfast.services.assembly import AccountPlan
+from holdfast.services.same_run import settings_text
 
 TS = 1_600_000_000 // 3_600 * HOUR
 """When the first bar of a test opens: a full hour in September 2020."""
@@ -78,7 +81,11 @@ def make_venue(plan: AccountPlan) -> SimulatedVenue:
 
 def make_run(plan: AccountPlan, strategy: str = "test", *, mode: str = "paper", run_id: str = "run-1") -> RunStarted:
     """Return how a run of `plan` begins."""
+    parts: dict[str, Record] = {
+        "engine": plan.engine, "risk": plan.risk, "exits": plan.exits, "matching": plan.matching
+    }  # fmt: skip
+    settings = {key: text for name, part in parts.items() for key, text in settings_text(name, part).items()}
     return RunStarted(
         run_id, mode, plan.engine.quote, plan.engine.capital, plan.instruments, strategy, {}, plan.timeframe.value,
-        "test", True, "0", {"risk": str(plan.risk), "exits": str(plan.exits), "matching": str(plan.matching)},
+        "test", True, __version__, settings,
     )  # fmt: skip

@@ -38,8 +38,9 @@ def status(options: Mapping[str, object]) -> int:
     given = read(options, Place)
     standing = Standing(given.folder)
     found = standing.status()
+    _warn_of(standing)
     if given.is_json:
-        print_json({"is_running": standing.is_running, "status": found})
+        print_json({"is_running": standing.is_running, "status": found, "warnings": standing.warnings})
         return 0
     _say_mode(found, is_running=standing.is_running)
     share = found.risk_open / found.equity if found.equity > 0 else found.equity
@@ -68,9 +69,11 @@ def status(options: Mapping[str, object]) -> int:
 def positions(options: Mapping[str, object]) -> int:
     """List open positions."""
     given = read(options, Place)
-    found = Standing(given.folder).status()
+    standing = Standing(given.folder)
+    found = standing.status()
+    _warn_of(standing)
     if given.is_json:
-        print_json({"quote": found.quote, "ts": found.ts, "positions": found.positions})
+        print_json({"quote": found.quote, "ts": found.ts, "positions": found.positions, "warnings": standing.warnings})
     else:
         _print_positions(found.positions, found.quote)
     return 0
@@ -79,9 +82,11 @@ def positions(options: Mapping[str, object]) -> int:
 def orders(options: Mapping[str, object]) -> int:
     """List live orders."""
     given = read(options, Place)
-    found = Standing(given.folder).status()
+    standing = Standing(given.folder)
+    found = standing.status()
+    _warn_of(standing)
     if given.is_json:
-        print_json({"ts": found.ts, "orders": found.orders})
+        print_json({"ts": found.ts, "orders": found.orders, "warnings": standing.warnings})
         return 0
     if not found.orders:
         click.echo("no order is open")
@@ -101,8 +106,10 @@ def risk(options: Mapping[str, object]) -> int:
     given = read(options, Place)
     standing = Standing(given.folder)
     limits, found = standing.limits(), standing.status()
+    _warn_of(standing)
     if given.is_json:
-        print_json({"ts": found.ts, "equity": found.equity, "stop_level": found.stop_level, "limits": limits})
+        account = {"ts": found.ts, "equity": found.equity, "stop_level": found.stop_level}
+        print_json({**account, "limits": limits, "warnings": standing.warnings})
         return 0
     _say_mode(found, is_running=standing.is_running)
     print_table(("Limit", "Note", "Used", "Allowed", "Share"), [_limit_row(line) for line in limits], left=2)
@@ -167,6 +174,11 @@ def _tell(answer: Explanation, *, is_json: bool) -> int:
     for line in answer.lines():
         say(line, bold=not line.startswith(" "))
     return 0
+
+
+def _warn_of(standing: Standing) -> None:
+    for warning in standing.warnings:
+        warn(warning)
 
 
 def _say_mode(status: Status, *, is_running: bool) -> None:
