@@ -24,6 +24,7 @@ from holdfast.ports.market import Feed
 from holdfast.services.emergency import is_stopped, require_flat
 from holdfast.services.paper import PaperAgent, Recovery
 from holdfast.services.standing import LimitLine, Progress, limits_of, situation_of, status_of
+from holdfast.services.versions import versions_named
 
 
 class RunningAgent:
@@ -55,7 +56,8 @@ class RunningAgent:
         self._is_busy = False
         # What was done again since the last checkpoint has not been looked at yet.
         self._agent.engine.account.portfolio.require_agreement()
-        self._fold.replay((record.kind, record.body) for record in self._journal.read(kinds=(RUN, TICK)))
+        with versions_named(self._journal):
+            self._fold.replay((record.kind, record.body) for record in self._journal.read(kinds=(RUN, TICK)))
         # A reader's journal does not take the ticks that a crash has cut off; they happened all the same.
         for tick in self._agent.take_ticks():
             if tick.sequence > self._fold.sequence:

@@ -21,7 +21,6 @@ from holdfast.core.errors import (
     NotRepeatedError,
     OtherVersionError,
     RefusedError,
-    UnreadableRecordError,
 )  # fmt: skip
 from holdfast.core.record import encode
 from holdfast.domain.decision import StopLevel
@@ -45,7 +44,7 @@ BACKTEST: Final = "backtest"
 """The mode of a run whose journal holds decisions, and not the bars that led to them."""
 
 
-_NOT_REPEATED: Final = (NotRepeatedError, OtherVersionError, UnreadableRecordError)
+_NOT_REPEATED: Final = (NotRepeatedError, OtherVersionError)
 _BY_THE_RECORDS: Final = (
     "this is what the recorded fills and bars come to; the engine, which checks them by doing the run again, could not"
 )
