@@ -166,10 +166,11 @@ def test_who_only_looks_sees_the_account_by_its_records_and_is_told_so(rewritten
     for arguments in READING:
         shown = call(*arguments, "--json")
         assert shown.code == 0, shown.err
-        warnings = shown.document.pop("warnings")
+        document = shown.document
+        warnings = document.pop("warnings")
         expected = {key: value for key, value in before[arguments].items() if key != "warnings"}
         assert before[arguments]["warnings"] == []
-        assert comparable(shown.document) == comparable(expected), arguments
+        assert comparable(document) == comparable(expected), arguments
         assert "does not repeat" in warnings[0]
         assert all(warning in shown.err for warning in warnings)
         assert "warning: " in call(*arguments).err
