@@ -6,7 +6,7 @@ import msgspec
 
 
 # A recorded type lives as long as the oldest journal: add fields last, each with a default that means what was before;
-# never rename, reorder or retype one. docs/upgrade.md says why; tests/golden holds them to it.
+# never rename, reorder or retype one. tests/golden holds them to it, and says what to do.
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False, omit_defaults=True):
     """An immutable, comparable, serialisable value; unknown fields are refused when it is decoded."""
 
