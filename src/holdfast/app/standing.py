@@ -46,7 +46,8 @@ BACKTEST: Final = "backtest"
 
 _NOT_REPEATED: Final = (NotRepeatedError, OtherVersionError)
 _BY_THE_RECORDS: Final = (
-    "this is what the recorded fills and bars come to; the engine, which checks them by doing the run again, could not"
+    "this is what the recorded fills and bars come to; the engine, which checks them by doing the run again, could not:"
+    " limits that rest on its own statistics (correlation, cooldown, the next trade's budget) are left out"
 )
 
 
