@@ -16,8 +16,8 @@ from holdfast.testing.simulation import main, simulate
 
 FAST, ALL = range(60), range(60, 300)
 ONCE_FAILED = {
-    1610: "32395b26b19b",
-    106357: "b81652350b30",
+    1610: "0b437cfd3d86",
+    106357: "ae7aecda04cb",
     108085: "34e170dcb357",
     497: "85415bf4a418",
     1309: "d1710c456677",
