@@ -99,6 +99,7 @@ class _Incoming:
     series: BarSeries
     paths: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    is_made: bool = False  # of finer bars
 
     @property
     def names(self) -> list[str]:
@@ -174,7 +175,8 @@ def _in_timeframe(read: Sequence[_Incoming], timeframe: Timeframe | None) -> lis
     made = []
     for item in _joined(read):
         loaded = in_timeframe(LoadedBars(item.series, quality_report(item.series)), timeframe, item.where)
-        made.append(_Incoming(loaded.series, item.paths, loaded.report.notes))
+        is_made = loaded.series.timeframe is not item.series.timeframe
+        made.append(_Incoming(loaded.series, item.paths, loaded.report.notes, is_made))
     return _joined(made)
 
 
@@ -185,13 +187,15 @@ def _joined(found: Sequence[_Incoming]) -> list[_Incoming]:
     joined: list[_Incoming] = []
     for items in by_length.values():
         try:
-            series = join([item.series for item in items], [item.where for item in items])
+            is_made = any(item.is_made for item in items)
+            series = join([item.series for item in items], [item.where for item in items], is_made=is_made)
         except OverlapError as error:
             last = [items[place] for place in error.parts if error.ts == items[place].series.ts[-1]]
             hint = f"{_still_forming(last[0])}; {error.hint}" if last else error.hint
             raise DataError(str(error), hint=hint) from error
         paths = tuple(path for item in items for path in item.paths)
-        joined.append(_Incoming(series, paths, tuple(note for item in items for note in item.notes)))
+        notes = tuple(note for item in items for note in item.notes)
+        joined.append(_Incoming(series, paths, notes, is_made))
     return joined
 
 
@@ -251,7 +255,7 @@ def _joined_with_stored(
     """Return the whole series, and how many stored bars gave way to what comes: none, or the last one."""
     names = (f"in the store (from {info.source})", item.where)
     try:
-        return join((stored, item.series), names), 0
+        return join((stored, item.series), names, is_made=item.is_made), 0
     except OverlapError as error:
         # The first difference: where it is the last stored bar, it is the only one.
         is_last_stored = error.ts == stored.ts[-1]
@@ -262,7 +266,7 @@ def _joined_with_stored(
 
 def _behind(stored: BarSeries, item: _Incoming, names: Sequence[str]) -> BarSeries:
     rest = stored.slice(0, len(stored) - 1)
-    return join((rest, item.series), names) if len(rest) else item.series
+    return join((rest, item.series), names, is_made=item.is_made) if len(rest) else item.series
 
 
 def _advice(error: OverlapError, item: _Incoming, *, is_last_stored: bool) -> str:

@@ -322,7 +322,11 @@ def _watched_from(series: list[BarSeries]) -> int | None:
     there = [item for item in series if len(item)]
     if not there:
         return None
-    first = max(int(item.ts[-1]) for item in there) - _WATCHED
+    ends = [int(item.ts[-1]) for item in there]
+    first = max(ends) - _WATCHED
+    if min(ends) < first:
+        # A market that has ended would drop out as the others grow, and a run that trades it could not go on.
+        first = min(ends) - _WATCHED
     # Midnight, so that the first day is a whole one.
     return first - first % DAY if all(int(item.ts[0]) < first for item in there) else None
 

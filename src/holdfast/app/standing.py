@@ -191,6 +191,12 @@ def _unrecorded(home: Home) -> Iterator[None]:
         raise
     except JournalError as error:
         writer = writer_of(home.journal)
+        if writer is None and isinstance(error, _NOT_REPEATED):
+            raise type(error)(
+                f"{error}; no agent runs in {home.path}, and nothing was recorded: what wrote the journal trades on"
+                " when it is started, and so does `holdfast run --fresh`",
+                hint=error.hint,
+            ) from error
         if writer is None:
             raise JournalError(
                 f"{error}; no agent runs in {home.path}, so nothing trades, and none will start until the journal is"
@@ -224,7 +230,14 @@ def rebuilt_agent(home: Home, journal: PinnedJournal | None = None) -> RunningAg
     if run.mode == BACKTEST:
         raise BacktestJournalError(run, home)
     require_known_settings(run)
-    agent = RunningAgent(run, journal, _NoFeed())
+    try:
+        agent = RunningAgent(run, journal, _NoFeed())
+    except ConfigurationError as error:
+        raise NotRepeatedError(
+            f"what traded cannot be loaded any more: {error}",
+            hint=f"put back what the run was begun with (strategy {run.strategy}), or begin a new run with"
+            " `holdfast run --fresh`, which keeps the old one in the journal",
+        ) from error
     agent.start()
     return agent
 

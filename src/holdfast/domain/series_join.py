@@ -8,12 +8,13 @@ import numpy as np
 
 from holdfast.core.errors import DataError
 from holdfast.core.time import rfc3339
-from holdfast.domain.bar_quality import is_synthetic, label, with_flags
+from holdfast.domain.bar_quality import is_synthetic, label, label_made, with_flags
+from holdfast.domain.false_prints import FALSE_BODY
 from holdfast.domain.market import BarFlag, BarSeries, Flags, Floats, Ints
 
 _VALUES = ("open", "high", "low", "close", "volume")
 # What a coarse bar knows of the finer ones it was made from, and its own numbers do not tell any more.
-_INHERITED = np.uint8(BarFlag.SUSPECT | BarFlag.AFTER_NO_TRADE | BarFlag.GAP_BEFORE)
+_INHERITED = np.uint8(BarFlag.SUSPECT | BarFlag.AFTER_NO_TRADE | BarFlag.GAP_BEFORE | BarFlag.NO_TRADE)
 
 
 class OverlapError(DataError):
@@ -25,7 +26,7 @@ class OverlapError(DataError):
         self.parts = parts
 
 
-def join(parts: Sequence[BarSeries], names: Sequence[str]) -> BarSeries:
+def join(parts: Sequence[BarSeries], names: Sequence[str], *, is_made: bool = False) -> BarSeries:
     """Return the bars of all parts in the order of time, each once and bit for bit as it was, labelled anew.
 
     The order of the parts does not matter. Beside them and the result, memory is that of two or three columns.
@@ -34,6 +35,9 @@ def join(parts: Sequence[BarSeries], names: Sequence[str]) -> BarSeries:
     ----------
     names
         What an error calls each part: `in x.csv`, `in the store`.
+    is_made
+        A part was made of finer bars, which were judged already: where parts meet nothing is judged again. Of a part
+        that holds a move which its finer bars have confirmed, this is seen.
 
     Raises
     ------
@@ -61,18 +65,31 @@ def join(parts: Sequence[BarSeries], names: Sequence[str]) -> BarSeries:
     if differs.any():
         row = int(again[np.argmax(differs)])
         raise _overlap(parts, names, (int(order[row - 1]), int(order[row])), len(np.unique(ts[again[differs]])))
-    kept: Flags = np.concatenate([_not_from_neighbours(part) for part in parts])[order]
+    is_made = is_made or any(_is_made(part) for part in parts)
+    kept: Flags = np.concatenate([_not_from_neighbours(part, is_made=is_made) for part in parts])[order]
     own: Flags = np.bitwise_or.reduceat(kept, np.flatnonzero(is_new)) if len(kept) else kept
     # Whether a bar is missing is seen by the times, but for the bar before the first.
     own[1:] &= ~np.uint8(BarFlag.GAP_BEFORE)
     prices = (columns[0], columns[1], columns[2], columns[3])
-    joined = label(BarSeries(first.instrument_id, first.timeframe, ts[is_new], prices, columns[4], own))
+    bars = BarSeries(first.instrument_id, first.timeframe, ts[is_new], prices, columns[4], own)
+    joined = label_made(bars) if is_made else label(bars)
     return with_flags(joined, joined.flags | own)
 
 
-def _not_from_neighbours(part: BarSeries) -> Flags:
+def _is_made(part: BarSeries) -> bool:
+    """Tell whether a move that looks false in these bars is none: finer ones, of which they were made, confirmed it."""
+    return bool((label(part).flags & ~part.flags & np.uint8(FALSE_BODY)).any())
+
+
+def _not_from_neighbours(part: BarSeries, *, is_made: bool) -> Flags:
     """Return the flags that the numbers of this part do not give, and so must be carried over."""
-    flags: Flags = part.flags & ~label(part).flags & _INHERITED | part.flags & np.uint8(BarFlag.SYNTHETIC)
+    synthetic = part.flags & np.uint8(BarFlag.SYNTHETIC)
+    if is_made:
+        given = label_made(with_flags(part, synthetic)).flags
+        inherited = _INHERITED | np.uint8(FALSE_BODY)  # of a published part, which was judged when it came
+    else:
+        given, inherited = label(part).flags, _INHERITED
+    flags: Flags = part.flags & ~given & inherited | synthetic
     return flags
 
 

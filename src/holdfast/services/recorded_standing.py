@@ -90,6 +90,7 @@ class RecordedStanding:
             orders=tuple(order_line(order) for order in fold.orders.values()),
             decisions=tuple(reversed(fold.decisions)), trades=fold.trades, wins=fold.wins, bars=self._groups,
             digest=self._digest, journal_sequence=self._journal_sequence, is_drawdown_locked=self._is_locked,
+            left_out=run.left_out,
         )  # fmt: skip
 
     def limits(self) -> tuple[LimitLine, ...]:

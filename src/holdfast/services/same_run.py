@@ -37,7 +37,7 @@ _PASSED_OVER: Final = frozenset(
     {"run_id", "version", "settings", "params", "instruments", "is_synthetic", "left_out"}
 )  # fmt: skip
 
-_INSTRUMENT: Final = "the {} of {} as it was: it comes with the program or the market's data, fees may be chosen"
+_INSTRUMENT: Final = "the {} of {} as it was: it comes with the program or the market's data"
 
 
 class Difference(Record, frozen=True):
@@ -126,9 +126,25 @@ def _instruments(before: tuple[Instrument, ...], now: tuple[Instrument, ...]) ->
     for name, instrument in theirs.items():
         for field in Instrument.__struct_fields__:
             old, new = getattr(instrument, field), getattr(mine[name], field)
-            if old != new:
+            if field == "fee_tiers" and old != new:
+                yield Difference(f"fees of {name}", _fees(instrument), _fees(mine[name]), _fee_remedy(instrument))
+            elif old != new:
                 before_text, now_text = (_shown(msgspec.json.encode(value).decode()) for value in (old, new))
                 yield Difference(f"{field} of {name}", before_text, now_text, _INSTRUMENT.format(field, name))
+
+
+def _fees(instrument: Instrument) -> str:
+    first, *more = instrument.fee_tiers
+    return f"maker {first.maker:f}, taker {first.taker:f}{' and lower ones by volume' if more else ''}"
+
+
+def _fee_remedy(instrument: Instrument) -> str:
+    first, *more = instrument.fee_tiers
+    if more:  # only a venue's own list has several
+        return "no --fee, and neither fee_maker nor fee_taker in [market]"
+    if first.maker == first.taker:
+        return f"--fee {first.taker:f}"
+    return f"fee_maker = {first.maker:f} and fee_taker = {first.taker:f} in [market] of holdfast.toml"
 
 
 def _settings(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[Difference]:

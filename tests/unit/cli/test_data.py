@@ -237,3 +237,10 @@ def test_no_trade_is_made_at_a_false_price_from_a_file_or_from_the_store(call, c
     one, other = (outcome.document for outcome in tested)
     assert one["digest"] == other["digest"]
     assert any("52 false prints; nothing was filled or sized from them" in text for text in one["warnings"])
+
+
+def test_to_replace_all_and_to_replace_the_last_bar_contradict_each_other(call, candles):
+    told = call("data", "import", candles, "--replace", "--replace-last")
+    assert told.code == 2
+    assert "contradict each other" in told.err
+    assert "next:" in told.err

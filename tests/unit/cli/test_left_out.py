@@ -66,3 +66,21 @@ def test_an_end_before_the_first_bar_of_the_synthetic_market_is_a_usage_error(
     assert f"the synthetic market begins at {begins}T00:00:00Z, its first 4h bar closes at {begins}T04" in outcome.err
     assert option in outcome.err
     assert not (home / "journal").exists()
+
+
+def test_a_run_goes_on_when_one_of_its_markets_has_ended_and_the_others_grow(call: Call, tmp_path: Path, monkeypatch):
+    """Without --from the last two years are traded: a market that ended before them must not drop out."""
+    folder = tmp_path / "data" / "market"
+    folder.mkdir(parents=True)
+    day = 24 * HOUR_MS
+    both = ("--instrument", "BTC/USDT", "--instrument", "SOL/USDT")
+    run = ("run", "--plain", "--timeframe", "1d", "--strategy", "ma_crossover", "--pace", "100000", *both)
+    monkeypatch.setenv("HOLDFAST_DATA", str(tmp_path / "data"))
+    for bars in (1_500, 2_300):
+        for pair, count in (("BTC", bars), ("SOL", 1_200)):
+            candles = wandering(count)
+            candles["ts"] = candles["ts"][0] // day * day + (candles["ts"] - candles["ts"][0]) * 24
+            write_candles(folder / f"binance-spot-{pair}_USDT-1d-a.parquet", candles)
+        told = call(*run)
+        assert told.code == 0, told.err
+    assert "goes on at" in told.out

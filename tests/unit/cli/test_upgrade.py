@@ -235,3 +235,33 @@ def test_projections_of_another_version_are_built_anew(rewritten, call: Call, ho
     assert stamp(home) == f"1 of holdfast {NEWER}"
     assert call("explain", "hf-1p").code == 0
     assert stamp(home) == f"{LAYOUT} of holdfast {__version__}"
+
+
+@pytest.mark.parametrize(("level", "is_release"), [("flatten", False), ("", True)])
+def test_the_brake_says_of_a_run_that_does_not_repeat_what_may_still_trade(rewritten, call: Call, level, is_release):
+    rewritten(written_by(OLDER), killed, other_liquidity)
+    told = call("resume", "--yes") if is_release else call("stop", "--level", level, "--yes")
+    assert told.code == 1
+    assert "does not repeat" in told.err
+    assert "what wrote the journal trades on when it is started" in told.err
+    assert "repaired" not in told.err, "the journal is whole"
+
+
+def test_an_account_whose_strategy_is_gone_is_shown_by_its_records(call: Call, tmp_path: Path):
+    example = Path(__file__).resolve().parents[3] / "examples" / "strategy_in_one_file.py"
+    own = tmp_path / "own.py"
+    shutil.copy(example, own)
+    run = ("run", "--plain", "--pace", "100000", "--market", "synthetic", "--strategy", f"{own}:Breakout")
+    assert call(*run, "--bars", "300").code == 0
+    before = call("status", "--json").document["status"]
+    for change in (own.unlink, lambda: own.write_text("this is no Python")):
+        change()
+        shown = call("status", "--json")
+        assert shown.code == 0, shown.err
+        after = shown.document["status"]
+        assert (after["positions"], after["cash"]) == (before["positions"], before["cash"])
+        assert "what traded cannot be loaded any more" in shown.err
+        stopped = call("stop", "--yes")
+        assert stopped.code == 1
+        assert "nothing was recorded" in stopped.err
+        assert f"put back what the run was begun with (strategy {own}:Breakout)" in stopped.err

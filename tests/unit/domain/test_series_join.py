@@ -115,3 +115,26 @@ def test_only_bars_of_one_instrument_and_timeframe_make_a_series():
     for other in (make_walk(5, name="BBB/USDT.TEST"), make_walk(5, timeframe=Timeframe.M1)):
         with pytest.raises(DataError, match="do not make one series"):
             join((make_walk(5), other), NAMES[:2])
+
+
+def confirmed_collapse() -> BarSeries:
+    """Hours in which a price falls by 96 % at one, and stays there."""
+    prices = [100.0] * 30 + [4.0] * 42
+    return label(make_series([(row, price, price + 0.1, price - 0.1, price, 5.0) for row, price in enumerate(prices)]))
+
+
+@pytest.mark.parametrize("seam", range(19))
+def test_a_move_that_finer_bars_have_confirmed_is_doubted_in_no_join(seam: int):
+    made = resample(confirmed_collapse(), Timeframe.H4)
+    assert not (made.flags & np.uint8(BarFlag.SUSPECT)).any()
+    assert is_same(join((made, made), NAMES[:2]), made), "the same once more changes nothing"
+    parts = [part for part in (made.slice(0, seam), made.slice(seam, len(made))) if len(part)]
+    assert is_same(join(parts, NAMES[: len(parts)], is_made=True), made)
+
+
+def test_what_was_judged_in_a_published_part_stays_judged_beside_a_made_one():
+    made = resample(confirmed_collapse(), Timeframe.H4)
+    published = label(made)
+    assert (published.flags & np.uint8(BarFlag.FALSE_CLOSE)).any()
+    for parts in ((published, made), (made, published)):
+        assert (join(parts, NAMES[:2]).flags & np.uint8(BarFlag.FALSE_CLOSE)).any()

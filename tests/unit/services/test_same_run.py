@@ -7,6 +7,7 @@ import pytest
 
 from holdfast import __version__
 from holdfast.core.errors import ConfigurationError, OtherVersionError
+from holdfast.domain.instrument import FeeTier
 from holdfast.domain.values import Ratio
 from holdfast.portfolio.run import RunStarted
 from holdfast.risk.config import DrawdownStep, RiskConfig
@@ -86,7 +87,7 @@ def test_what_the_run_itself_says_is_named_too():
     assert found["strategy"] == ("test", "mine")
     assert found["timeframe"] == ("1h", "4h")
     assert found["strategy.parameters.fast"] == ("not set", "9")
-    assert set(found) == {"strategy", "timeframe", "strategy.parameters.fast", "fee_tiers of BTC/USDT.SIM"}
+    assert set(found) == {"strategy", "timeframe", "strategy.parameters.fast", "fees of BTC/USDT.SIM"}
     other_market = make_run(make_plan(make_instrument("ETH/USDT.SIM"), risk=RiskConfig(positions_max=3)))
     assert [item.remedy for item in differences(RUN, other_market)] == ["--instrument BTC/USDT.SIM"]
 
@@ -105,3 +106,23 @@ def test_a_setting_that_this_version_does_not_know_is_refused_by_name(key: str, 
     assert __version__ in told
     assert "0.9.0 or newer" in refusal.value.hint
     assert "--fresh" in refusal.value.hint
+
+
+@pytest.mark.parametrize(
+    ("recorded", "remedy"),
+    [
+        ([("0", "0.0005", "0.0005")], "--fee 0.0005"),
+        ([("0", "-0.0001", "0.0005")], "fee_maker = -0.0001 and fee_taker = 0.0005 in [market] of holdfast.toml"),
+        ([("0", "0.001", "0.001"), ("1000", "0.0005", "0.001")], "no --fee, and neither fee_maker nor fee_taker"),
+    ],
+)
+def test_fees_that_differ_are_named_with_what_to_type(recorded: list[tuple[str, str, str]], remedy: str):
+    def under(tiers: list[tuple[str, str, str]]) -> RunStarted:
+        fees = tuple(FeeTier(*map(Decimal, tier)) for tier in tiers)
+        return msgspec.structs.replace(
+            RUN, instruments=tuple(msgspec.structs.replace(item, fee_tiers=fees) for item in RUN.instruments)
+        )
+
+    with pytest.raises(ConfigurationError, match="fees of ") as refusal:
+        require_same(under(recorded), under([("0", "0.0777", "0.0777")]))
+    assert remedy in refusal.value.hint

@@ -13,7 +13,7 @@ from holdfast.app.disk import require_space
 from holdfast.cli.amounts import minute
 from holdfast.cli.given import Place, read
 from holdfast.cli.output import print_json, print_table, say, warn
-from holdfast.core.errors import HoldfastError
+from holdfast.core.errors import ConfigurationError, HoldfastError
 from holdfast.core.record import Record
 from holdfast.domain.bar_quality import QualityReport
 from holdfast.domain.catalog import untraded
@@ -57,6 +57,11 @@ class Finding(Record, frozen=True):
 def import_bars(options: Mapping[str, object]) -> int:
     """Check files and join them with what is stored; one bad file keeps out those of its own instrument only."""
     given = read(options, ImportOptions)
+    if given.is_replacing and given.is_last_replaced:
+        raise ConfigurationError(
+            "--replace and --replace-last contradict each other",
+            hint="--replace-last replaces one bar, --replace all that is stored of the series",
+        )
     home = given.folder
     request = ImportRequest(
         given.paths, given.instrument, timeframe(given.timeframe) if given.timeframe else None, given.file_format,
