@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Final, get_args
+from typing import Final, TypeVar, get_args
 
 import msgspec
 
@@ -60,6 +60,8 @@ class _Small(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     event: OrderAccepted | OrderAmended | OrderSubmitted
 
 
+Body = TypeVar("Body")
+
 _RUN = msgspec.json.Decoder(RunStarted)
 _TICK = msgspec.json.Decoder(Tick)
 _FILL = msgspec.json.Decoder(_Fill)
@@ -75,8 +77,8 @@ _BRACE: Final = ord("}")
 _COMMA: Final = ord(",")
 
 
-def read_run(body: bytes, record: int = 0) -> RunStarted:
-    """Return what the body of a record of kind "run" says; `record` is its number in the journal, where it is known.
+def read_body(decoder: msgspec.json.Decoder[Body], body: bytes, what: str, record: int = 0) -> Body:
+    """Return what the body of a record holds; `what` names it for a person, `record` is its number, if it is known.
 
     Raises
     ------
@@ -84,25 +86,20 @@ def read_run(body: bytes, record: int = 0) -> RunStarted:
         It is no such body.
     """
     try:
-        return _RUN.decode(body)
+        return decoder.decode(body)
     except msgspec.MsgspecError as error:
-        what = f"record {record}, a run," if record else "a run record"
-        raise UnreadableRecordError(f"{what} cannot be read: {error}", record=record) from error
+        named = f"record {record}, {what}," if record else what
+        raise UnreadableRecordError(f"{named} cannot be read: {error}", record=record) from error
+
+
+def read_run(body: bytes, record: int = 0) -> RunStarted:
+    """Return what the body of a record of kind "run" says; see `read_body`."""
+    return read_body(_RUN, body, "a run", record)
 
 
 def read_tick(body: bytes, record: int = 0) -> Tick:
-    """Return the tick that the body of a record of kind "tick" holds; `record` is its number, where it is known.
-
-    Raises
-    ------
-    UnreadableRecordError
-        It is no such body.
-    """
-    try:
-        return _TICK.decode(body)
-    except msgspec.MsgspecError as error:
-        what = f"record {record}, a tick," if record else "a tick"
-        raise UnreadableRecordError(f"{what} cannot be read: {error}", record=record) from error
+    """Return the tick that the body of a record of kind "tick" holds; see `read_body`."""
+    return read_body(_TICK, body, "a tick", record)
 
 
 class PortfolioOnlyFold:

@@ -12,7 +12,6 @@ operator does later takes its place.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TypeVar
 
 import msgspec
 
@@ -35,6 +34,7 @@ from holdfast.engine.driver import Driver
 from holdfast.engine.engine import Engine
 from holdfast.engine.recorder import BARS, CHECKPOINT, NOT_REPEATED, OPERATOR, RUN, TICK, Recorder
 from holdfast.engine.snapshot import EngineState, restore, snapshot
+from holdfast.portfolio.fold import Body, read_body
 from holdfast.portfolio.run import RunStarted
 from holdfast.ports.exchange import SimulatedExchange
 from holdfast.ports.journal import Journal, JournalRecord
@@ -70,7 +70,6 @@ class Checkpoint(State):
 _RUN = msgspec.json.Decoder(RunStarted)
 _RELEASE = msgspec.json.Decoder(ReleaseWish)
 _CHECKPOINT = msgspec.json.Decoder(Checkpoint)
-Body = TypeVar("Body")
 
 
 class Recovery(Record, frozen=True):
@@ -307,9 +306,4 @@ class PaperAgent:
 
 
 def _decoded(decoder: msgspec.json.Decoder[Body], record: JournalRecord) -> Body:
-    try:
-        return decoder.decode(record.body)
-    except msgspec.MsgspecError as error:
-        raise UnreadableRecordError(
-            f"record {record.sequence} of the journal, a {record.kind}, cannot be read: {error}", record=record.sequence
-        ) from error
+    return read_body(decoder, record.body, f"a {record.kind}", record.sequence)

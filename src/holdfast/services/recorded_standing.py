@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from decimal import Decimal
 
 import msgspec
 
-from holdfast.core.errors import UnreadableRecordError
 from holdfast.core.time import MINUTE, day_of, week_of
 from holdfast.domain.command import SubmitOrder
 from holdfast.domain.decision import Proposal, StopLevel
@@ -24,12 +23,12 @@ from holdfast.domain.portfolio import Portfolio, Position
 from holdfast.domain.tick import Tick
 from holdfast.domain.values import ZERO, InstrumentId, OrderId, Side
 from holdfast.engine.recorder import BARS, OPERATOR, RUN, TICK
-from holdfast.portfolio.fold import JournalFold, read_tick
+from holdfast.portfolio.fold import JournalFold, read_body, read_tick
 from holdfast.portfolio.run import RunStarted
 from holdfast.portfolio.status import PositionLine, Status
 from holdfast.ports.journal import Journal, JournalRecord
 from holdfast.risk.config import RiskConfig
-from holdfast.risk.drawdown import governor_factor
+from holdfast.risk.drawdown import drawdown_of, governor_factor
 from holdfast.risk.view import Exposure, PortfolioView
 from holdfast.services.standing import LimitLine, limits_within, order_line
 
@@ -55,7 +54,7 @@ class RecordedStanding:
         self._fold = JournalFold(run)
         self._portfolio = _portfolio(self._fold)
         self._closes: dict[InstrumentId, Decimal] = {}
-        self._group: Sequence[BarClosed] = ()  # whose fills are being read: its closes count when they have been
+        self._group: list[BarClosed] = []  # whose fills are being read: its closes count when they have been
         self._opened: dict[InstrumentId, int] = {}
         self._proposals: dict[OrderId, Proposal] = {}
         self._sent: deque[int] = deque(maxlen=_SENT_KEPT)  # when orders left
@@ -69,7 +68,7 @@ class RecordedStanding:
                 self._take(read_tick(record.body, record.sequence))
             elif record.kind == BARS:
                 self._close_group()
-                self._group = _bars(record)
+                self._group = read_body(_BARS, record.body, "a group of bars", record.sequence)
                 self._groups += 1
             elif record.kind == OPERATOR:
                 self._close_group()
@@ -82,8 +81,8 @@ class RecordedStanding:
         positions = tuple(self._position(position) for position in self._held())
         return Status(
             mode=run.mode, is_synthetic=run.is_synthetic, quote=run.quote, ts=view.ts, equity=view.equity,
-            cash=self._cash, capital=run.capital, peak=view.equity_peak, drawdown=_drawdown(view),
-            day_pnl=view.equity - view.equity_day_start,
+            cash=self._cash, capital=run.capital, peak=view.equity_peak,
+            drawdown=drawdown_of(view.equity, view.equity_peak), day_pnl=view.equity - view.equity_day_start,
             risk_open=sum((line.risk_open for line in positions), ZERO),
             risk_open_limit=view.equity * self._config.risk_open_total_max, stop_level=fold.stop_level.value,
             is_paused=fold.stop_level is StopLevel.NO_ENTRIES, positions=positions,
@@ -127,7 +126,7 @@ class RecordedStanding:
         for bar in self._group:
             if not bar.flags & _SUSPECT or bar.instrument_id not in self._closes:
                 self._closes[bar.instrument_id] = self._instruments[bar.instrument_id].price(bar.close)
-        self._group = ()
+        self._group = []
 
     # -- what follows from it ----------------------------------------------------------------------
     def _held(self) -> Iterator[Position]:
@@ -202,16 +201,3 @@ def _of_last_run(journal: Journal) -> Iterator[JournalRecord]:
     for record in journal.read(kinds=(RUN,)):
         began = record.sequence
     return journal.read(began, kinds=(TICK, BARS, OPERATOR))
-
-
-def _bars(record: JournalRecord) -> Sequence[BarClosed]:
-    try:
-        return _BARS.decode(record.body)
-    except msgspec.MsgspecError as error:
-        raise UnreadableRecordError(
-            f"record {record.sequence}, a group of bars, cannot be read: {error}", record=record.sequence
-        ) from error
-
-
-def _drawdown(view: PortfolioView) -> Decimal:
-    return (view.equity_peak - view.equity) / view.equity_peak if view.equity_peak > 0 else ZERO

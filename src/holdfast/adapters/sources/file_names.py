@@ -34,7 +34,7 @@ _EXPORTED = re.compile(
 _GATE_ARCHIVE = re.compile(r"(?P<base>[A-Z0-9]+)_(?P<quote>[A-Z0-9]+)-\d{6}(?:\d\d)?")
 _QUOTES = ("USDT", "USDC", "USD", "EUR", "GBP", "DAI", "BTC", "ETH")
 # Dollars that only one venue quotes in. Elsewhere DOTUSD would be read as DO/TUSD.
-_QUOTES_BINANCE = ("USDT", "USDC", "FDUSD", "BUSD", "TUSD", "USD", "EUR", "GBP", "DAI", "BTC", "ETH", "BNB")
+_QUOTES_BINANCE = ("FDUSD", "BUSD", "TUSD", *_QUOTES, "BNB")
 _BASES = frozenset(pair.partition("/")[0] for pairs in LISTINGS.values() for pair in pairs)
 _TIMEFRAME_BY_NAME = {item.value: item for item in Timeframe}
 _SHORT = {"d": "1d", "minute": "1m"}
