@@ -58,6 +58,16 @@ class VenueState(Record, frozen=True):
     orders: tuple[WorkingOrder, ...]
 
 
+class _Books(dict[InstrumentId, Book]):
+    """The books of a venue; a bar of what it does not trade is told as such."""
+
+    def __missing__(self, instrument_id: InstrumentId) -> Book:
+        raise DataError(
+            f"a bar of {instrument_id} came to a venue that does not trade it",
+            hint="name the instruments that the bars are of; mark and index prices are no market",
+        )
+
+
 class Venue:
     """Takes orders and fills them from bars, on the pessimistic side. A bar is two phases, the second until empty."""
 
@@ -76,7 +86,7 @@ class Venue:
         self._matcher = Matcher(self._executor)
         self._latency = config.latency_ms * MILLISECOND
         self._worse = ONE + slippage_max(config)
-        self._books: dict[InstrumentId, Book] = {}
+        self._books = _Books()
         for instrument in instruments:
             nanos = bar_nanos if isinstance(bar_nanos, int) else bar_nanos.get(instrument.id, 0)
             if nanos <= 0:
@@ -167,27 +177,18 @@ class Venue:
         DataError
             The venue does not trade the instrument; so do the two phases.
         """
-        try:
-            return self._books[instrument_id]
-        except KeyError:
-            raise _untraded(instrument_id) from None
+        return self._books[instrument_id]
 
     def open_phase(self, bar: BarClosed) -> Events:
         """Fill at the bar's open what waits for it, and stops that the open has jumped past."""
-        try:
-            book = self._books[bar.instrument_id]
-        except KeyError:
-            raise _untraded(bar.instrument_id) from None
+        book = self._books[bar.instrument_id]
         if book.below < bar.open < book.above:
             return NOTHING
         return self._open(book, bar)
 
     def range_phase(self, bar: BarClosed) -> Events:
         """Fill what the bar's range touches; call it until it gives nothing more."""
-        try:
-            book = self._books[bar.instrument_id]
-        except KeyError:
-            raise _untraded(bar.instrument_id) from None
+        book = self._books[bar.instrument_id]
         book.last = bar.close
         if book.below < bar.low and bar.high < book.above:
             return NOTHING
@@ -348,13 +349,6 @@ class Venue:
         book.resize(order, before)
         book.shared = shared
         return reason
-
-
-def _untraded(instrument_id: InstrumentId) -> DataError:
-    return DataError(
-        f"a bar of {instrument_id} came to a venue that does not trade it",
-        hint="name the instruments that the bars are of; mark and index prices are no market",
-    )
 
 
 def decode_state(state: bytes) -> VenueState:
