@@ -1,0 +1,253 @@
+"""Requests over HTTPS: signed, held back by the limits, bounded in time and memory, and never sent twice by mistake."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from random import SystemRandom
+from typing import Final, TypeVar
+
+import aiohttp
+from yarl import URL
+
+from holdfast.adapters.exchanges.gateio import wire
+from holdfast.adapters.exchanges.gateio.auth import Credentials, sign_rest
+from holdfast.adapters.exchanges.gateio.config import GateioConfig
+from holdfast.adapters.exchanges.gateio.errors import (
+    GateioError,
+    GateioKeyError,
+    GateioUnknownError,
+    Reaction,
+    error_of,
+)  # fmt: skip
+from holdfast.adapters.exchanges.gateio.limits import RateLimiter
+from holdfast.adapters.exchanges.gateio.shape import VENUE, Decoder
+from holdfast.core.errors import ConfigurationError, VenueError
+from holdfast.core.record import Record
+from holdfast.core.time import MILLISECOND, SECOND, Clock
+
+T = TypeVar("T")
+_PREFIX: Final = "/api/v4"
+_CHUNK: Final = 64 * 1024
+_PAUSE_MAX_S: Final = 10.0
+_PUNISH_S: Final = 1.0  # after a 429 that does not say until when
+_CLOCK_SAMPLES: Final = 3
+_SHORTEST_SECRET: Final = 6  # what is shorter would hide ordinary words
+_NEVER_LEFT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+
+
+class Call(Record, frozen=True):
+    """One request. `path` and `query` are sent as they are; `endpoint` is what the limits know it by."""
+
+    method: str
+    path: str  # without /api/v4
+    endpoint: str
+    query: str = ""
+    body: bytes = b""
+    market: str = ""
+    is_signed: bool = False
+
+
+class Transport:
+    """The connection to one account at Gate.io; all methods belong to one event loop."""
+
+    def __init__(self, config: GateioConfig, credentials: Credentials | None, clock: Clock) -> None:
+        self.config = config
+        self.limiter = RateLimiter()
+        self.clock_offset = 0  # ns, venue minus ours
+        self.round_trip = 0  # ns, of the measurement that it comes from
+        self._credentials, self._clock = credentials, clock
+        self._sessions: dict[bool, aiohttp.ClientSession] = {}
+        self._random = SystemRandom()
+
+    async def open(self) -> None:
+        """Make ready to connect; nothing is sent yet."""
+        for is_kept in (True, False):
+            if is_kept not in self._sessions:
+                self._sessions[is_kept] = self._new_session(is_kept)
+
+    async def close(self) -> None:
+        """Let the connections go."""
+        sessions, self._sessions = self._sessions, {}
+        for session in sessions.values():
+            await session.close()
+
+    def _new_session(self, is_kept: bool) -> aiohttp.ClientSession:
+        timeout = aiohttp.ClientTimeout(
+            total=self.config.request_timeout_ms / 1000, sock_connect=self.config.connect_timeout_ms / 1000
+        )
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=32, force_close=not is_kept),
+            timeout=timeout,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,  # a small answer must not become a large one
+            trust_env=False,
+            headers={"Accept": "application/json", "Accept-Encoding": "identity", "Content-Type": "application/json"},
+        )
+
+    def venue_now(self) -> int:
+        """Return the venue's time (ns), as far as it is measured."""
+        return self._clock.now() + self.clock_offset
+
+    async def sync_clock(self) -> int:
+        """Measure the venue's clock against ours, keep the offset (ns) and return it."""
+        best: tuple[int, int] | None = None
+        for _ in range(_CLOCK_SAMPLES):
+            before = self._clock.now()
+            answer = (await self.read(Call("GET", "/spot/time", "GET /spot/time"), wire.TIME)).ts
+            after = self._clock.now()
+            # The answer was written about half way; the quickest of them says it most sharply.
+            if after >= before and (best is None or after - before < best[0]):
+                best = (after - before, answer - (before + after) // 2)
+        if best is not None:
+            self.round_trip, self.clock_offset = best
+        return self.clock_offset
+
+    async def read(self, call: Call, decoder: Decoder[T]) -> T:
+        """Return the answer to a request that changes nothing; tried again where that can help."""
+        attempt, is_resynced = 0, False
+        while True:
+            try:
+                return decoder.read(await self._send(call, is_order=False, is_urgent=False))
+            except VenueError as error:
+                if _is_expired(error) and not is_resynced:
+                    is_resynced = True
+                    await self.sync_clock()
+                    continue
+                if not error.is_retryable or attempt >= self.config.retries:
+                    raise
+            await asyncio.sleep(self._pause(attempt))
+            attempt += 1
+
+    async def change(self, call: Call, decoder: Decoder[T], is_urgent: bool) -> T:
+        """Send, once, what may change an order, and return the answer."""
+        try:
+            raw = await self._send(call, is_order=True, is_urgent=is_urgent)
+        except GateioError as error:
+            # It was refused before anything looked at the order, so this second one is the only one.
+            if not _is_expired(error):
+                raise
+            await self.sync_clock()
+            raw = await self._send(call, is_order=True, is_urgent=is_urgent)
+        try:
+            return decoder.read(raw)
+        except VenueError as error:
+            raise GateioUnknownError(f"{call.endpoint}: {error}") from None
+
+    def _pause(self, attempt: int) -> float:
+        longest = min(_PAUSE_MAX_S, self.config.backoff_ms / 1000 * 2.0**attempt)
+        return longest * (0.5 + self._random.random() / 2)
+
+    async def _send(self, call: Call, is_order: bool, is_urgent: bool) -> bytes:
+        await self._wait_turn(call, is_urgent)
+        url = URL(f"{self.config.rest_url.rstrip('/')}{_PREFIX}{call.path}" + (f"?{call.query}" if call.query else ""),
+                  encoded=True)  # fmt: skip
+        headers = self._headers(call, is_order)
+        # aiohttp sends a DELETE again by itself when a kept connection turns out dead; a new one cannot be that.
+        session = self._sessions.get(call.method != "DELETE")
+        if session is None:
+            raise VenueError(f"{call.endpoint}: the client is not open", venue=VENUE)
+        try:
+            async with session.request(
+                call.method, url, data=call.body or None, headers=headers, allow_redirects=False
+            ) as response:
+                self._learn(call, response.status, response.headers)
+                body = await self._body(response, call, is_order)
+        except _NEVER_LEFT as error:
+            raise _not_sent(call, error) from None
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            raise _lost(call, is_order, _cause(error)) from None
+        if 200 <= response.status < 300:
+            return body
+        raise self._refusal(call, response.status, body, is_order)
+
+    async def _wait_turn(self, call: Call, is_urgent: bool) -> None:
+        wait = self.limiter.reserve(call.endpoint, call.market, self._ticks(), is_urgent)
+        if wait * 1000 > self.config.limit_wait_max_ms:
+            raise GateioError(
+                f"{call.endpoint}: not sent, the venue's rate limit is used up for {wait:.1f} s",
+                label="", status=0, reaction=Reaction.SLOW_DOWN, is_retryable=True,
+            )  # fmt: skip
+        if wait > 0:
+            await asyncio.sleep(wait)
+
+    def _headers(self, call: Call, is_order: bool) -> dict[str, str]:
+        """Return what signs the request; made after the wait, so that its time is that of leaving."""
+        if not call.is_signed:
+            return {}
+        if self._credentials is None:
+            raise ConfigurationError(f"{call.endpoint} needs an API key", hint="name the credentials file")
+        now, who = self.venue_now(), self._credentials
+        stamp = str(now // SECOND)
+        sign = sign_rest(who.secret, call.method, _PREFIX + call.path, call.query, call.body, stamp)
+        headers = {"KEY": who.key, "Timestamp": stamp, "SIGN": sign}
+        if is_order:
+            headers["x-gate-exptime"] = str(now // MILLISECOND + self.config.order_expiry_ms)
+        return headers
+
+    async def _body(self, response: aiohttp.ClientResponse, call: Call, is_order: bool) -> bytes:
+        most, parts, size = self.config.body_max, [], 0
+        async for part in response.content.iter_chunked(_CHUNK):
+            size += len(part)
+            if size > most:
+                response.close()  # the rest is not waited for
+                raise _lost(call, is_order, f"the answer is longer than {most} bytes", is_retryable=False)
+            parts.append(part)
+        return b"".join(parts)
+
+    def _learn(self, call: Call, status: int, headers: Mapping[str, str]) -> None:
+        now = self._ticks()
+        self.limiter.observe(headers, call.endpoint, call.market, now)
+        if status == 429:
+            reset = headers.get("X-Gate-RateLimit-Reset-Timestamp", "")
+            wait = _PUNISH_S
+            if reset.isascii() and reset.isdecimal() and len(reset) <= 13:
+                # In seconds, as is "now" where nothing was exceeded; then our own pause stands.
+                wait = min(max(int(reset) - self.venue_now() / SECOND, _PUNISH_S), _PAUSE_MAX_S)
+            self.limiter.punish(call.endpoint, now + int(wait * SECOND), call.market)
+
+    def _refusal(
+        self, call: Call, status: int, body: bytes, is_order: bool
+    ) -> GateioError | GateioUnknownError | GateioKeyError:
+        label = message = ""
+        try:
+            error = wire.ERROR.read(body)
+            label, message = error.label, error.message or error.detail
+        except VenueError:
+            message = "a redirect, which is never followed" if 300 <= status < 400 else "an answer that is no JSON"
+        if self._credentials is not None:
+            # The venue may repeat what it was sent.
+            for text in (self._credentials.key, self._credentials.secret.reveal()):
+                if len(text) >= _SHORTEST_SECRET:
+                    label, message = label.replace(text, "***"), message.replace(text, "***")
+        return error_of(label, f"{call.endpoint}: {message}", status, is_order)
+
+    @staticmethod
+    def _ticks() -> int:
+        # The limits need a clock that never goes back; the wall's may.
+        return int(asyncio.get_running_loop().time() * SECOND)
+
+
+def _is_expired(error: VenueError) -> bool:
+    return isinstance(error, GateioError) and error.reaction is Reaction.RESYNC
+
+
+def _not_sent(call: Call, error: Exception) -> VenueError:
+    """Return the error for a request that certainly never left."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError):
+        return VenueError(
+            f"{call.endpoint}: not sent, the venue's certificate does not verify", venue=VENUE,
+            hint="somebody may stand between you and the venue; check clock, proxy and certificates of this machine",
+        )  # fmt: skip
+    return VenueError(f"{call.endpoint}: not sent, no connection ({_cause(error)})", venue=VENUE, is_retryable=True)
+
+
+def _lost(call: Call, is_order: bool, cause: str, is_retryable: bool = True) -> VenueError:
+    if is_order:
+        return GateioUnknownError(f"{call.endpoint}: sent, and no certain answer ({cause})")
+    return VenueError(f"{call.endpoint}: no usable answer ({cause})", venue=VENUE, is_retryable=is_retryable)
+
+
+def _cause(error: Exception) -> str:
+    # By its kind alone: its text may quote headers, and so the key.
+    return "it took too long" if isinstance(error, TimeoutError) else type(error).__name__
