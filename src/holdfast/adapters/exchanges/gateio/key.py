@@ -55,5 +55,12 @@ class KeyInfo(Shape):
         return self.may("spot")
 
 
+class FeeDeduction(Shape):
+    """Whether fees are taken in GT instead of from what is received."""
+
+    enabled: bool
+
+
 DETAIL: Final = Decoder(AccountDetail, "account")
 KEY_INFO: Final = Decoder(KeyInfo, "key")
+FEE_DEDUCTION: Final = Decoder(FeeDeduction, "fee deduction")

@@ -138,23 +138,29 @@ def order_request_of(spec: OrderSpec, pair: wire.Pair, price_worst: Price | None
     A market buy asks for quote units: what its quantity costs at `price_worst`. Where the market is better than that
     it buys MORE base than `spec.quantity`; `bounded_request_of` does not.
     """
-    side, amount, price = spec.side.value.lower(), spec.quantity, None
+    side, amount = spec.side.value.lower(), spec.quantity
+    price: str | None = None
+    tif: str | None
     if spec.type is OrderType.MARKET:
-        quote_amount = amount
-        if spec.side is Side.BUY:
-            if price_worst is None:
-                raise DomainError(f"{spec.order_id}: a market buy is in quote units and needs the worst price")
-            # Downwards, so that no more is spent than was approved; in the decimals that prices have.
-            quote_amount = Quantity((amount * price_worst).quantize(_step(pair.precision), ROUND_DOWN))
-        kind, tif, amount = "market", spec.time_in_force.value, quote_amount
+        kind, tif, amount = "market", spec.time_in_force.value, _market_amount(spec, pair, price_worst)
     elif spec.type is OrderType.LIMIT and spec.limit_price is not None:
         kind, price = "limit", decimal_text(spec.limit_price)
         tif = "poc" if spec.is_post_only else spec.time_in_force.value
+        tif = None if tif == "gtc" else tif  # the venue's own default, which other clients leave out, too
     else:
         raise DomainError(f"{spec.order_id}: a {spec.type} order waits for a trigger: use trigger_request_of")
     return OrderRequest(
         text_of(spec.order_id), pair.id, kind, side, decimal_text(amount), price=price, time_in_force=tif
     )
+
+
+def _market_amount(spec: OrderSpec, pair: wire.Pair, price_worst: Price | None) -> Quantity:
+    if spec.side is Side.SELL:
+        return spec.quantity
+    if price_worst is None:
+        raise DomainError(f"{spec.order_id}: a market buy is in quote units and needs the worst price")
+    # Downwards, so that no more is spent than was approved; in the decimals that prices have.
+    return Quantity((spec.quantity * price_worst).quantize(_step(pair.precision), ROUND_DOWN))
 
 
 def bounded_request_of(spec: OrderSpec, pair: wire.Pair, price_worst: Price) -> OrderRequest:
@@ -187,10 +193,7 @@ def trigger_request_of(
         return TriggerRequest(
             trigger, Put("limit", side, decimal_text(limit), decimal_text(amount), time_in_force=tif), pair.id
         )
-    if is_buy:
-        if price_worst is None:
-            raise DomainError(f"{spec.order_id}: a market buy is in quote units and needs the worst price")
-        amount = Quantity((amount * price_worst).quantize(_step(pair.precision), ROUND_DOWN))
+    amount = _market_amount(spec, pair, price_worst)
     # The price of a market put is not used; the venue wants one all the same.
     put = Put("market", side, decimal_text(price), decimal_text(amount), time_in_force="ioc")
     return TriggerRequest(trigger, put, pair.id)

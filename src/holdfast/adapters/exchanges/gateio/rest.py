@@ -105,6 +105,10 @@ class GateioRest(Transport):
         """Return whose key it is and from where it works."""
         return await self._get(key.DETAIL, "/account/detail", is_signed=True)
 
+    async def fee_deduction(self) -> key.FeeDeduction:
+        """Return whether fees are taken in GT."""
+        return await self._get(key.FEE_DEDUCTION, "/account/debit_fee", is_signed=True)
+
     # -- orders
 
     async def place(self, request: OrderRequest, is_urgent: bool = False) -> wire.Order:
