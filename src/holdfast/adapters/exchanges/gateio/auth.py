@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 import stat
 import tomllib
 from pathlib import Path
@@ -51,7 +52,7 @@ def read_credentials(path: Path) -> Credentials:
     try:
         with path.open("rb") as file:
             # Asked of what was opened: the name may lead elsewhere a moment later.
-            mode = Path(f"/proc/self/fd/{file.fileno()}").stat().st_mode if _HAS_PROC else path.stat().st_mode
+            mode = os.fstat(file.fileno()).st_mode
             raw = file.read(_SIZE_MAX + 1)
     except OSError as error:
         raise ConfigurationError(f"{path}: the credentials cannot be read ({error.strerror})", hint=_HINT) from None
@@ -62,9 +63,6 @@ def read_credentials(path: Path) -> Credentials:
     if not isinstance(key, str) or not isinstance(secret, str):
         raise ConfigurationError(f"{path}: expected a text `key` and a text `secret`", hint=_HINT)
     return Credentials(key, Secret(secret))
-
-
-_HAS_PROC: Final = Path("/proc/self/fd").is_dir()
 
 
 def _parse(raw: bytes) -> dict[str, object]:

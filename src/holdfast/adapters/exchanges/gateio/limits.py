@@ -93,7 +93,8 @@ class _Window:
     def book(self, now: int, is_urgent: bool) -> int:
         window = self.rule.window
         for moments in (self.moments, self.ordinary):
-            del moments[: bisect_right(moments, now - window)]
+            # One window longer than needed: an answer that comes late speaks of the time when its request left.
+            del moments[: bisect_right(moments, now - 2 * window)]
         moment = _free(self.moments, self.limit, window, max(now, self.until))
         if not is_urgent:
             ordinary_limit = max(1, self.limit - self.rule.kept)
@@ -146,18 +147,18 @@ class RateLimiter:
         window = self._window(endpoint, market)
         window.until = max(window.until, until)
 
-    def observe(self, headers: Mapping[str, str], endpoint: str, market: str, now: int) -> None:
-        """Learn from an answer's headers what the venue has counted; what they lack or garble changes nothing."""
+    def observe(self, headers: Mapping[str, str], endpoint: str, market: str, sent: int) -> None:
+        """Learn what the venue had counted when the request left at `sent`; garbled headers change nothing."""
         limit, remain = _count(headers, "X-Gate-RateLimit-Limit"), _count(headers, "X-Gate-RateLimit-Requests-Remain")
         if limit is None or remain is None or not 0 < limit <= _LIMIT_MAX or not 0 <= remain <= limit:
             return
         window = self._window(endpoint, market)
         # A higher limit than the published one is not taken: what it is per is not told.
         window.limit = min(limit, window.rule.limit)
-        missing = min(limit - remain, window.limit) - window.used(now)
+        missing = min(limit - remain, window.limit) - window.used(sent)
         # Somebody else uses this key, or we have been started anew: their requests count as ours.
         for _ in range(missing):
-            insort(window.moments, now)
+            insort(window.moments, sent)
 
     def _window(self, endpoint: str, market: str) -> _Window:
         name = bucket_of(endpoint, market)

@@ -48,6 +48,20 @@ class Call(Record, frozen=True):
     is_signed: bool = False
 
 
+class _DroppedError(aiohttp.ClientError):
+    """The connection broke before there was an answer."""
+
+
+async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Keep aiohttp from sending again by itself, as it does with GET and DELETE when a connection breaks."""
+    try:
+        return await handler(request)
+    except _NEVER_LEFT:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise _DroppedError from error
+
+
 class Transport:
     """The connection to one account at Gate.io; all methods belong to one event loop."""
 
@@ -57,33 +71,31 @@ class Transport:
         self.clock_offset = 0  # ns, venue minus ours
         self.round_trip = 0  # ns, of the measurement that it comes from
         self._credentials, self._clock = credentials, clock
-        self._sessions: dict[bool, aiohttp.ClientSession] = {}
+        self._session: aiohttp.ClientSession | None = None
         self._random = SystemRandom()
 
     async def open(self) -> None:
         """Make ready to connect; nothing is sent yet."""
-        for is_kept in (True, False):
-            if is_kept not in self._sessions:
-                self._sessions[is_kept] = self._new_session(is_kept)
-
-    async def close(self) -> None:
-        """Let the connections go."""
-        sessions, self._sessions = self._sessions, {}
-        for session in sessions.values():
-            await session.close()
-
-    def _new_session(self, is_kept: bool) -> aiohttp.ClientSession:
+        if self._session is not None:
+            return
         timeout = aiohttp.ClientTimeout(
             total=self.config.request_timeout_ms / 1000, sock_connect=self.config.connect_timeout_ms / 1000
         )
-        return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=32, force_close=not is_kept),
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=32),
             timeout=timeout,
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,  # a small answer must not become a large one
             trust_env=False,
             headers={"Accept": "application/json", "Accept-Encoding": "identity", "Content-Type": "application/json"},
+            middlewares=(_once,),
         )
+
+    async def close(self) -> None:
+        """Let the connections go."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
 
     def venue_now(self) -> int:
         """Return the venue's time (ns), as far as it is measured."""
@@ -94,7 +106,7 @@ class Transport:
         best: tuple[int, int] | None = None
         for _ in range(_CLOCK_SAMPLES):
             before = self._clock.now()
-            answer = (await self.read(Call("GET", "/spot/time", "GET /spot/time"), wire.TIME)).ts
+            answer = await self.server_time()
             after = self._clock.now()
             # The answer was written about half way; the quickest of them says it most sharply.
             if after >= before and (best is None or after - before < best[0]):
@@ -102,6 +114,10 @@ class Transport:
         if best is not None:
             self.round_trip, self.clock_offset = best
         return self.clock_offset
+
+    async def server_time(self) -> int:
+        """Return the venue's clock (ns)."""
+        return (await self.read(Call("GET", "/spot/time", "GET /spot/time"), wire.TIME)).ts
 
     async def read(self, call: Call, decoder: Decoder[T]) -> T:
         """Return the answer to a request that changes nothing; tried again where that can help."""
@@ -143,15 +159,15 @@ class Transport:
         url = URL(f"{self.config.rest_url.rstrip('/')}{_PREFIX}{call.path}" + (f"?{call.query}" if call.query else ""),
                   encoded=True)  # fmt: skip
         headers = self._headers(call, is_order)
-        # aiohttp sends a DELETE again by itself when a kept connection turns out dead; a new one cannot be that.
-        session = self._sessions.get(call.method != "DELETE")
+        session = self._session
         if session is None:
             raise VenueError(f"{call.endpoint}: the client is not open", venue=VENUE)
+        sent = self._ticks()
         try:
             async with session.request(
                 call.method, url, data=call.body or None, headers=headers, allow_redirects=False
             ) as response:
-                self._learn(call, response.status, response.headers)
+                self._learn(call, response.status, response.headers, sent)
                 body = await self._body(response, call, is_order)
         except _NEVER_LEFT as error:
             raise _not_sent(call, error) from None
@@ -195,16 +211,15 @@ class Transport:
             parts.append(part)
         return b"".join(parts)
 
-    def _learn(self, call: Call, status: int, headers: Mapping[str, str]) -> None:
-        now = self._ticks()
-        self.limiter.observe(headers, call.endpoint, call.market, now)
+    def _learn(self, call: Call, status: int, headers: Mapping[str, str], sent: int) -> None:
+        self.limiter.observe(headers, call.endpoint, call.market, sent)
         if status == 429:
             reset = headers.get("X-Gate-RateLimit-Reset-Timestamp", "")
             wait = _PUNISH_S
             if reset.isascii() and reset.isdecimal() and len(reset) <= 13:
                 # In seconds, as is "now" where nothing was exceeded; then our own pause stands.
                 wait = min(max(int(reset) - self.venue_now() / SECOND, _PUNISH_S), _PAUSE_MAX_S)
-            self.limiter.punish(call.endpoint, now + int(wait * SECOND), call.market)
+            self.limiter.punish(call.endpoint, self._ticks() + int(wait * SECOND), call.market)
 
     def _refusal(
         self, call: Call, status: int, body: bytes, is_order: bool

@@ -97,6 +97,16 @@ def test_requests_of_somebody_else_with_our_key_count():
     assert limiter.reserve("GET /spot/my_trades", "", 0, is_urgent=True) == SPOT.window / SECOND
 
 
+def test_late_answer_about_our_own_requests_holds_nothing_back():
+    limiter = RateLimiter()
+    for _ in range(PLACE.limit):
+        limiter.reserve(PLACING, MARKET, 0, is_urgent=True)
+    assert limiter.reserve(PLACING, MARKET, SECOND + 1, is_urgent=True) == 0.0
+    headers = {"X-Gate-RateLimit-Limit": "10", "X-Gate-RateLimit-Requests-Remain": "0"}
+    limiter.observe(headers, PLACING, MARKET, 0)
+    assert limiter.reserve(PLACING, MARKET, SECOND + 1, is_urgent=True) == 0.0
+
+
 @pytest.mark.parametrize(
     "headers",
     [

@@ -158,15 +158,23 @@ def peer() -> ccxt.gate:
     gate.options["timeDifference"] = 0
     gate.options["unifiedAccount"] = False
     gate.milliseconds = lambda: 1_700_000_000_000
+    flags = {"spot": True, "contract": False, "option": False, "swap": False, "future": False, "margin": False}
     markets = [
         {
-            "id": pair.id, "symbol": f"{pair.base}/{pair.quote}", "base": pair.base, "quote": pair.quote,
-            "baseId": pair.base, "quoteId": pair.quote, "type": "spot", "spot": True, "contract": False, "option": False, "swap": False,
-            "future": False, "margin": False, "active": True, "limits": {},
+            **flags,
+            "id": pair.id,
+            "symbol": f"{pair.base}/{pair.quote}",
+            "type": "spot",
+            "active": True,
+            "limits": {},
+            "base": pair.base,
+            "quote": pair.quote,
+            "baseId": pair.base,
+            "quoteId": pair.quote,
             "precision": {"amount": 10.0**-pair.amount_precision, "price": 10.0**-pair.precision},
         }
         for pair in PAIRS.values()
-    ]  # fmt: skip
+    ]
     gate.set_markets(markets)
     return gate
 
