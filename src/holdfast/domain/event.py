@@ -6,6 +6,7 @@ from holdfast.core.record import Record
 from holdfast.domain.decision import Opinion, OpinionTimedOut, StopLevel
 from holdfast.domain.market import BarClosed
 from holdfast.domain.order import OrderEvent
+from holdfast.domain.values import InstrumentId
 
 
 class EmergencyStopped(Record, frozen=True, tag=True):
@@ -25,5 +26,17 @@ class TradingResumed(Record, frozen=True, tag=True):
     reason: str
 
 
+class ProtectionDue(Record, frozen=True, tag=True):
+    """The watch between two bars found that what protects a position cannot wait for the next one.
+
+    `price` is what the market trades at: at or beyond a stop that does not rest at the venue, the position is left; else
+    a stop or a way out that came to nothing is sent anew.
+    """
+
+    instrument_id: InstrumentId
+    ts_event: int
+    price: float
+
+
 OperatorEvent = EmergencyStopped | TradingResumed
-Event = BarClosed | Opinion | OpinionTimedOut | OrderEvent | OperatorEvent
+Event = BarClosed | Opinion | OpinionTimedOut | OrderEvent | OperatorEvent | ProtectionDue

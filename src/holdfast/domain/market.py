@@ -71,6 +71,7 @@ class BarFlag(IntFlag):
     SYNTHETIC = 16  # made by a seeded model, not by a market
     FALSE_OPEN = 32  # which price of a suspect bar is not trusted; with both nothing fills in it, so it is NO_TRADE
     FALSE_CLOSE = 64
+    NO_ENTRY = 128  # it came late, or the market around it is stale or crossed: nothing is entered on it
 
 
 _FALSE_CLOSE = int(BarFlag.FALSE_CLOSE)

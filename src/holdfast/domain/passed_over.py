@@ -21,6 +21,7 @@ class PassedOver(StrEnum):
     NO_SHORT_ON_SPOT = "NO_SHORT_ON_SPOT"
     NO_PRICE = "NO_PRICE"  # entry, stop or target is undefined, infinite, not positive, or less than half a tick
     WRONG_SIDE = "WRONG_SIDE"  # the stop lies where the trade would gain
+    UNFIT_MARKET = "UNFIT_MARKET"  # the bar came late, or quotes around it were stale or crossed
     OTHER = "OTHER"  # noted by another version of the program
 
 
@@ -29,6 +30,7 @@ _MARKS: Final[Mapping[PassedOver, str]] = {
     PassedOver.NO_SHORT_ON_SPOT: " is a spot market: what is not held cannot be sold short",
     PassedOver.NO_PRICE: " gave levels that are no prices: ",
     PassedOver.WRONG_SIDE: " lies on the wrong side of entry ",
+    PassedOver.UNFIT_MARKET: " is not entered on a bar that came late, or between stale or crossed quotes",
 }
 """The words of each sentence that stand in no other."""
 
@@ -51,6 +53,11 @@ def unusable(action: Action, entry: float, stop: float, target: float, *, is_spo
 def entry_pending(instrument_id: InstrumentId) -> str:
     """Return the note on a signal that came while an entry was on its way."""
     return f"an entry into {instrument_id}{_MARKS[PassedOver.ENTRY_PENDING]}"
+
+
+def unfit_market(instrument_id: InstrumentId) -> str:
+    """Return the note on a signal whose bar may not be entered on."""
+    return f"{instrument_id}{_MARKS[PassedOver.UNFIT_MARKET]}"
 
 
 def no_short_on_spot(instrument_id: InstrumentId) -> str:

@@ -26,8 +26,8 @@ from holdfast.domain.decision import (
     StopLevel,
     Verdict,
 )  # fmt: skip
-from holdfast.domain.event import EmergencyStopped, Event, TradingResumed
-from holdfast.domain.market import BarClosed
+from holdfast.domain.event import EmergencyStopped, Event, ProtectionDue, TradingResumed
+from holdfast.domain.market import BarClosed, BarFlag
 from holdfast.domain.order import (
     FINAL,
     Order,
@@ -43,7 +43,7 @@ from holdfast.domain.order import (
     OrderTriggered,
     Role,
 )  # fmt: skip
-from holdfast.domain.passed_over import entry_pending
+from holdfast.domain.passed_over import entry_pending, unfit_market
 from holdfast.domain.portfolio import ClosedTrade, Portfolio
 from holdfast.domain.tick import Tick
 from holdfast.domain.values import InstrumentId, OrderId, Ratio, Side
@@ -59,6 +59,7 @@ from holdfast.risk.view import MarketView, PortfolioView
 # Read once: from its class a member takes as long as ten comparisons.
 _ENTRY: Final = Role.ENTRY
 _FILLED: Final = OrderState.FILLED
+_NO_ENTRY: Final = int(BarFlag.NO_ENTRY)
 
 QUIET: Final = Tick(0, EmergencyStopped(0, StopLevel.NONE, "", ""))
 """The tick of an event that changed nothing worth a record; compared by identity."""
@@ -109,10 +110,31 @@ class Engine:
                 return self._on_opinion(event)
             case EmergencyStopped() | TradingResumed():
                 return self._on_operator(event)
+            case ProtectionDue():
+                return self._on_protection_due(event)
             case BarClosed():
                 return self.on_bar(event)
             case _:
                 return self._on_order(event)
+
+    def warm(self, bar: BarClosed) -> None:
+        """Let a strategy see a bar of the past, before anything is traded: what it signals is passed over.
+
+        Raises
+        ------
+        DomainError
+            Something is held or on its way, or the bar lies before one that was seen.
+        """
+        desk = self.desks[bar.instrument_id]
+        if bar.ts_event < self.ts_bar or desk.is_exposed:
+            raise DomainError(f"{bar.instrument_id}: history at {bar.ts_event} comes too late, at {self.ts_bar}")
+        if bar.ts_event > self.ts_bar:
+            self.ts = self.ts_bar = bar.ts_event
+            if bar.ts_event > self.account.ts_day_end:
+                self.account.roll(bar.ts_event)
+        desk.close = bar.close
+        desk.unread.append(bar)
+        desk.on_bar(bar)
 
     def open_trades(self) -> tuple[ClosedTrade, ...]:
         """Return what is still held, as if it were worth its last price; nothing is sold."""
@@ -170,6 +192,8 @@ class Engine:
         signals = (signal,)
         if desk.entry is not None:
             return self._tick(bar, signals, notes=(entry_pending(desk.instrument.id),))
+        if bar.flags & _NO_ENTRY:
+            return self._tick(bar, signals, notes=(unfit_market(desk.instrument.id),))
         view, market = self._views(desk)
         proposal = self.planner.propose(signal, desk.instrument, view, market, self._next_id("p"))
         if isinstance(proposal, str):
@@ -230,9 +254,9 @@ class Engine:
                 hint="somebody else may be trading on this account; compare with `holdfast orders`",
             )
         after = order.apply(event)
-        self.ts = event.ts_event
         if after is order:
-            return QUIET  # it was known already
+            return QUIET  # it was known already; no record, so not even the time may move
+        self.ts = event.ts_event
         self._keep(after)
         match event:
             case OrderFilled():
@@ -302,6 +326,17 @@ class Engine:
         if desk.trade is not None:
             self.protection.on_ended(order, desk.trade)
         return self._tick(event)
+
+    def _on_protection_due(self, event: ProtectionDue) -> Tick:
+        desk = self.desks[event.instrument_id]
+        trade = desk.trade
+        if trade is None:
+            return QUIET
+        commands = self.protection.renew(self.orders, desk, trade, event.price, self._next_id)
+        if not commands:
+            return QUIET
+        self.ts = max(self.ts, event.ts_event)
+        return self._tick(event, commands=self._sent(commands))
 
     def _forget_entry(self, desk: Desk) -> None:
         desk.entry_last, desk.entry, desk.entry_id = desk.entry, None, OrderId("")

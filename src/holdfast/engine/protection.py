@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Final
 
@@ -119,6 +119,29 @@ class Protection:
                     commands.append(AmendOrder(amend))
         trade.stop, trade.stop_level, trade.is_trailed = stop, float(stop), True
         return tuple(commands)
+
+    def renew(
+        self, orders: Mapping[OrderId, Order], desk: Desk, trade: OpenTrade, price: float, next_id: NextId
+    ) -> tuple[Command, ...]:
+        """Return what cannot wait for the next bar: the way out once more, the software stop, or stops sent anew."""
+        if trade.is_exiting:
+            return self._leave_again(desk, trade, next_id)
+        is_long = trade.side is _BUY
+        if trade.is_unprotected and (price <= trade.stop_level if is_long else price >= trade.stop_level):
+            return self.leave(desk, trade, _STOP, next_id)
+        return tuple([
+            self._stop_anew(desk, trade, bracket, next_id)
+            for bracket in trade.brackets
+            if bracket.quantity > ZERO and bracket.stop_id not in orders
+        ])  # fmt: skip
+
+    def _stop_anew(self, desk: Desk, trade: OpenTrade, bracket: Bracket, next_id: NextId) -> SubmitOrder:
+        bracket.stop_id, bracket.is_stop_resting, trade.is_unprotected = next_id("s"), False, True
+        spec = OrderSpec(
+            bracket.stop_id, desk.instrument.id, trade.side.opposite, _STOP_MARKET, Quantity(bracket.quantity), _STOP,
+            None, trade.stop, group=bracket.group,
+        )  # fmt: skip
+        return self._approve(spec, trade.held * trade.side.sign)
 
     def leave(self, desk: Desk, trade: OpenTrade, role: Role, next_id: NextId) -> tuple[Command, ...]:
         """Return the market orders that close the whole trade; stop and target stay until the fills have come."""

@@ -15,7 +15,7 @@ from holdfast.core.errors import JournalError
 from holdfast.core.record import Record, encode
 from holdfast.domain.command import AmendOrder, AskOpinion, SubmitOrder
 from holdfast.domain.decision import Approved, ApprovedAmend, Check, Opinion, OpinionTimedOut, StopLevel
-from holdfast.domain.event import EmergencyStopped, TradingResumed
+from holdfast.domain.event import EmergencyStopped, ProtectionDue, TradingResumed
 from holdfast.domain.ledger import Account, Ledger, Transfer
 from holdfast.domain.market import BarClosed
 from holdfast.domain.order import (
@@ -171,7 +171,7 @@ class Projector:
                 self._brake(tick, event)
             case TradingResumed():
                 self._set(stop_level=StopLevel.NONE)
-            case BarClosed() | Opinion() | OpinionTimedOut():
+            case BarClosed() | Opinion() | OpinionTimedOut() | ProtectionDue():
                 pass
             case _:
                 return self._on_order(event)
