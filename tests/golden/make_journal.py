@@ -16,7 +16,7 @@ from holdfast.adapters.sources.feed import SeriesFeed
 from holdfast.core.record import encode
 from holdfast.domain.command import SubmitOrder
 from holdfast.domain.decision import Action, Opinion, OpinionTimedOut, StopLevel
-from holdfast.domain.event import EmergencyStopped, Event
+from holdfast.domain.event import EmergencyStopped, Event, ProtectionDue
 from holdfast.domain.order import (
     Liquidity,
     OrderAccepted,
@@ -122,6 +122,8 @@ def told() -> Iterator[Entry]:
             OrderRejected(target, ts, "too far"),
             EmergencyStopped(ts, StopLevel.REDUCE_ONLY, "golden", "the rest of the entry is taken back"),
             OrderCanceled(entry, ts, "operator"),
+            OrderCanceled(stop, ts, "expired"),
+            ProtectionDue(BTC.id, ts, 100.0),
         ],
     )
     yield from (Entry(TICK, encode(tick)) for tick in ticks)
