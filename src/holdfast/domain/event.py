@@ -29,7 +29,7 @@ class TradingResumed(Record, frozen=True, tag=True):
 class ProtectionDue(Record, frozen=True, tag=True):
     """The watch between two bars found that what protects a position cannot wait for the next one.
 
-    `price` is what the market trades at: at or beyond a stop that does not rest at the venue, the position is left; else
+    `price` is what the market trades at: at or beyond a stop that does not rest at the venue, it is left; else
     a stop or a way out that came to nothing is sent anew.
     """
 

@@ -129,7 +129,7 @@ class LiveExchange(Protocol):
         ...
 
     def beat(self, timeout_s: int) -> None:
-        """Renew the dead-man timer: without another beat within `timeout_s` the venue cancels resting entries. 0 ends it."""
+        """Renew the dead-man timer: without a beat within `timeout_s` the venue cancels resting entries. 0 ends it."""
         ...
 
     def take(self, timeout_s: float) -> Sequence[Incoming]:
