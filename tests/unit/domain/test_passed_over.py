@@ -12,6 +12,7 @@ from holdfast.domain.passed_over import (
     no_price,
     no_short_on_spot,
     reason_of,
+    unfit_market,
     unusable,
     wrong_side,
 )
@@ -23,6 +24,7 @@ NOTES = {
     PassedOver.NO_SHORT_ON_SPOT: no_short_on_spot(BTC.id),
     PassedOver.NO_PRICE: no_price("mine", DomainError("BTC/USDT.SIM: price 0.0 is not positive")),
     PassedOver.WRONG_SIDE: wrong_side("mine", "BUY", BTC.price(100.25), BTC.price(101.25)),
+    PassedOver.UNFIT_MARKET: unfit_market(BTC.id),
     PassedOver.OTHER: "what a later version notes",
 }
 
