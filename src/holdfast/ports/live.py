@@ -79,7 +79,9 @@ class LiveExchange(Protocol):
 
     Promises: an order is sent at most once, with its `order_id` as client id. A lost answer becomes OrderTimedOut, and
     the adapter then asks by itself until it is certain. OrderRejected("never_arrived") means that the venue cannot take
-    the order any more. Bars of an instrument come in order, each once, also across a lost connection.
+    the order any more. An end (filled, canceled, rejected) comes after every fill of the order, and events come only
+    where the order's state admits them. A cancel is sent again until it is known what became of it. Bars of an
+    instrument come in order, each once, also across a lost connection.
     """
 
     venue: str

@@ -1,0 +1,345 @@
+"""The live agent: one engine, a venue over the wire, and a journal that knows of an order before the venue does.
+
+Start-up is recovery, in this order: replay the journal; ask the venue about every order without a final state; compare
+balances and orders; see the bars that were missed; only then may something be entered. Replay sends nothing: what a
+crash kept from being sent is found by asking, and ends as never arrived. On a contradiction the start is refused.
+
+The journal holds what came in: bars ("history" for those of the past), an operator's orders, and, in the ticks
+themselves, what the venue said about orders. So a session can be replayed without the venue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from holdfast.core.errors import DomainError, VenueError
+from holdfast.core.record import encode
+from holdfast.core.time import MILLISECOND, SECOND
+from holdfast.domain.command import AmendOrder, AskOpinion, CancelOrder, Command, SubmitOrder
+from holdfast.domain.decision import StopLevel
+from holdfast.domain.event import EmergencyStopped, Event, OperatorEvent, TradingResumed
+from holdfast.domain.market import BarClosed, timeframe
+from holdfast.domain.order import OrderEvent, Role
+from holdfast.domain.tick import Tick
+from holdfast.domain.values import InstrumentId, OrderId
+from holdfast.engine.engine import QUIET, Engine
+from holdfast.engine.recorder import CHECKPOINT, OPERATOR, Recorder
+from holdfast.engine.snapshot import snapshot
+from holdfast.engine.watch import Watch
+from holdfast.portfolio.run import RunStarted
+from holdfast.ports.journal import Journal
+from holdfast.ports.live import AccountReport, Answered, Failure, Incoming, LinkChanged, LiveExchange, Quote
+from holdfast.services.emergency import ReleaseWish
+from holdfast.services.live_bars import LiveBars, merged, unfit
+from holdfast.services.live_config import LiveConfig, OnExit
+from holdfast.services.live_replay import HISTORY, begin_or_replay
+from holdfast.services.paper import Checkpoint, Recovery
+from holdfast.services.reconciliation import Findings, compare
+
+WATCHDOG: Final = "reconciliation"
+"""The actor of a brake that the agent pulls by itself, because the venue's account contradicts the journal."""
+
+_WAIT_S: Final = 0.02
+_CONTRADICTED_MAX: Final = 3
+"""Reports in a row that must contradict our books: one alone may have been made between a fill and its news."""
+_ASK_AGAIN_S: Final = 0.3
+_BEATS: Final = 4  # signs of life within the dead-man timer
+
+
+class LiveAgent:
+    """Owns engine, venue and journal of one live account. One thread only."""
+
+    def __init__(
+        self, run: RunStarted, engine: Engine, exchange: LiveExchange, journal: Journal, config: LiveConfig,
+        steady: Callable[[], int],
+    ) -> None:  # fmt: skip
+        self.run, self.engine, self.config = run, engine, config
+        self._exchange, self._journal, self._steady = exchange, journal, steady
+        self._recorder = Recorder(journal, is_durable_first=True, is_input_kept=True)
+        self._bars = LiveBars(engine.desks, timeframe(run.timeframe), config.bar_grace_ms)
+        self._watch = Watch(engine)
+        self._quotes: dict[InstrumentId, tuple[Quote, int]] = {}
+        self._links: dict[str, bool] = {}
+        self._unanswered: set[OrderId] = set()
+        self._contradicted = 0
+        self._is_reconciled = False
+        self._due_report = self._due_beat = 0
+        self.groups_done = self.trades = self.wins = 0
+        self.release_wish: ReleaseWish | None = None
+        self.recent: list[Tick] = []
+        self.warnings: list[str] = []
+        """What a person should see and has not been shown yet."""
+
+    # -- life --------------------------------------------------------------------------------------
+    def start(self, *, is_fresh: bool = False) -> Recovery:
+        """Begin a run, or continue the journal's last one; returns when trading is unlocked or the wait is over.
+
+        Raises
+        ------
+        ConfigurationError, NotRepeatedError, OtherVersionError
+            As `PaperAgent.start`.
+        VenueError
+            The venue cannot be reached, or refuses the key.
+        DomainError
+            The venue's account contradicts the journal; nothing was sent.
+        """
+        recovery, state = begin_or_replay(self._journal, self._recorder, self.engine, self.run, is_fresh=is_fresh)
+        self.groups_done, self.trades, self.wins = state.groups, state.trades, state.wins
+        engine, exchange = self.engine, self._exchange
+        open_orders = list(engine.orders.values())
+        exchange.know(open_orders)
+        exchange.start([desk.instrument for desk in engine.desks.values()], timeframe(self.run.timeframe))
+        self._unanswered = {order.spec.order_id for order in open_orders}
+        exchange.ask(open_orders)
+        exchange.ask_account()
+        missed = self._history()
+        self._recover()
+        self._cancel_again(state.canceled)
+        for group in missed:
+            self._on_group([unfit(bar) for bar in group])
+        return recovery
+
+    def step(self) -> int:
+        """Take in what the venue has said, and return how many groups of bars there were."""
+        self._take_in(self._exchange.take(_WAIT_S))
+        now = self._steady()
+        groups = self._bars.ready(now)
+        for group in groups:
+            self._on_group([bar if self._is_fit(bar, now) else unfit(bar) for bar in group])
+        self._look(now)
+        self._recorder.flush()
+        return len(groups)
+
+    def stop(self, level: StopLevel, actor: str, reason: str) -> Tick:
+        """Pull the brake."""
+        return self._operate(EmergencyStopped(self.engine.ts, level, actor, reason))
+
+    def resume(self, actor: str, reason: str) -> Tick:
+        """Release the brake."""
+        self._contradicted = 0
+        return self._operate(TradingResumed(self.engine.ts, actor, reason))
+
+    def checkpoint(self) -> None:
+        """Write the whole state, so that the next start has little to repeat."""
+        state = Checkpoint(snapshot(self.engine), b"", self.groups_done, self.trades, self.wins)
+        self._recorder.write(CHECKPOINT, encode(state))
+
+    def close(self) -> None:
+        """Leave the orders as `on_exit` says, write a last checkpoint, and let venue and journal go."""
+        if self.config.on_exit is OnExit.CANCEL_ENTRIES:
+            self._cancel_entries()
+        if self.config.dead_man_s:
+            self._exchange.beat(0)  # what rests is meant to: nothing is canceled because we left
+        self.checkpoint()
+        self._exchange.close()
+        self._journal.close()
+
+    def take_ticks(self) -> list[Tick]:
+        """Return the ticks since the last call."""
+        ticks, self.recent = self.recent, []
+        return ticks
+
+    @property
+    def is_unlocked(self) -> bool:
+        """Tell whether entries are possible: every order is accounted for, and the venue agrees with the journal."""
+        return self._is_reconciled and not self._unanswered
+
+    @property
+    def digest(self) -> str:
+        """Return the digest of the run so far."""
+        return self._recorder.digest
+
+    @property
+    def journal_sequence(self) -> int:
+        """Return the sequence of the last durable record."""
+        return self._journal.head[0]
+
+    # -- what comes in -----------------------------------------------------------------------------
+    def _take_in(self, incoming: Sequence[Incoming]) -> None:
+        for item in incoming:
+            match item:
+                case BarClosed():
+                    self._bars.add(item, self._steady())
+                case Quote():
+                    self._quotes[item.instrument_id] = (item, self._steady())
+                    self._watch.see(item.instrument_id, item.bid, item.ask)
+                case LinkChanged():
+                    self._links[item.link] = item.is_up
+                    self.warnings.append(f"the {item.link} link is {'up' if item.is_up else 'down'}: {item.detail}")
+                case Answered():
+                    if item.is_certain:
+                        self._unanswered.discard(item.order_id)
+                case AccountReport():
+                    self._reconcile(item)
+                case Failure():
+                    self.warnings.append(f"{item.message}; {item.hint}" if item.hint else item.message)
+                    if item.is_fatal:
+                        raise VenueError(item.message, venue=self._exchange.venue, hint=item.hint)
+                case _:
+                    self._on_order(item)
+        refused, self._bars.refused = self._bars.refused, []
+        self.warnings += refused
+
+    def _on_order(self, event: OrderEvent) -> None:
+        self._process(event)
+        order = self.engine.orders.get(event.order_id)
+        if order is None:
+            self._unanswered.discard(event.order_id)  # it has ended, so nothing is left to be asked
+
+    def _on_group(self, group: list[BarClosed]) -> None:
+        self._recorder.bars(group)
+        for bar in group:
+            self._process(bar)
+        self.groups_done += 1
+
+    def _look(self, now: int) -> None:
+        """Do what is due between two bars: protection, the sign of life, the comparison with the venue."""
+        self._watch_protection(now)
+        if self.config.dead_man_s and now >= self._due_beat:
+            self._due_beat = now + self.config.dead_man_s * SECOND // _BEATS
+            self._exchange.beat(self.config.dead_man_s)
+        if now >= self._due_report:
+            self._due_report = now + self.config.reconcile_every_s * SECOND
+            self._exchange.ask_account()
+
+    # -- recovery and comparison -------------------------------------------------------------------
+    def _history(self) -> list[list[BarClosed]]:
+        """Let strategies of a new run see the past; of a run that goes on, return the bars that it has missed."""
+        engine, exchange = self.engine, self._exchange
+        length = timeframe(self.run.timeframe).nanos
+        # The last bars that were seen come once more, so that the labels of those after them are what they were.
+        after = engine.ts_bar - 2 * length if engine.ts_bar else 0
+        found: list[BarClosed] = []
+        for name in engine.desks:
+            found += self._bars.know(exchange.history(name, self.config.history_bars, after))
+        groups = merged(bar for bar in found if bar.ts_event > engine.ts_bar)
+        if engine.ts_bar or not groups:
+            return groups
+        self._recorder.write(HISTORY, encode([bar for group in groups for bar in group]))
+        for group in groups:
+            for bar in group:
+                engine.warm(bar)
+        return []
+
+    def _recover(self) -> None:
+        """Take in answers until every order is accounted for and the venue agrees with us, or the wait is over."""
+        ends = self._steady() + self.config.recovery_wait_s * SECOND
+        asked = self._steady()
+        while not self.is_unlocked and (now := self._steady()) < ends:
+            self._take_in(self._exchange.take(_WAIT_S))
+            if not self._is_reconciled and now - asked > _ASK_AGAIN_S * SECOND:
+                asked = now
+                self._exchange.ask_account()
+            self._watch_protection(now)
+        self._recorder.sync()
+        if not self.is_unlocked:
+            waiting = ", ".join(sorted(self._unanswered)) or "the account"
+            self.warnings.append(f"entries stay locked until the venue has answered about {waiting}")
+
+    def _cancel_again(self, canceled: set[OrderId]) -> None:
+        """Send the cancels that were decided on and may not have left; where nothing rests they change nothing."""
+        is_reducing = self.engine.account.stop_level.severity >= StopLevel.REDUCE_ONLY.severity
+        for order_id, order in self.engine.orders.items():
+            trade = self.engine.desks[order.spec.instrument_id].trade
+            is_left = trade is not None and trade.is_exiting
+            if order_id in canceled or (order.spec.role is Role.ENTRY and (is_reducing or is_left)):
+                self._exchange.cancel(order_id, self.engine.ts, "left")
+
+    def _watch_protection(self, now: int) -> None:
+        # A position must not wait for the last answer about something else.
+        for due in self._watch.due(self._market_ts(), now):
+            desk = self.engine.desks[due.instrument_id]
+            trade = desk.trade
+            ours = set() if trade is None else {b.stop_id for b in trade.brackets} | {b.exit_id for b in trade.brackets}
+            if not ours & self._unanswered:
+                self._process(due)
+
+    def _reconcile(self, report: AccountReport) -> None:
+        findings = compare(self.engine, report, self.config.cash_tolerance)
+        self._put_right(findings)
+        if not findings.contradictions:
+            self._contradicted, self._is_reconciled = 0, True
+            return
+        if self._unanswered:
+            return  # what is not yet known explains it, perhaps
+        self._contradicted += 1
+        if self._contradicted < _CONTRADICTED_MAX:
+            self._exchange.ask_account()
+            return
+        told = "; ".join(findings.contradictions)
+        if not self._is_reconciled:
+            raise DomainError(
+                f"the venue's account contradicts the journal: {told}",
+                hint="put back what was moved at the venue, or begin a new run with `holdfast run --fresh`",
+            )
+        if self.engine.account.stop_level is StopLevel.NONE:
+            self.stop(StopLevel.NO_ENTRIES, WATCHDOG, told)
+
+    def _put_right(self, findings: Findings) -> None:
+        if findings.to_ask:
+            self._exchange.ask(findings.to_ask)
+        for order_id in findings.to_cancel:
+            self._exchange.cancel(order_id, self.engine.ts, "over")
+        for amend in findings.to_amend:
+            self._exchange.amend(amend, self.engine.ts)
+        self.warnings += [f"somebody else has an order at the venue: {told}" for told in findings.strangers]
+
+    def _is_fit(self, bar: BarClosed, now: int) -> bool:
+        """Tell whether something may be entered on the bar: it is fresh, and so is the market around it."""
+        found = self._quotes.get(bar.instrument_id)
+        if found is None or not self.is_unlocked or not all(self._links.values()):
+            return False
+        quote, seen = found
+        if not 0.0 < quote.bid < quote.ask or now - seen > self.config.quote_age_max_ms * MILLISECOND:
+            return False
+        return self._market_ts() - bar.ts_event <= self.config.bar_age_max_ms * MILLISECOND
+
+    def _market_ts(self) -> int:
+        """Return the market's time: what the venue's own news carry, which in practice is not that of the wall."""
+        newest = max((quote.ts_event for quote, _ in self._quotes.values()), default=0)
+        return max(newest, self.engine.ts_bar)
+
+    # -- what goes out -----------------------------------------------------------------------------
+    def _process(self, event: Event) -> None:
+        tick = self.engine.process(event)
+        if tick is not QUIET:
+            self._settle(tick)
+
+    def _settle(self, tick: Tick) -> None:
+        # The record first, then the effect: nothing leaves the house that the journal does not know.
+        self._recorder.tick(tick)
+        self.recent.append(tick)
+        if tick.closed is not None:
+            self.trades += 1
+            self.wins += tick.closed.pnl > 0
+        for command in tick.commands:
+            self._execute(command, tick.event.ts_event)
+
+    def _execute(self, command: Command, ts: int) -> None:
+        match command:
+            case SubmitOrder():
+                self._exchange.submit(command.approved, ts)
+            case AmendOrder():
+                self._exchange.amend(command.amend, ts)
+            case CancelOrder():
+                self._exchange.cancel(command.order_id, ts, command.reason)
+            case AskOpinion():
+                raise DomainError("a model was asked, but this agent has none", hint="set opinion_timeout_ms to 0")
+
+    def _operate(self, event: OperatorEvent) -> Tick:
+        self._recorder.write(OPERATOR, encode(event))
+        tick = self.engine.process(event)
+        self._settle(tick)
+        self._recorder.sync()
+        return tick
+
+    def _cancel_entries(self) -> None:
+        entries = {order_id for order_id, order in self.engine.orders.items() if order.spec.role is Role.ENTRY}
+        for order_id in entries:
+            self._exchange.cancel(order_id, self.engine.ts, "shutdown")
+        ends = self._steady() + self.config.recovery_wait_s * SECOND
+        while entries & self.engine.orders.keys() and self._steady() < ends:
+            self._take_in(self._exchange.take(_WAIT_S))
+        if left := entries & self.engine.orders.keys():
+            self.warnings.append(f"still at the venue: {', '.join(sorted(left))}")

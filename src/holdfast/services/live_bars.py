@@ -1,0 +1,121 @@
+"""Bars as a venue sends them become bars that may be traded on: each once, labelled, in groups that close together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+import numpy as np
+
+from holdfast.core.errors import DataError
+from holdfast.core.time import MILLISECOND
+from holdfast.domain.bar_quality import label, validate
+from holdfast.domain.market import BarClosed, BarFlag, BarSeries, Timeframe
+from holdfast.domain.tradable import tradable
+from holdfast.domain.values import InstrumentId
+
+
+class Labeller:
+    """Labels one instrument's bars as they come, by what was known before: the flags are those of a backtest."""
+
+    __slots__ = ("_before", "_timeframe")
+
+    def __init__(self, timeframe: Timeframe) -> None:
+        self._timeframe = timeframe
+        self._before: BarSeries | None = None
+
+    def take(self, bar: BarClosed) -> BarClosed:
+        """Return the bar without false prints, and with its flags.
+
+        Raises
+        ------
+        DataError
+            No market can have made it: a price that is not positive or not finite, a low above the body.
+        """
+        series = _series(bar, self._timeframe)
+        validate(series)
+        labelled = label(series, self._before)
+        self._before = labelled
+        made = tradable(labelled)
+        return BarClosed(
+            bar.instrument_id, bar.ts_event, float(made.open[0]), float(made.high[0]), float(made.low[0]),
+            float(made.close[0]), float(made.volume[0]), int(made.flags[0]),
+        )  # fmt: skip
+
+
+class LiveBars:
+    """Collects bars until all that close together are there, or have been waited for long enough."""
+
+    __slots__ = ("_arrivals", "_given", "_grace", "_labellers", "_last", "_names", "_waiting", "refused")
+
+    def __init__(self, names: Iterable[InstrumentId], timeframe: Timeframe, grace_ms: int) -> None:
+        self._names = frozenset(names)
+        self._labellers = {name: Labeller(timeframe) for name in self._names}
+        self._last = dict.fromkeys(self._names, 0)
+        self._grace = grace_ms * MILLISECOND
+        self._waiting: dict[int, dict[InstrumentId, BarClosed]] = {}
+        self._arrivals: dict[int, int] = {}
+        self._given = 0  # closing time of the last group that was given out
+        self.refused: list[str] = []
+        """What was wrong with bars that could not be taken; for whoever tells it to a person."""
+
+    def know(self, bars: Sequence[BarClosed]) -> list[BarClosed]:
+        """Take in bars of the past, oldest first, and return them labelled: those that come later follow on them."""
+        return [made for bar in bars if (made := self._label(bar)) is not None]
+
+    def add(self, bar: BarClosed, now: int) -> None:
+        """Take in a bar that arrived at `now` (ns of a steady clock); one that was seen already is passed over."""
+        if bar.ts_event < self._given and bar.ts_event > self._last.get(bar.instrument_id, bar.ts_event):
+            # The engine's time does not go back: to its labeller the bar is missing, as in a backtest a gap would be.
+            self.refused.append(f"{bar.instrument_id}: the bar of {bar.ts_event} came after later ones of others")
+            return
+        if (made := self._label(bar)) is not None:
+            self._waiting.setdefault(bar.ts_event, {})[bar.instrument_id] = made
+            self._arrivals.setdefault(bar.ts_event, now)
+
+    def ready(self, now: int) -> list[list[BarClosed]]:
+        """Return the groups that are whole or have waited long enough, oldest first, by instrument within a group."""
+        groups: list[list[BarClosed]] = []
+        for ts in sorted(self._waiting):
+            group = self._waiting[ts]
+            if len(group) < len(self._names) and now - self._arrivals[ts] < self._grace:
+                break
+            del self._waiting[ts], self._arrivals[ts]
+            groups.append([group[name] for name in sorted(group)])
+            self._given = ts
+        return groups
+
+    def _label(self, bar: BarClosed) -> BarClosed | None:
+        name = bar.instrument_id
+        if name not in self._names or bar.ts_event <= self._last[name]:
+            return None
+        try:
+            made = self._labellers[name].take(bar)
+        except DataError as error:
+            self.refused.append(str(error))
+            return None
+        self._last[name] = bar.ts_event
+        return made
+
+
+def unfit(bar: BarClosed) -> BarClosed:
+    """Return the bar as one on which nothing is entered."""
+    return msgspec.structs.replace(bar, flags=bar.flags | int(BarFlag.NO_ENTRY))
+
+
+def merged(bars: Iterable[BarClosed]) -> list[list[BarClosed]]:
+    """Return bars of several instruments as groups that close together, oldest first."""
+    groups: dict[int, list[BarClosed]] = {}
+    for bar in bars:
+        groups.setdefault(bar.ts_event, []).append(bar)
+    return [sorted(groups[ts], key=lambda bar: bar.instrument_id) for ts in sorted(groups)]
+
+
+def _series(bar: BarClosed, timeframe: Timeframe) -> BarSeries:
+    def column(value: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        return np.array([value], dtype=np.float64)
+
+    prices = (column(bar.open), column(bar.high), column(bar.low), column(bar.close))
+    opened = np.array([bar.ts_event - timeframe.nanos], dtype=np.int64)
+    flags = np.array([bar.flags & int(BarFlag.SYNTHETIC)], dtype=np.uint8)
+    return BarSeries(bar.instrument_id, timeframe, opened, prices, column(bar.volume), flags)

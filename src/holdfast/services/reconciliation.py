@@ -1,0 +1,84 @@
+"""Compares our books with the venue's account: it is right about what is there, we are right about what we meant."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from holdfast.core.record import Record
+from holdfast.domain.decision import ApprovedAmend
+from holdfast.domain.order import Order, OrderState, Role
+from holdfast.domain.values import ZERO, Asset, OrderId
+from holdfast.engine.engine import Engine
+from holdfast.ports.live import AccountReport, OrderAtVenue
+
+_RESTING = frozenset({OrderState.OPEN, OrderState.PARTIALLY_FILLED})
+
+
+class Findings(Record, frozen=True):
+    """What a comparison found. Contradictions stop entries; the rest is put right, or told."""
+
+    contradictions: tuple[str, ...] = ()
+    strangers: tuple[str, ...] = ()  # orders that somebody else has at the venue
+    to_ask: tuple[Order, ...] = ()  # ours rest in the books and not at the venue: what became of them?
+    to_cancel: tuple[OrderId, ...] = ()  # ended in our books, and still there
+    to_amend: tuple[ApprovedAmend, ...] = ()  # the venue has an older, looser stop
+
+
+def compare(engine: Engine, report: AccountReport, cash_tolerance: float) -> Findings:
+    """Return where the engine's books and the venue's account differ.
+
+    More than our books say may lie at the venue: the owner's own, and what is too small to be sold. Less may not.
+    """
+    known = engine.orders
+    ours = {order.order_id: order for order in report.orders if order.order_id}
+    to_cancel = tuple(order_id for order_id in ours if order_id in engine.finished and order_id not in known)
+    strays = [order_id for order_id in ours if order_id not in known and order_id not in engine.finished]
+    prefix = f"{engine.config.order_prefix}-"
+    return Findings(
+        contradictions=(
+            *_missing(engine, report.balances, cash_tolerance),
+            *(f"order {x} rests at the venue and is not in the journal" for x in strays if x.startswith(prefix)),
+        ),
+        strangers=(
+            *(_told(order) for order in report.orders if not order.order_id),
+            *(_told(ours[order_id]) for order_id in strays if not order_id.startswith(prefix)),
+        ),
+        to_ask=tuple(x for x in known.values() if x.state in _RESTING and x.spec.order_id not in ours),
+        to_cancel=to_cancel,
+        to_amend=tuple(_amends(engine, ours)),
+    )
+
+
+def _missing(engine: Engine, balances: dict[Asset, Decimal], cash_tolerance: float) -> list[str]:
+    portfolio, found = engine.account.portfolio, []
+    held: dict[Asset, Decimal] = {}
+    for instrument_id, position in portfolio.positions.items():
+        base = engine.desks[instrument_id].instrument.base
+        held[base] = held.get(base, ZERO) + position.quantity
+    for base, quantity in sorted(held.items()):
+        if quantity > (there := balances.get(base, ZERO)):
+            found.append(f"our books hold {quantity} {base}, the venue {there}")
+    cash, there = portfolio.cash, balances.get(portfolio.quote, ZERO)
+    if cash - there > Decimal(repr(cash_tolerance)) * portfolio.capital:
+        found.append(f"our books hold {cash} {portfolio.quote}, the venue {there}")
+    return found
+
+
+def _amends(engine: Engine, ours: dict[OrderId, OrderAtVenue]) -> Sequence[ApprovedAmend]:
+    found = []
+    for order_id, there in ours.items():
+        order = engine.orders.get(order_id)
+        if order is None or order.spec.role is not Role.STOP or not order.trigger_price or not there.trigger_price:
+            continue
+        if there.trigger_price != order.trigger_price:
+            # The gate lets a stop only tighten, so the venue's is taken as what it is to be tightened from.
+            at_venue = order.amended(engine.desks[order.spec.instrument_id].instrument.price(there.trigger_price), None)
+            if (amend := engine.gate.amend_stop(at_venue, order.trigger_price)) is not None:
+                found.append(amend)
+    return found
+
+
+def _told(order: OrderAtVenue) -> str:
+    name = order.client_id or order.venue_order_id
+    return f"{order.side.value} {order.quantity_left} {order.instrument_id} (order {name})"
