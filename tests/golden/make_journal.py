@@ -32,7 +32,7 @@ from holdfast.domain.tick import Tick
 from holdfast.domain.values import Money, OrderId, Price, Quantity, Ratio
 from holdfast.engine.config import EngineConfig
 from holdfast.engine.engine import QUIET, Engine
-from holdfast.engine.recorder import RUN, TICK
+from holdfast.engine.recorder import HISTORY, RUN, TICK
 from holdfast.portfolio.fold import JournalFold
 from holdfast.ports.journal import Entry
 from holdfast.services.assembly import build_engine
@@ -95,6 +95,7 @@ def told() -> Iterator[Entry]:
     script = {2: Line(LONG, 98.0, 106.0), 3: Line(LONG, 98.0, 106.0)}
     engine = build_engine(plan, lambda name: ScriptedStrategy(name, script))
     yield Entry(RUN, encode(make_run(plan, run_id="run-2")))
+    yield Entry(HISTORY, encode([make_bar(BTC, -1, (100.0, 100.6, 99.6, 100.0, 1e5))]))
     ticks = [*_process(engine, _bars(3))]
     asked = _proposed(ticks[-1])
     ticks += _process(engine, [OpinionTimedOut(asked, engine.ts)])

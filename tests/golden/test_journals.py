@@ -19,7 +19,7 @@ from holdfast.domain.event import Event, OperatorEvent
 from holdfast.domain.market import BarClosed
 from holdfast.domain.order import OrderSubmitted
 from holdfast.domain.tick import Tick
-from holdfast.engine.recorder import BARS, CHECKPOINT, OPERATOR, RUN, TICK
+from holdfast.engine.recorder import BARS, CHECKPOINT, HISTORY, OPERATOR, RUN, TICK
 from holdfast.portfolio.fold import PortfolioOnlyFold
 from holdfast.portfolio.run import RunStarted
 from holdfast.ports.journal import Entry
@@ -33,7 +33,7 @@ PARTLY = '"type":"OrderCanceled","order_id":"hf-11p","ts_event":1600059600000000
 """What was left of an entry that had filled in part."""
 TYPES = {
     RUN: RunStarted, TICK: Tick, BARS: list[BarClosed], OPERATOR: OperatorEvent, CHECKPOINT: Checkpoint,
-    RELEASE: ReleaseWish, PROGRAM: ProgramChanged,
+    RELEASE: ReleaseWish, PROGRAM: ProgramChanged, HISTORY: list[BarClosed],
 }  # fmt: skip
 HAPPENED = (
     '"is_gap":true', '"excess_cause":"gap"', '"exit_reason":"stop"', '"exit_reason":"target"',
@@ -42,7 +42,7 @@ HAPPENED = (
 """What a journal must hold so that reading it proves something."""
 
 # By name of the file: what was recorded does not change, so neither does this.
-DIGESTS = {"journal-0.1.0.jsonl": "b49c1a9060679656"}
+DIGESTS = {"journal-0.1.0.jsonl": "78d8165a8f79bffb"}
 
 
 def read(path: Path) -> list[Entry]:

@@ -16,6 +16,8 @@ from holdfast.ports.journal import Entry, Journal, Receipt
 
 TICK, BARS, OPERATOR, CHECKPOINT, RUN = "tick", "bars", "operator", "checkpoint", "run"
 """The kinds of records that an account writes: decisions, arrived bars, orders of a person, states, and a beginning."""
+HISTORY = "history"
+"""The kind of the record that holds the bars which a live run's strategies saw before anything was traded."""
 
 
 NOT_REPEATED: Final = (

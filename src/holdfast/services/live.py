@@ -24,7 +24,7 @@ from holdfast.domain.order import OrderEvent, Role
 from holdfast.domain.tick import Tick
 from holdfast.domain.values import InstrumentId, OrderId
 from holdfast.engine.engine import QUIET, Engine
-from holdfast.engine.recorder import CHECKPOINT, OPERATOR, Recorder
+from holdfast.engine.recorder import CHECKPOINT, HISTORY, OPERATOR, Recorder
 from holdfast.engine.snapshot import snapshot
 from holdfast.engine.watch import Watch
 from holdfast.portfolio.run import RunStarted
@@ -33,7 +33,7 @@ from holdfast.ports.live import AccountReport, Answered, Failure, Incoming, Link
 from holdfast.services.emergency import ReleaseWish
 from holdfast.services.live_bars import LiveBars, merged, unfit
 from holdfast.services.live_config import LiveConfig, OnExit
-from holdfast.services.live_replay import HISTORY, begin_or_replay
+from holdfast.services.live_replay import begin_or_replay
 from holdfast.services.paper import Checkpoint, Recovery
 from holdfast.services.reconciliation import Findings, compare
 

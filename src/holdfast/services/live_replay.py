@@ -16,7 +16,7 @@ from holdfast.domain.market import BarClosed
 from holdfast.domain.tick import Tick
 from holdfast.domain.values import OrderId
 from holdfast.engine.engine import QUIET, Engine
-from holdfast.engine.recorder import BARS, CHECKPOINT, NOT_REPEATED, OPERATOR, RUN, TICK, Recorder
+from holdfast.engine.recorder import BARS, CHECKPOINT, HISTORY, NOT_REPEATED, OPERATOR, RUN, TICK, Recorder
 from holdfast.engine.snapshot import restore
 from holdfast.portfolio.fold import read_body, read_run, read_tick
 from holdfast.portfolio.run import RunStarted
@@ -24,9 +24,6 @@ from holdfast.ports.journal import Journal, JournalRecord
 from holdfast.services.paper import Checkpoint, Recovery
 from holdfast.services.same_run import require_same
 from holdfast.services.versions import PROGRAM, ProgramChanged, versions_named, written_by
-
-HISTORY: Final = "history"
-"""The kind of the record that holds the bars which a run's strategies saw before anything was traded."""
 
 _BARS = msgspec.json.Decoder(list[BarClosed])
 _OPERATOR = msgspec.json.Decoder(OperatorEvent)

@@ -32,7 +32,7 @@ from holdfast.domain.order import Role
 from holdfast.domain.tick import Tick
 from holdfast.engine.driver import Driver
 from holdfast.engine.engine import Engine
-from holdfast.engine.recorder import BARS, CHECKPOINT, NOT_REPEATED, OPERATOR, RUN, TICK, Recorder
+from holdfast.engine.recorder import BARS, CHECKPOINT, HISTORY, NOT_REPEATED, OPERATOR, RUN, TICK, Recorder
 from holdfast.engine.snapshot import EngineState, restore, snapshot
 from holdfast.portfolio.fold import Body, read_body
 from holdfast.portfolio.run import RunStarted
@@ -49,7 +49,7 @@ CHECKPOINT_EVERY = 1_000
 RELEASE = "release"
 """The kind of the record that holds a ReleaseWish."""
 
-KINDS = (RUN, TICK, BARS, OPERATOR, CHECKPOINT, RELEASE, PROGRAM)
+KINDS = (RUN, TICK, BARS, OPERATOR, CHECKPOINT, RELEASE, PROGRAM, HISTORY)
 """Every kind of record that this house writes."""
 
 _SHOWN = 160

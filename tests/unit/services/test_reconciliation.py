@@ -1,0 +1,92 @@
+"""Where our books and the venue's account differ, and what is made of it."""
+
+from decimal import Decimal
+
+import msgspec
+import pytest
+from tests.unit.engine.conftest import BTC, LONG, Rig
+
+from holdfast.domain.order import Role
+from holdfast.domain.values import Asset, OrderId, Side
+from holdfast.ports.live import AccountReport, OrderAtVenue
+from holdfast.services.reconciliation import Findings, compare
+
+TOLERANCE = 0.001
+USDT, COIN = Asset("USDT"), Asset("BTC")
+
+
+@pytest.fixture
+def rig() -> Rig:
+    rig = Rig({0: LONG}, {1: 99.0})
+    rig.entered()
+    return rig
+
+
+def at_venue(rig: Rig) -> tuple[OrderAtVenue, ...]:
+    return tuple(
+        OrderAtVenue("v", BTC.id, order.spec.side, order.left, order.spec.order_id, "", order.trigger_price)
+        for order in rig.engine.orders.values()
+    )
+
+
+def report(rig: Rig, orders: tuple[OrderAtVenue, ...] | None = None, cash: str = "0", base: str = "0") -> AccountReport:
+    balances = {USDT: rig.engine.account.portfolio.cash + Decimal(cash), COIN: rig.held + Decimal(base)}
+    return AccountReport(1, balances, at_venue(rig) if orders is None else orders)
+
+
+def test_equal_books_have_no_findings(rig: Rig):
+    assert compare(rig.engine, report(rig), TOLERANCE) == Findings()
+
+
+def test_more_at_the_venue_is_the_owners_own(rig: Rig):
+    assert compare(rig.engine, report(rig, cash="5000", base="3"), TOLERANCE) == Findings()
+
+
+def test_less_of_what_is_held_is_a_contradiction(rig: Rig):
+    (told,) = compare(rig.engine, report(rig, base="-0.0001"), TOLERANCE).contradictions
+    assert "BTC" in told
+
+
+def test_less_cash_is_one_only_beyond_the_tolerance(rig: Rig):
+    assert not compare(rig.engine, report(rig, cash="-10"), TOLERANCE).contradictions
+    (told,) = compare(rig.engine, report(rig, cash="-10.01"), TOLERANCE).contradictions
+    assert "USDT" in told
+
+
+def test_an_order_with_our_prefix_that_we_never_recorded_is_a_contradiction(rig: Rig):
+    stray = OrderAtVenue("v", BTC.id, Side.BUY, Decimal(1), OrderId("hf-999p"))
+    found = compare(rig.engine, report(rig, (*at_venue(rig), stray)), TOLERANCE)
+    assert found.contradictions == ("order hf-999p rests at the venue and is not in the journal",)
+
+
+def test_somebody_elses_orders_are_told_and_left_alone(rig: Rig):
+    by_hand = OrderAtVenue("v-1", BTC.id, Side.SELL, Decimal(2))
+    another = OrderAtVenue("v-2", BTC.id, Side.SELL, Decimal(2), OrderId("xx-1"))
+    found = compare(rig.engine, report(rig, (*at_venue(rig), by_hand, another)), TOLERANCE)
+    assert len(found.strangers) == 2
+    assert found.contradictions == found.to_cancel == ()
+
+
+def test_what_rests_only_in_our_books_is_asked_about(rig: Rig):
+    found = compare(rig.engine, report(rig, ()), TOLERANCE)
+    assert {order.spec.role for order in found.to_ask} == {Role.STOP, Role.TARGET}
+    assert not found.contradictions
+
+
+def test_what_has_ended_in_our_books_and_still_rests_is_canceled(rig: Rig):
+    target = rig.last(Role.TARGET)
+    orders = at_venue(rig)
+    rig.cancel(target)
+    assert compare(rig.engine, report(rig, orders), TOLERANCE).to_cancel == (target.order_id,)
+
+
+def test_a_looser_stop_at_the_venue_is_tightened_and_a_tighter_one_left(rig: Rig):
+    before = at_venue(rig)
+    rig.bar(101.0)
+    (amend,) = compare(rig.engine, report(rig, before), TOLERANCE).to_amend
+    assert (amend.order_id, amend.trigger_price) == (rig.last(Role.STOP).order_id, Decimal(99))
+    tight = tuple(
+        msgspec.structs.replace(order, trigger_price=Decimal("99.5")) if order.trigger_price else order
+        for order in at_venue(rig)
+    )
+    assert compare(rig.engine, report(rig, tight), TOLERANCE).to_amend == ()
