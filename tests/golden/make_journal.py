@@ -37,7 +37,8 @@ from holdfast.portfolio.fold import JournalFold
 from holdfast.ports.journal import Entry
 from holdfast.services.assembly import build_engine
 from holdfast.services.emergency import ReleaseWish
-from holdfast.services.paper import RELEASE, PaperAgent
+from holdfast.services.paper import PaperAgent
+from holdfast.services.release import RELEASE
 from holdfast.services.versions import PROGRAM, ProgramChanged
 from holdfast.testing.builders import Row, make_bar, make_instrument, make_plan, make_run, make_series, make_venue
 from holdfast.testing.memory_journal import MemoryJournal, MemoryRecords

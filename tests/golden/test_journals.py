@@ -24,7 +24,8 @@ from holdfast.portfolio.fold import PortfolioOnlyFold
 from holdfast.portfolio.run import RunStarted
 from holdfast.ports.journal import Entry
 from holdfast.services.emergency import ReleaseWish
-from holdfast.services.paper import RELEASE, Checkpoint
+from holdfast.services.paper import Checkpoint
+from holdfast.services.release import RELEASE
 from holdfast.services.versions import PROGRAM, ProgramChanged
 
 JOURNALS = sorted(HERE.glob("journal-*.jsonl"))

@@ -1,4 +1,4 @@
-"""The running agent: a paper account with its journal, its fold and its doors, behind one object that a loop drives."""
+"""The running agent: an account with its journal, its fold and its doors, behind one object that a loop drives."""
 
 from __future__ import annotations
 
@@ -22,18 +22,21 @@ from holdfast.portfolio.status import DecisionLine, Status
 from holdfast.ports.journal import Journal
 from holdfast.ports.market import Feed
 from holdfast.services.emergency import is_stopped, require_flat
+from holdfast.services.live import LiveAgent
 from holdfast.services.paper import PaperAgent, Recovery
+from holdfast.services.replayed import ReplayedAgent
 from holdfast.services.standing import LimitLine, Progress, limits_of, situation_of, status_of
 from holdfast.services.versions import versions_named
 
+Account = PaperAgent | LiveAgent | ReplayedAgent
+"""What trades, or has traded, one account."""
+
 
 class RunningAgent:
-    """One paper agent and the fold over its journal; owned by one thread."""
+    """One agent, on paper or live, and the fold over its journal; owned by one thread."""
 
-    def __init__(self, run: RunStarted, journal: Journal, feed: Feed) -> None:
-        built = build(run)
-        self._journal = journal
-        self._agent = PaperAgent(run, built.engine, built.exchange, feed, journal)
+    def __init__(self, journal: Journal, agent: Account) -> None:
+        self._journal, self._agent = journal, agent
         self._fold = JournalFold()
         self._fresh: list[DecisionLine] = []
         self._is_busy = False
@@ -52,7 +55,11 @@ class RunningAgent:
             The ledger and the positions that the journal leads to contradict each other.
         """
         self._is_busy = True
-        recovery = self._agent.start(is_fresh=is_fresh, whole=whole)
+        agent = self._agent
+        if isinstance(agent, PaperAgent):
+            recovery = agent.start(is_fresh=is_fresh, whole=whole)
+        else:
+            recovery = agent.start(is_fresh=is_fresh)
         self._is_busy = False
         # What was done again since the last checkpoint has not been looked at yet.
         self._agent.engine.account.portfolio.require_agreement()
@@ -64,13 +71,22 @@ class RunningAgent:
                 self._fold.apply(tick)
         return recovery
 
-    def step(self) -> bool:
-        """Process the next group of bars; False at the end of the market."""
+    def step(self) -> int | None:
+        """Process the next group of bars, or what has come in; the number of groups, None at the end of the market."""
         self._is_busy = True
-        is_on = self._agent.step()
+        done = self._agent.step()
         self._is_busy = False
         self._follow()
-        return is_on
+        # Paper says whether there was a group; a live market has no end.
+        return None if done is False else int(done)
+
+    def warnings(self) -> Sequence[str]:
+        """Return what a person should see since the last call; a paper account has nothing to warn of."""
+        agent = self._agent
+        if isinstance(agent, PaperAgent):
+            return ()
+        found, agent.warnings = agent.warnings, []
+        return found
 
     def stop(self, level: StopLevel, actor: str, reason: str) -> None:
         """Pull the brake."""
@@ -151,4 +167,5 @@ def running_agent(
             require_whole(folder, refusal="nothing is traded on it", on_progress=on_progress)
 
     with SqliteJournal(home.journal, SystemClock(), check=check) as journal:
-        yield RunningAgent(run, journal, market.feed)
+        built = build(run)
+        yield RunningAgent(journal, PaperAgent(run, built.engine, built.exchange, market.feed, journal))

@@ -24,8 +24,8 @@ _IDLE_S: Final = 0.25
 class Agent(Protocol):
     """What the loop drives."""
 
-    def step(self) -> bool:
-        """Process the next group of bars; False at the end of the market."""
+    def step(self) -> int | None:
+        """Do what is next and return how many groups of bars that were; None at the end of the market."""
         ...
 
     def status(self) -> Status:
@@ -88,10 +88,11 @@ class Session:
             self._grant(letter)
         ends = time.monotonic() + _BURST_S
         while not self.is_held and not self.is_done and (now := time.monotonic()) >= self._due and now < ends:
-            if self.agent.step():
-                self.groups += 1
-            else:
+            done = self.agent.step()
+            if done is None:
                 self.has_ended = True
+            else:
+                self.groups += done
             # What was missed while the machine slept is not made up for in one rush.
             self._due = max(self._due + 1.0 / self.pace, now - _BURST_S)
         self._keep_promises()

@@ -10,10 +10,10 @@ from holdfast.adapters.host.clock import SystemClock
 from holdfast.adapters.storage.sqlite.folder import segment_numbers, writer_of
 from holdfast.adapters.storage.sqlite.journal import SqliteJournal
 from holdfast.adapters.storage.sqlite.verify import require_whole
-from holdfast.app.agent import RunningAgent
+from holdfast.app.agent import Account, RunningAgent
 from holdfast.app.home import JOURNAL_NAME, Home, how_to_read
 from holdfast.app.pinned import PinnedJournal
-from holdfast.app.run_plan import risk_config_of
+from holdfast.app.run_plan import build, risk_config_of
 from holdfast.core.errors import (
     ConfigurationError,
     JournalError,
@@ -34,14 +34,18 @@ from holdfast.portfolio.run import RunStarted
 from holdfast.portfolio.status import Status
 from holdfast.ports.journal import Entry, Journal, JournalRecord
 from holdfast.services.emergency import ReleaseWish, StopProof, proof_of, require_flat
-from holdfast.services.paper import RELEASE
+from holdfast.services.paper import PaperAgent
 from holdfast.services.recorded_standing import RecordedStanding
+from holdfast.services.release import RELEASE
+from holdfast.services.replayed import ReplayedAgent
 from holdfast.services.same_run import require_known_settings
 from holdfast.services.standing import LimitLine
 from holdfast.services.versions import versions_named
 
 BACKTEST: Final = "backtest"
 """The mode of a run whose journal holds decisions, and not the bars that led to them."""
+PAPER: Final = "paper"
+"""The mode of a run whose venue is part of the program, so that its fills are done again with the bars."""
 
 
 _NOT_REPEATED: Final = (NotRepeatedError, OtherVersionError)
@@ -231,7 +235,7 @@ def rebuilt_agent(home: Home, journal: PinnedJournal | None = None) -> RunningAg
         raise BacktestJournalError(run, home)
     require_known_settings(run)
     try:
-        agent = RunningAgent(run, journal, _NoFeed())
+        agent = RunningAgent(journal, _account(run, journal))
     except ConfigurationError as error:
         raise NotRepeatedError(
             f"what traded cannot be loaded any more: {error}",
@@ -240,6 +244,13 @@ def rebuilt_agent(home: Home, journal: PinnedJournal | None = None) -> RunningAg
         ) from error
     agent.start()
     return agent
+
+
+def _account(run: RunStarted, journal: PinnedJournal) -> Account:
+    built = build(run)
+    if run.mode == PAPER:
+        return PaperAgent(run, built.engine, built.exchange, _NoFeed(), journal)
+    return ReplayedAgent(run, built.engine, journal)
 
 
 def recorded_standing(home: Home) -> RecordedStanding:

@@ -36,6 +36,7 @@ from holdfast.services.live_config import LiveConfig, OnExit
 from holdfast.services.live_replay import begin_or_replay
 from holdfast.services.paper import Checkpoint, Recovery
 from holdfast.services.reconciliation import Findings, compare
+from holdfast.services.release import can_release, last_wish
 
 WATCHDOG: Final = "reconciliation"
 """The actor of a brake that the agent pulls by itself, because the venue's account contradicts the journal."""
@@ -86,6 +87,7 @@ class LiveAgent:
         """
         recovery, state = begin_or_replay(self._journal, self._recorder, self.engine, self.run, is_fresh=is_fresh)
         self.groups_done, self.trades, self.wins = state.groups, state.trades, state.wins
+        self.release_wish = last_wish(self._journal)
         engine, exchange = self.engine, self._exchange
         open_orders = list(engine.orders.values())
         exchange.know(open_orders)
@@ -108,6 +110,7 @@ class LiveAgent:
         for group in groups:
             self._on_group([bar if self._is_fit(bar, now) else unfit(bar) for bar in group])
         self._look(now)
+        self._grant_release()
         self._recorder.flush()
         return len(groups)
 
@@ -327,7 +330,13 @@ class LiveAgent:
             case AskOpinion():
                 raise DomainError("a model was asked, but this agent has none", hint="set opinion_timeout_ms to 0")
 
+    def _grant_release(self) -> None:
+        wish = self.release_wish
+        if wish is not None and can_release(self.engine):
+            self.resume(wish.actor, wish.reason)
+
     def _operate(self, event: OperatorEvent) -> Tick:
+        self.release_wish = None
         self._recorder.write(OPERATOR, encode(event))
         tick = self.engine.process(event)
         self._settle(tick)

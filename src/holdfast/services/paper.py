@@ -28,7 +28,6 @@ from holdfast.core.time import rfc3339
 from holdfast.domain.decision import StopLevel
 from holdfast.domain.event import EmergencyStopped, OperatorEvent, TradingResumed
 from holdfast.domain.market import BarClosed, timeframe
-from holdfast.domain.order import Role
 from holdfast.domain.tick import Tick
 from holdfast.engine.driver import Driver
 from holdfast.engine.engine import Engine
@@ -40,14 +39,12 @@ from holdfast.ports.exchange import SimulatedExchange
 from holdfast.ports.journal import Journal, JournalRecord
 from holdfast.ports.market import Feed
 from holdfast.services.emergency import ReleaseWish
+from holdfast.services.release import RELEASE, can_release, last_wish
 from holdfast.services.same_run import require_same
 from holdfast.services.versions import PROGRAM, ProgramChanged, versions_named, written_by
 
 CHECKPOINT_EVERY = 1_000
 """Groups of bars between two checkpoints: a restart repeats at most so many."""
-
-RELEASE = "release"
-"""The kind of the record that holds a ReleaseWish."""
 
 KINDS = (RUN, TICK, BARS, OPERATOR, CHECKPOINT, RELEASE, PROGRAM, HISTORY)
 """Every kind of record that this house writes."""
@@ -68,7 +65,6 @@ class Checkpoint(State):
 
 
 _RUN = msgspec.json.Decoder(RunStarted)
-_RELEASE = msgspec.json.Decoder(ReleaseWish)
 _CHECKPOINT = msgspec.json.Decoder(Checkpoint)
 
 
@@ -121,7 +117,7 @@ class PaperAgent:
         with versions_named(self._journal):
             begun = None if is_fresh else self._last_run()
             recovery = self._begin() if begun is None else self._continue(*begun)
-        self.release_wish = self._last_wish()
+        self.release_wish = last_wish(self._journal)
         self._groups = self._after(self.engine.ts_bar, whole)
         return recovery
 
@@ -185,19 +181,9 @@ class PaperAgent:
         return self._driver.operate(event)
 
     def _grant_release(self) -> None:
-        wish, engine = self.release_wish, self.engine
-        if wish is None or engine.held or any(order.spec.role is Role.ENTRY for order in engine.orders.values()):
-            return
-        # To resume would accept the loss, and who asked has not seen it as it is now: that needs a word of its own.
-        if not engine.is_locked_by_drawdown:
+        wish = self.release_wish
+        if wish is not None and can_release(self.engine):
             self.resume(wish.actor, wish.reason)
-
-    def _last_wish(self) -> ReleaseWish | None:
-        """Return the wish for a release, unless something was done after it."""
-        last: JournalRecord | None = None
-        for record in self._journal.read(kinds=(RUN, OPERATOR, RELEASE)):
-            last = record
-        return None if last is None or last.kind != RELEASE else _decoded(_RELEASE, last)
 
     def _after(self, ts: int, whole: Feed | None) -> Iterator[Sequence[BarClosed]]:
         if not ts:  # no bar has been seen yet

@@ -43,13 +43,13 @@ class StandingAgent:
         self.asked: list[tuple[str, str, str]] = []
         self.fails = self.is_drawdown_locked = False
 
-    def step(self) -> bool:
+    def step(self) -> int | None:
         if not self.left:
-            return False
+            return None
         self.left -= 1
         if self.level is StopLevel.FLATTEN:
             self.positions = ()
-        return True
+        return 1
 
     def status(self) -> Status:
         is_locked = self.is_drawdown_locked

@@ -25,7 +25,7 @@ _kind = click.option(
     "kinds",
     multiple=True,
     metavar="KIND",
-    help="Only such records: run, tick, bars, operator, checkpoint, release or program.",
+    help="Only such records: run, tick, bars, operator, checkpoint, release, program or history.",
 )
 
 
