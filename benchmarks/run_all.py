@@ -155,7 +155,9 @@ def main() -> int:
         ),
         "replay": lambda: scripts(book, [("replay.py", ())]),
         "bars": lambda: scripts(book, [("bars.py", ())]),
-        "parts": lambda: scripts(book, [("matching.py", ()), ("gate.py", ()), ("gateio_wire.py", ())]),
+        "parts": lambda: scripts(
+            book, [("matching.py", ()), ("gate.py", ()), ("gateio_wire.py", ()), ("signal_to_wire.py", ())]
+        ),
     }
     CACHE.mkdir(exist_ok=True)
     for name, part in parts.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -10,6 +11,7 @@ import numpy as np
 from holdfast.core.errors import DataError
 from holdfast.core.time import MILLISECOND
 from holdfast.domain.bar_quality import label, validate
+from holdfast.domain.false_prints import SUSPECT_HIGH, SUSPECT_LOW
 from holdfast.domain.market import BarClosed, BarFlag, BarSeries, Timeframe
 from holdfast.domain.tradable import tradable
 from holdfast.domain.values import InstrumentId
@@ -18,11 +20,12 @@ from holdfast.domain.values import InstrumentId
 class Labeller:
     """Labels one instrument's bars as they come, by what was known before: the flags are those of a backtest."""
 
-    __slots__ = ("_before", "_timeframe")
+    __slots__ = ("_before", "_last", "_timeframe")
 
     def __init__(self, timeframe: Timeframe) -> None:
         self._timeframe = timeframe
         self._before: BarSeries | None = None
+        self._last: BarClosed | None = None  # the bar before, while nothing about it was worth a flag
 
     def take(self, bar: BarClosed) -> BarClosed:
         """Return the bar without false prints, and with its flags.
@@ -32,15 +35,38 @@ class Labeller:
         DataError
             No market can have made it: a price that is not positive or not finite, a low above the body.
         """
+        if self._is_plain(bar):
+            self._last = bar
+            return bar
         series = _series(bar, self._timeframe)
         validate(series)
-        labelled = label(series, self._before)
+        before = self._before if self._last is None else _series(self._last, self._timeframe)
+        labelled = label(series, before)
         self._before = labelled
+        self._last = bar if not labelled.flags[0] else None
         made = tradable(labelled)
         return BarClosed(
             bar.instrument_id, bar.ts_event, float(made.open[0]), float(made.high[0]), float(made.low[0]),
             float(made.close[0]), float(made.volume[0]), int(made.flags[0]),
         )  # fmt: skip
+
+    def _is_plain(self, bar: BarClosed) -> bool:
+        """Tell whether the bar follows on one without a flag and has none itself: nearly all do, and it is quick.
+
+        Whatever is in question is left to `label`: a comparison with NaN is false.
+        """
+        last = self._last
+        if last is None or bar.ts_event - last.ts_event != self._timeframe.nanos or not 0.0 < bar.volume < math.inf:
+            return False
+        low, high = (bar.open, bar.close) if bar.open < bar.close else (bar.close, bar.open)
+        return (
+            not bar.flags
+            and ":" not in bar.instrument_id  # the volume of a perpetual may be in contracts
+            and 0.0 < SUSPECT_LOW * last.close <= low
+            and high <= SUSPECT_HIGH * last.close < math.inf
+            and SUSPECT_LOW * low <= bar.low <= low
+            and high <= bar.high <= SUSPECT_HIGH * high
+        )
 
 
 class LiveBars:

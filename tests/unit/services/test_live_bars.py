@@ -1,6 +1,8 @@
 """Bars from a wire: each once, labelled as a backtest would, in groups that wait for one another and not for ever."""
 
 import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
 
 from holdfast.adapters.sources.feed import SeriesFeed
 from holdfast.core.time import HOUR, MILLISECOND
@@ -115,3 +117,30 @@ def test_unfit_adds_one_flag_and_merging_sorts_by_time_and_name():
     assert unfit(bar) == msgspec.structs.replace(bar, flags=int(BarFlag.GAP_BEFORE | BarFlag.NO_ENTRY))
     later, early, other = make_bar(BTC, 1, ROW), make_bar(ETH, 0, ROW), make_bar(BTC, 0, ROW)
     assert merged([later, early, other]) == [[other, early], [later]]
+
+
+PRICES = st.sampled_from([0.0001, 30.0, 49.9, 50.0, 99.0, 100.0, 101.0, 199.9, 200.0, 201.0, 400.0])
+
+
+@st.composite
+def odd_rows(draw: st.DrawFn) -> Row:
+    opened, closed, one, two = (draw(PRICES) for _ in range(4))
+    flat = draw(st.booleans())
+    if flat:
+        return (opened, opened, opened, opened, draw(st.sampled_from([0.0, 1.0])))
+    low, high = min(opened, closed, one, two), max(opened, closed, one, two)
+    return (opened, high, low, closed, draw(st.sampled_from([0.0, 5.0])))
+
+
+@given(st.lists(st.tuples(odd_rows(), st.integers(1, 3)), min_size=1, max_size=12))
+def test_odd_bars_are_labelled_one_by_one_as_a_series_is(steps: list[tuple[Row, int]]):
+    number, rows, ts = 0, [], []
+    for row, step in steps:
+        number += 1 if step < 3 else 2
+        rows.append(row)
+        ts.append(make_bar(BTC, number, ROW).ts_event - HOUR)
+    expected = [bar for group in SeriesFeed([make_series(BTC, rows, ts=ts)]).groups() for bar in group]
+    live = bars("BTC")
+    for row, opened in zip(rows, ts, strict=True):
+        live.add(BarClosed(BTC.id, opened + HOUR, *row), 0)
+    assert [bar for group in live.ready(0) for bar in group] == expected
