@@ -1,0 +1,286 @@
+"""Gate.io as `ports.live.LiveExchange`: an event loop in a thread of its own, and an inbox between the two worlds."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Coroutine, Sequence
+from typing import Final, TypeVar
+
+from holdfast.adapters.exchanges.gateio import wire
+from holdfast.adapters.exchanges.gateio.auth import Credentials
+from holdfast.adapters.exchanges.gateio.config import GateioConfig
+from holdfast.adapters.exchanges.gateio.errors import GateioError
+from holdfast.adapters.exchanges.gateio.inbox import Inbox
+from holdfast.adapters.exchanges.gateio.mapping import (
+    instrument_id_of,
+    instrument_of,
+    order_id_of,
+    pair_of,
+    side_of,
+)  # fmt: skip
+from holdfast.adapters.exchanges.gateio.market_feed import MarketFeed
+from holdfast.adapters.exchanges.gateio.messages import Message
+from holdfast.adapters.exchanges.gateio.order_desk import DeskConfig, OrderDesk
+from holdfast.adapters.exchanges.gateio.rest import GateioRest
+from holdfast.adapters.exchanges.gateio.shape import VENUE
+from holdfast.adapters.exchanges.gateio.socket import GateioSocket, Handlers
+from holdfast.core.errors import ConfigurationError, HoldfastError, VenueError
+from holdfast.core.time import Clock
+from holdfast.domain.decision import Approved, ApprovedAmend
+from holdfast.domain.instrument import Instrument
+from holdfast.domain.market import BarClosed, Timeframe
+from holdfast.domain.order import Order, OrderEvent
+from holdfast.domain.values import Asset, InstrumentId, OrderId
+from holdfast.ports.live import AccountReport, Failure, Incoming, LinkChanged, OrderAtVenue
+
+T = TypeVar("T")
+_WAIT_S: Final = 60.0  # the longest that a call which blocks may take
+_UP_S: Final = 20.0
+_OPEN_ORDERS_PAGE: Final = 100
+_COUNTDOWN_MIN_S: Final = 5
+
+
+class GateioExchange:
+    """One account at Gate.io. All methods may be called from one thread that is not the loop's."""
+
+    venue = VENUE
+
+    def __init__(
+        self, config: GateioConfig, credentials: Credentials | None, clock: Clock, desk: DeskConfig | None = None
+    ) -> None:
+        self._config, self._credentials = config, credentials
+        self._inbox = Inbox()
+        self._rest = GateioRest(config, credentials, clock)
+        self._desk = OrderDesk(self._rest, desk or DeskConfig(), self._inbox.put)
+        self._feed = MarketFeed(self._rest, self._inbox.put, self._desk.asks.__setitem__)
+        self._sockets: list[GateioSocket] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="gateio", daemon=True)
+        self._thread.start()
+        self._is_open = False
+
+    # -- before the start --------------------------------------------------------------------------
+    def instruments(self, pairs: Sequence[str]) -> tuple[Instrument, ...]:
+        """Return the instruments of pairs like BTC/USDT, with the grid and the fees that they have for this account.
+
+        Raises
+        ------
+        ConfigurationError
+            The venue does not trade one of them.
+        VenueError
+            It does not answer.
+        """
+        return self._wait(self._instruments(pairs))
+
+    async def _instruments(self, pairs: Sequence[str]) -> tuple[Instrument, ...]:
+        await self._open()
+        found: list[Instrument] = []
+        for name in pairs:
+            try:
+                pair = await self._rest.pair(name.replace("/", "_"))
+            except GateioError as error:
+                if error.label != "INVALID_CURRENCY_PAIR":
+                    raise
+                raise ConfigurationError(f"{VENUE} has no market {name}", hint="name pairs like BTC/USDT") from None
+            fee = await self._rest.fee(pair.id) if self._credentials is not None else None
+            if fee is not None and (fee.gt_discount or fee.debit_fee == 1):
+                self._desk.is_fee_in_base = False
+            instrument = instrument_of(pair, fee)
+            self._desk.pairs[instrument.id] = pair
+            self._desk.instruments[instrument.id] = instrument
+            found.append(instrument)
+        return tuple(found)
+
+    async def _open(self) -> None:
+        if not self._is_open:
+            await self._rest.open()
+            await self._rest.sync_clock()
+            self._is_open = True
+
+    # -- ports.live.LiveExchange ---------------------------------------------------------------------
+    def know(self, orders: Sequence[Order]) -> None:
+        """Take up the orders of an earlier process that are not final."""
+        self._wait(self._know(orders))
+
+    async def _know(self, orders: Sequence[Order]) -> None:
+        await self._need({order.spec.instrument_id for order in orders})
+        self._desk.know(orders)
+
+    def start(self, instruments: Sequence[Instrument], bars: Timeframe) -> None:
+        """Connect and subscribe; returns when both links are up."""
+        self._wait(self._start(instruments, bars))
+
+    async def _start(self, instruments: Sequence[Instrument], bars: Timeframe) -> None:
+        await self._need({instrument.id for instrument in instruments})
+        self._feed.begin([instrument.id for instrument in instruments], bars)
+        market = self._socket("market", None, self._feed.on_message)
+        account = self._socket("account", self._credentials, self._on_private)
+        self._sockets = [market, account]
+        for ticker in [await self._rest.tickers(pair_of(instrument.id)) for instrument in instruments]:
+            self._on_ticker(ticker)
+        for socket in self._sockets:
+            socket.start()
+        for socket in self._sockets:
+            await socket.wait_up(_UP_S)
+        await self._feed.subscribe(market)
+        for instrument in instruments:
+            for channel in ("spot.orders", "spot.usertrades", "spot.priceorders"):
+                await account.subscribe(channel, [pair_of(instrument.id)])
+        self._tasks = [asyncio.ensure_future(work) for work in (self._feed.watch(), self._look_on())]
+
+    def history(self, instrument_id: InstrumentId, count: int, ts_after: int = 0) -> Sequence[BarClosed]:
+        """Return the last finished bars that close after `ts_after`, oldest first."""
+        return self._wait(self._feed.history(instrument_id, count, ts_after))
+
+    def submit(self, approved: Approved, ts: int) -> Sequence[OrderEvent]:
+        """Send an order."""
+        self._loop.call_soon_threadsafe(self._desk.submit, approved)
+        return ()
+
+    def amend(self, amend: ApprovedAmend, ts: int) -> Sequence[OrderEvent]:
+        """Move a stop."""
+        self._loop.call_soon_threadsafe(self._desk.amend, amend)
+        return ()
+
+    def cancel(self, order_id: OrderId, ts: int, reason: str) -> Sequence[OrderEvent]:
+        """Take an order back."""
+        self._loop.call_soon_threadsafe(self._desk.cancel, order_id, reason)
+        return ()
+
+    def ask(self, orders: Sequence[Order]) -> None:
+        """Find out about orders."""
+        self._loop.call_soon_threadsafe(self._desk.ask, orders)
+
+    def ask_account(self) -> None:
+        """Ask for an AccountReport; without an answer there is none, and it may be asked for again."""
+        self._later(self._report())
+
+    def beat(self, timeout_s: int) -> None:
+        """Renew the dead-man timer, on the pairs that are traded."""
+        self._later(self._beat(timeout_s))
+
+    def take(self, timeout_s: float) -> Sequence[Incoming]:
+        """Return what has come in."""
+        return self._inbox.take(timeout_s)
+
+    def close(self) -> None:
+        """Let the connections go, and end the thread."""
+        if self._loop.is_closed():
+            return
+        try:
+            self._wait(self._close())
+        finally:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(_WAIT_S)
+            self._loop.close()
+
+    async def _close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._desk.close()
+        for socket in self._sockets:
+            await socket.close()
+        await self._rest.close()
+
+    # -- in the loop -------------------------------------------------------------------------------
+    async def _need(self, names: set[InstrumentId]) -> None:
+        missing = [pair_of(name).replace("_", "/") for name in names if name not in self._desk.pairs]
+        if missing:
+            await self._instruments(missing)
+        else:
+            await self._open()
+
+    def _socket(self, link: str, who: Credentials | None, on_message: object) -> GateioSocket:
+        def on_link(is_up: bool, detail: str) -> None:
+            self._inbox.put([LinkChanged(self._rest.venue_now(), link, is_up, detail)])
+            if is_up and link == "market":
+                self._feed.resume()
+            self._desk.wake.set()
+
+        def on_failure(error: HoldfastError, is_fatal: bool) -> None:
+            self._inbox.put([Failure(self._rest.venue_now(), str(error), error.hint, is_fatal)])
+
+        handlers = Handlers(on_message, on_link, on_failure)  # type: ignore[arg-type]  # a bound method of two kinds
+        return GateioSocket(self._config, who, self._rest.venue_now, handlers)
+
+    def _on_private(self, message: Message) -> None:
+        # Whatever it says, the venue is asked: a push may be late, doubled, or the last of several.
+        self._desk.wake.set()
+
+    def _on_ticker(self, tickers: Sequence[wire.Ticker]) -> None:
+        for ticker in tickers:
+            price = ticker.lowest_ask or ticker.last
+            if price:
+                self._desk.asks[instrument_id_of(ticker.currency_pair)] = price
+
+    async def _look_on(self) -> None:
+        """Look at the account whenever a push says so, and from time to time while something is open."""
+        desk, pause = self._desk, self._desk.config.poll_ms / 1000
+        while True:
+            try:
+                await asyncio.wait_for(desk.wake.wait(), pause)
+            except TimeoutError:
+                if not desk.is_waiting:
+                    continue
+            desk.wake.clear()
+            try:
+                await desk.look()
+            except VenueError as error:
+                if error.is_retryable or not isinstance(error, ConfigurationError):
+                    desk.troubles, desk.last_trouble = desk.troubles + 1, str(error)
+                await asyncio.sleep(pause)
+            except ConfigurationError as error:
+                self._inbox.put([Failure(self._rest.venue_now(), str(error), error.hint, is_fatal=True)])
+                return
+
+    async def _report(self) -> None:
+        ts = self._rest.venue_now()
+        orders = [order for market in await self._rest.open_orders(limit=_OPEN_ORDERS_PAGE) for order in market.orders]
+        triggers = await self._rest.triggers("open", limit=100)
+        accounts = await self._rest.accounts()
+        balances = {Asset(account.currency): account.total for account in accounts}
+        owners = {name: found for found in self._desk.tracked.values() for name in found.trigger_ids}
+        books = {name: found for found in self._desk.tracked.values() for name in found.venue_ids}
+        there = [
+            OrderAtVenue(
+                order.venue_order_id, instrument_id_of(order.currency_pair), side_of(order.side),
+                order.left if order.left is not None else order.amount,
+                books[order.venue_order_id].order_id if order.venue_order_id in books else order_id_of(order.text),
+                order.text,
+            )
+            for order in orders
+        ]  # fmt: skip
+        there += [
+            OrderAtVenue(
+                trigger.venue_order_id, instrument_id_of(trigger.market), side_of(trigger.put.side),
+                trigger.put.amount,
+                owners[trigger.venue_order_id].order_id if trigger.venue_order_id in owners else OrderId(""),
+                "", trigger.trigger.price,
+            )
+            for trigger in triggers
+        ]  # fmt: skip
+        self._inbox.put([AccountReport(ts, balances, tuple(there))])
+
+    async def _beat(self, timeout_s: int) -> None:
+        await self._rest.countdown(max(timeout_s, _COUNTDOWN_MIN_S) if timeout_s else 0)
+
+    # -- between the threads -----------------------------------------------------------------------
+    def _wait(self, work: Coroutine[object, object, T]) -> T:
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result(_WAIT_S)
+        except TimeoutError:
+            future.cancel()
+            raise VenueError(f"no answer within {_WAIT_S:.0f} s", venue=VENUE, is_retryable=True) from None
+
+    def _later(self, work: Coroutine[object, object, None]) -> None:
+        async def quietly() -> None:
+            try:
+                await work
+            except VenueError as error:
+                self._desk.troubles, self._desk.last_trouble = self._desk.troubles + 1, str(error)
+
+        asyncio.run_coroutine_threadsafe(quietly(), self._loop)

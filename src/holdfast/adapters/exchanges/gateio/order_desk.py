@@ -1,0 +1,384 @@
+"""Sends our orders to Gate.io and finds out what became of them. The query is the truth; a push only makes it earlier.
+
+An order leaves once. What has no answer is asked about until it is certain: found, or past the moment up to which the
+venue would have taken it. A stop is a price-triggered order; a target that shares a position with one is, too, so that
+neither binds what the other needs (docs/adr/0010). Everything here runs in one event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Final
+
+from holdfast.adapters.exchanges.gateio import wire
+from holdfast.adapters.exchanges.gateio.errors import GateioError, GateioKeyError, GateioUnknownError, Reaction
+from holdfast.adapters.exchanges.gateio.mapping import (
+    bounded_request_of,
+    cancel_reason_of,
+    grossed_up,
+    order_request_of,
+    pair_of,
+    refusal_of,
+    text_of,
+)
+from holdfast.adapters.exchanges.gateio.requests import OrderRequest
+from holdfast.adapters.exchanges.gateio.rest import GateioRest, Page
+from holdfast.adapters.exchanges.gateio.tracker import Tracked
+from holdfast.adapters.exchanges.gateio.trigger_desk import TriggerDesk
+from holdfast.core.errors import VenueError
+from holdfast.core.record import Record
+from holdfast.core.time import MILLISECOND
+from holdfast.domain.decision import Approved, ApprovedAmend
+from holdfast.domain.instrument import Instrument
+from holdfast.domain.order import (
+    Order,
+    OrderAccepted,
+    OrderEvent,
+    OrderFilled,
+    OrderRejected,
+    OrderSpec,
+    OrderState,
+    OrderTimedOut,
+    OrderType,
+)
+from holdfast.domain.values import ONE, ZERO, InstrumentId, OrderId, Quantity, Side
+from holdfast.ports.live import Answered, Failure, Incoming
+
+_ASK_FIRST_S: Final = 0.05
+_ASK_LAST_S: Final = 1.0
+_REFUSED_TRIES: Final = 4  # of what the venue has refused before it looked at it
+_UNHEARD: Final = frozenset({OrderState.SUBMITTED, OrderState.IN_DOUBT})
+_TRADES_PAGE: Final = Page(limit=1000)
+
+
+class DeskConfig(Record, frozen=True):
+    """How orders are sent; times in the unit of their name."""
+
+    collar: Decimal = Decimal("0.01")  # how far beyond the best price a market order may buy
+    expiry_margin_ms: int = 500  # added to an order's expiry before "not found" is believed
+    poll_ms: int = 250  # how often the account is looked at while something is open
+
+
+Tell = Callable[[Sequence[Incoming]], None]
+
+
+class OrderDesk:
+    """All orders of one account that the house knows to be open, and what is being done about each."""
+
+    def __init__(self, rest: GateioRest, config: DeskConfig, tell: Tell) -> None:
+        self._rest, self.config, self._tell = rest, config, tell
+        self.pairs: dict[InstrumentId, wire.Pair] = {}
+        self.instruments: dict[InstrumentId, Instrument] = {}
+        self.asks: dict[InstrumentId, Decimal] = {}  # the best ask; the last price where there is none
+        self.is_fee_in_base = True
+        self.tracked: dict[OrderId, Tracked] = {}
+        self.shares: dict[str, Decimal] = {}  # what each group has left of the position that its orders share
+        self.triggers = TriggerDesk(rest, self)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.wake = asyncio.Event()
+        self.troubles, self.last_trouble = 0, ""
+
+    # -- what the house asks -----------------------------------------------------------------------
+    def know(self, orders: Iterable[Order]) -> None:
+        """Take up orders of an earlier process."""
+        for order in orders:
+            found = self._track(order)
+            if order.venue_order_id:
+                found.adopt(order.venue_order_id)
+            found.fence, found.is_unsure = self.fence(), found.is_trigger
+
+    def submit(self, approved: Approved) -> None:
+        """Send an order."""
+        found = self._track(Order.sent(approved.order))
+        self.run(self.triggers.place(found) if found.is_trigger else self._place(found), found)
+
+    def cancel(self, order_id: OrderId, reason: str) -> None:
+        """Take an order back; asked again until it is known to be gone."""
+        found = self.tracked.get(order_id)
+        if found is not None and not found.is_over:
+            found.cancel_reason = reason
+            self.wake.set()
+
+    def amend(self, amend: ApprovedAmend) -> None:
+        """Move a stop."""
+        found = self.tracked.get(amend.order_id)
+        if found is not None and found.is_trigger and amend.trigger_price is not None:
+            found.trigger_wanted = amend.trigger_price
+            self.wake.set()
+
+    def ask(self, orders: Iterable[Order]) -> None:
+        """Find out about orders; each gets an Answered."""
+        for order in orders:
+            found = self.tracked.get(order.spec.order_id) or self._track(order)
+            found.is_asked = True
+        self.wake.set()
+
+    @property
+    def is_waiting(self) -> bool:
+        """Tell whether something is open, or somebody waits for an answer."""
+        return any(not found.is_over or found.is_asked for found in self.tracked.values())
+
+    # -- looking ----------------------------------------------------------------------------------------
+    async def look(self) -> None:
+        """Compare what rests at the venue with what is believed to, and act on each order that has changed."""
+        opened = {
+            order.venue_order_id: order for market in await self._rest.open_orders() for order in market.orders
+        }  # fmt: skip
+        waiting = await self.triggers.open_ids(opened)
+        for found in list(self.tracked.values()):
+            if not found.is_busy:
+                self.run(self._follow(found, opened, waiting), found)
+        self._forget()
+
+    async def _follow(self, found: Tracked, opened: Mapping[str, wire.Order], waiting: set[str]) -> None:
+        if not found.is_over:
+            if not found.is_placed and found.order.state in _UNHEARD:
+                await self._find(found)
+            elif found.is_trigger:
+                await self.triggers.follow(found, waiting)
+                await self.triggers.shrink(found)
+            if found.venue_ids:
+                await self._follow_book(found, opened)
+            if found.cancel_reason and not found.is_over:
+                await self._cancel(found)
+        if found.is_asked and (found.is_over or found.is_placed):
+            found.is_asked = False
+            self._tell([Answered(found.order_id, self.now(), True)])
+
+    async def _follow_book(self, found: Tracked, opened: Mapping[str, wire.Order]) -> None:
+        for venue_id in found.venue_ids:
+            order = opened.get(venue_id)
+            if order is None:
+                order = await self._rest.order(venue_id, found.pair)
+            await self.settle(found, order)
+
+    async def settle(self, found: Tracked, order: wire.Order) -> None:
+        """Tell what an answer about an order means: its acceptance, its fills, and then its end."""
+        told = filled_amount(order)
+        if told > found.traded(order.venue_order_id) or (order.is_final and order.filled_total > 0 and not told):
+            trades = await self._rest.my_trades(found.pair, order.venue_order_id, _TRADES_PAGE)
+            self.tell(found, found.add(trades))
+        if not order.is_final or found.traded(order.venue_order_id) < told:
+            return
+        if found.order.left <= ZERO or found.is_over:
+            return
+        if found.is_trigger and await self.triggers.arm_again(found, order):
+            return
+        reason = "fee" if order.finish_as == "filled" else cancel_reason_of(order)
+        self.tell(found, found.end(self.now(), reason))
+
+    # -- sending -----------------------------------------------------------------------------------
+    async def _place(self, found: Tracked) -> None:
+        spec = found.order.spec
+        if spec.group and spec.is_reducing and not await self._clear_way(found):
+            return
+        request, why = self._request(found)
+        if request is None:
+            self.tell(found, found.tell(OrderRejected(found.order_id, self.now(), why)))
+            return
+        for attempt in range(_REFUSED_TRIES):
+            try:
+                order = await self._rest.place(request, is_urgent=spec.is_reducing)
+            except GateioUnknownError:
+                self.doubt(found)
+                return
+            except (GateioError, GateioKeyError, VenueError) as error:
+                if not await self.is_tried_again(found, error, attempt):
+                    return
+                continue
+            self.accept(found, order.venue_order_id)
+            if order.status:
+                await self.settle(found, order)
+            self.wake.set()
+            return
+
+    async def is_tried_again(self, found: Tracked, error: Exception, attempt: int) -> bool:
+        """Tell whether an order that was refused unseen is to be sent again; else say what its refusal means."""
+        label = getattr(error, "label", "") or "unreachable"
+        reaction = getattr(error, "reaction", Reaction.SLOW_DOWN)
+        if reaction is Reaction.EXISTS:
+            self.doubt(found)
+            return False
+        is_unseen = reaction is Reaction.SLOW_DOWN and isinstance(error, VenueError) and error.is_retryable
+        if is_unseen and attempt + 1 < _REFUSED_TRIES:
+            await asyncio.sleep(_ASK_FIRST_S * 2**attempt)
+            return True
+        self.tell(found, found.tell(OrderRejected(found.order_id, self.now(), label)))
+        if isinstance(error, GateioKeyError):
+            self._tell([Failure(self.now(), str(error), error.hint, is_fatal=True)])
+        return False
+
+    def _request(self, found: Tracked) -> tuple[OrderRequest | None, str]:
+        """Return what to send, or the reason why the venue would not take it."""
+        spec, pair, instrument = found.order.spec, self.pairs[found.instrument.id], found.instrument
+        ask = self.asks.get(instrument.id, ZERO)
+        if spec.side is Side.BUY and self.is_fee_in_base:
+            spec = _resized(spec, grossed_up(spec.quantity, instrument.fees().taker, instrument))
+        elif found.order.quantity != spec.quantity:
+            spec = _resized(spec, found.order.quantity)
+        if spec.type is OrderType.MARKET and spec.side is Side.BUY:
+            if not ask:
+                return None, "no_price"
+            request = bounded_request_of(spec, pair, instrument.price_up(ask * (ONE + self.config.collar)))
+        elif spec.type in (OrderType.MARKET, OrderType.LIMIT):
+            request = order_request_of(spec, pair)
+        else:
+            return None, "unsupported"
+        why = refusal_of(request, pair, ask or None)
+        return (None, why) if why else (request, "")
+
+    async def _clear_way(self, found: Tracked) -> bool:
+        """Take back the triggers that share a position with a way out, so that it is not sold twice."""
+        group = self.group_of(found)
+        await self.triggers.withdraw([member for member in group if member is not found and member.is_trigger])
+        left = self.shares[found.order.spec.group]
+        if left <= ZERO:
+            self.tell(found, found.tell(OrderRejected(found.order_id, self.now(), "group")))
+            return False
+        if left < found.order.quantity:
+            found.order = found.order.amended(None, Quantity(left))
+        return True
+
+    async def _cancel(self, found: Tracked) -> None:
+        if found.is_trigger:
+            await self.triggers.cancel(found)
+        for venue_id in found.venue_ids:
+            try:
+                order = await self._rest.cancel(venue_id, found.pair)
+            except (GateioUnknownError, GateioError):
+                order = await self._rest.order(venue_id, found.pair)  # lost, or gone: what became of it?
+            if not order.status:
+                order = await self._rest.order(venue_id, found.pair)
+            await self.settle(found, order)
+
+    # -- doubt -------------------------------------------------------------------------------------
+    def doubt(self, found: Tracked) -> None:
+        """Say that there was no answer; from now on it is asked about."""
+        found.fence = self.fence()
+        self.tell(found, found.tell(OrderTimedOut(found.order_id, self.now())))
+        self.wake.set()
+
+    async def _find(self, found: Tracked) -> None:
+        """Ask the venue about an order of which nothing is known."""
+        if found.is_trigger:
+            await self.triggers.find(found)
+            return
+        is_late = self.now() > found.fence  # before the question, so that the answer is of a later moment
+        order = await self._by_text(found)
+        if order is not None:
+            self.accept(found, order.venue_order_id)
+            await self.settle(found, order)
+        elif is_late:
+            self.tell(found, found.tell(OrderRejected(found.order_id, self.now(), "never_arrived")))
+
+    async def _by_text(self, found: Tracked) -> wire.Order | None:
+        """Return the order with our text: among what rests, what has just ended, and what has traded."""
+        text = text_of(found.order_id)
+        try:
+            return await self._rest.order(text, found.pair)
+        except GateioError as error:
+            if error.reaction is not Reaction.GONE:
+                raise
+        for status in ("open", "finished"):
+            for order in await self._rest.orders(found.pair, status):
+                if order.text == text:
+                    return order
+        for trade in await self._rest.my_trades(found.pair):
+            if trade.text == text:
+                return await self._rest.order(trade.venue_order_id, found.pair)
+        return None
+
+    # -- parts -------------------------------------------------------------------------------------
+    def accept(self, found: Tracked, venue_id: str) -> None:
+        """Note under what id the venue has an order."""
+        found.adopt(venue_id)
+        self.tell(found, found.tell(OrderAccepted(found.order_id, self.now(), venue_id)))
+
+    def tell(self, found: Tracked, events: Sequence[OrderEvent]) -> None:
+        """Hand news to the house, and let those that share a position follow."""
+        if not events:
+            return
+        self._tell(events)
+        group = found.order.spec.group
+        sold = sum((event.quantity for event in events if isinstance(event, OrderFilled)), ZERO)
+        if group and sold:
+            self.shares[group] -= sold
+            self.triggers.share(found)
+
+    def group_of(self, found: Tracked) -> list[Tracked]:
+        """Return the orders that share one position with an order, itself among them."""
+        group = found.order.spec.group
+        return [x for x in self.tracked.values() if group and x.order.spec.group == group] or [found]
+
+    def now(self) -> int:
+        """Return the venue's time."""
+        return self._rest.venue_now()
+
+    def fence(self) -> int:
+        """Return the moment after which the venue takes nothing any more that has been sent by now."""
+        return self.now() + (self._rest.config.order_expiry_ms + self.config.expiry_margin_ms) * MILLISECOND
+
+    def run(self, work: Coroutine[object, object, None], found: Tracked) -> None:
+        """Do something about an order, alone; what the venue does not answer is tried again with the next look."""
+        found.is_busy = True
+
+        async def alone() -> None:
+            try:
+                await work
+            except GateioKeyError as error:
+                self._tell([Failure(self.now(), str(error), error.hint, is_fatal=True)])
+            except VenueError as error:
+                self.troubles += 1
+                self.last_trouble = str(error)
+            finally:
+                found.is_busy = False
+
+        task = asyncio.ensure_future(alone())
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._tell([Failure(self.now(), f"{type(error).__name__}: {error}", "holdfast doctor", is_fatal=True)])
+
+    async def close(self) -> None:
+        """End what is being done."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _track(self, order: Order) -> Tracked:
+        instrument = self.instruments[order.spec.instrument_id]
+        found = Tracked(order, instrument, pair_of(instrument.id), fence=self.fence())
+        self.tracked[found.order_id] = found
+        if group := order.spec.group:
+            self.shares[group] = max(self.shares.get(group, ZERO), order.left)
+        return found
+
+    def _forget(self) -> None:
+        """Let go of what is over, while nobody in its group is open."""
+        open_groups = {x.order.spec.group for x in self.tracked.values() if not x.is_over}
+        for order_id, found in list(self.tracked.items()):
+            if found.is_over and not found.is_asked and not found.is_busy and found.order.spec.group not in open_groups:
+                del self.tracked[order_id]
+                self.shares.pop(found.order.spec.group, None)
+
+
+def filled_amount(order: wire.Order) -> Decimal:
+    """Return how much of an order has traded (base units), as it says itself."""
+    if order.filled_amount is not None:
+        return order.filled_amount
+    if order.left is None or (order.type == "market" and order.side == "buy"):
+        return ZERO
+    return order.amount - order.left
+
+
+def _resized(spec: OrderSpec, quantity: Decimal) -> OrderSpec:
+    return OrderSpec(
+        spec.order_id, spec.instrument_id, spec.side, spec.type, Quantity(quantity), spec.role, spec.limit_price,
+        spec.trigger_price, spec.trail_offset, spec.time_in_force, spec.is_post_only, spec.group,
+    )  # fmt: skip

@@ -1,0 +1,104 @@
+"""What is known of one of our orders at the venue, and which news about it the house may be told. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from holdfast.adapters.exchanges.gateio.fills import fills_of
+from holdfast.adapters.exchanges.gateio.wire import MyTrade
+from holdfast.domain.instrument import Instrument
+from holdfast.domain.order import (
+    TRANSITIONS,
+    Order,
+    OrderCanceled,
+    OrderEvent,
+    OrderType,
+    Role,
+)  # fmt: skip
+from holdfast.domain.values import ZERO, OrderId, Price, Quantity
+
+TRIGGER_PREFIX = "trigger:"
+"""Before a venue id that names a price-triggered order and no order in the book."""
+
+
+@dataclass
+class Tracked:
+    """One order. `order` is what the house knows, so that nothing is told that its state does not admit."""
+
+    order: Order
+    instrument: Instrument
+    pair: str
+    venue_ids: list[str] = field(default_factory=list)  # of orders in the book that trade for it
+    trigger_ids: list[str] = field(default_factory=list)  # of triggers that wait for it
+    trades: dict[str, MyTrade] = field(default_factory=dict)
+    fence: int = 0  # by the venue's clock (ns): what is not there then will never be
+    cancel_reason: str = ""
+    is_busy: bool = False  # a request about it is on its way
+    is_unsure: bool = False  # an earlier process may have placed more for it than is known
+    is_asked: bool = False  # somebody waits for an Answered
+    trigger_wanted: Price | None = None  # where the house has moved its stop
+    quantity_wanted: Quantity | None = None  # what its group has left for it
+
+    @property
+    def order_id(self) -> OrderId:
+        """Return our id."""
+        return self.order.spec.order_id
+
+    @property
+    def is_trigger(self) -> bool:
+        """Tell whether it waits as a price-triggered order: a stop, or a target that shares a position with one."""
+        spec = self.order.spec
+        return spec.type is OrderType.STOP_MARKET or (spec.role is Role.TARGET and bool(spec.group))
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether the house knows its end."""
+        return self.order.state.is_final
+
+    @property
+    def is_placed(self) -> bool:
+        """Tell whether the venue is known to have it."""
+        return bool(self.venue_ids or self.trigger_ids)
+
+    def adopt(self, venue_id: str) -> None:
+        """Note an id under which the venue has it."""
+        names = self.trigger_ids if venue_id.startswith(TRIGGER_PREFIX) else self.venue_ids
+        name = venue_id.removeprefix(TRIGGER_PREFIX)
+        if name not in names:
+            names.append(name)
+
+    def tell(self, event: OrderEvent) -> list[OrderEvent]:
+        """Return the event for the house, nothing where it is known or its time is over."""
+        order = self.order
+        if (order.state, type(event)) not in TRANSITIONS:
+            return []
+        after = order.apply(event)
+        if after is order:
+            return []
+        self.order = after
+        return [event]
+
+    def add(self, trades: Iterable[MyTrade]) -> list[OrderEvent]:
+        """Take trades in, and return the fills that the house does not know."""
+        before = len(self.trades)
+        self.trades.update((trade.trade_id, trade) for trade in trades if trade.venue_order_id in self.venue_ids)
+        if len(self.trades) == before:
+            return []
+        known = set(self.order.trade_ids)
+        news: list[OrderEvent] = []
+        for fill in fills_of(self.trades.values(), self.order_id, self.instrument, self.order.quantity):
+            if fill.trade_id not in known:
+                news += self.tell(fill)
+        return news
+
+    def end(self, ts: int, reason: str) -> list[OrderEvent]:
+        """Return the end of what is left of it; all fills must have been told before."""
+        if self.is_over:
+            return []
+        return self.tell(OrderCanceled(self.order_id, ts, self.cancel_reason or reason))
+
+    def traded(self, venue_id: str) -> Decimal:
+        """Return how much of one order in the book is known to have traded (base units, before fees)."""
+        return sum((trade.amount for trade in self.trades.values() if trade.venue_order_id == venue_id), ZERO)

@@ -1,0 +1,281 @@
+"""Price-triggered orders at Gate.io: stops and targets that bind nothing while they wait.
+
+They have no client id, so one whose answer was lost is found by what it is: market, side, rule, price and amount, among
+those that belong to nobody yet. Two with one rule on a market must be spaced. A moved stop is placed before the old one
+is taken back; a smaller one the other way round, so that never more can be sold than there is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Final, Protocol
+
+from holdfast.adapters.exchanges.gateio import wire
+from holdfast.adapters.exchanges.gateio.errors import GateioError, GateioUnknownError
+from holdfast.adapters.exchanges.gateio.mapping import trigger_request_of
+from holdfast.adapters.exchanges.gateio.requests import TriggerRequest
+from holdfast.adapters.exchanges.gateio.rest import GateioRest
+from holdfast.adapters.exchanges.gateio.tracker import TRIGGER_PREFIX, Tracked
+from holdfast.core.errors import VenueError
+from holdfast.core.time import SECOND
+from holdfast.domain.order import OrderAmended, OrderEvent, OrderRejected, OrderSpec, OrderType, Role
+from holdfast.domain.values import ONE, ZERO, InstrumentId, OrderId, Price, Quantity, Side
+
+SPACING_S: Final = 1.6
+"""Between two triggers with one rule on a market: within about 1.5 s the venue says REPEAT_REQUEST."""
+SIGNATURE_WINDOW: Final = 62 * SECOND
+"""How long after its signature a request may still be taken. An expiry is not documented for triggers, so only this
+makes certain that a lost one will never be there."""
+_CREATED_SLACK: Final = 5 * SECOND
+_TRIES: Final = 6
+
+
+class Desk(Protocol):
+    """What the order desk does for its triggers."""
+
+    pairs: dict[InstrumentId, wire.Pair]
+    asks: dict[InstrumentId, Decimal]
+    tracked: dict[OrderId, Tracked]
+    shares: dict[str, Decimal]
+    wake: asyncio.Event
+
+    def tell(self, found: Tracked, events: list[OrderEvent]) -> None: ...
+
+    def doubt(self, found: Tracked) -> None: ...
+
+    def accept(self, found: Tracked, venue_id: str) -> None: ...
+
+    def now(self) -> int: ...
+
+    def group_of(self, found: Tracked) -> list[Tracked]: ...
+
+    async def is_tried_again(self, found: Tracked, error: Exception, attempt: int) -> bool: ...
+
+    async def settle(self, found: Tracked, order: wire.Order) -> None: ...
+
+
+class TriggerDesk:
+    """Places, finds, moves and takes back the triggers of one account."""
+
+    def __init__(self, rest: GateioRest, desk: Desk) -> None:
+        self._rest, self._desk = rest, desk
+        self._turns: dict[tuple[str, str], float] = {}
+
+    # -- placing -----------------------------------------------------------------------------------
+    async def place(self, found: Tracked) -> None:
+        """Send a trigger for what is left of an order."""
+        request = self._request(found, found.order.trigger_price)
+        for attempt in range(_TRIES):
+            await self._turn(request)
+            try:
+                placed = await self._rest.place_trigger(request)
+            except GateioUnknownError:
+                self._desk.doubt(found)
+                found.fence = max(found.fence, self._desk.now() + SIGNATURE_WINDOW)
+                return
+            except (GateioError, VenueError) as error:
+                if not await self._desk.is_tried_again(found, error, attempt):
+                    return
+                continue
+            found.trigger_ids.append(placed.venue_order_id)
+            self._desk.accept(found, TRIGGER_PREFIX + placed.venue_order_id)
+            return
+
+    def _request(self, found: Tracked, price: Price | None) -> TriggerRequest:
+        spec, pair = found.order.spec, self._desk.pairs[found.instrument.id]
+        left = Quantity(found.order.quantity - found.order.filled)
+        limit = spec.limit_price
+        wanted = OrderSpec(
+            spec.order_id, spec.instrument_id, spec.side, spec.type, left, spec.role, limit,
+            price if spec.type is OrderType.STOP_MARKET else None, None, spec.time_in_force, group=spec.group,
+        )  # fmt: skip
+        worst = None
+        if spec.side is Side.BUY and price is not None:
+            worst = found.instrument.price_up(price * (ONE + Decimal("0.02")))
+        return trigger_request_of(wanted, pair, worst)
+
+    async def _turn(self, request: TriggerRequest) -> None:
+        """Wait until a trigger with this rule may be sent."""
+        key, loop = (request.market, request.trigger.rule), asyncio.get_running_loop()
+        now = loop.time()
+        turn = max(self._turns.get(key, now), now)
+        self._turns[key] = turn + SPACING_S
+        if turn > now:
+            await asyncio.sleep(turn - now)
+
+    # -- finding -----------------------------------------------------------------------------------
+    async def open_ids(self, opened: Mapping[str, wire.Order]) -> set[str]:
+        """Return the ids of all triggers that wait; asks only where one of ours is believed to."""
+        if not any(found.trigger_ids and not found.is_over for found in self._desk.tracked.values()):
+            return set()
+        return {trigger.venue_order_id for trigger in await self._listed("open")}
+
+    async def find(self, found: Tracked) -> None:
+        """Look for a trigger whose answer was lost."""
+        is_late = self._desk.now() > found.fence
+        taken = self._taken()
+        asked = self._request(found, found.order.trigger_price)
+        first = self._request(found, found.order.spec.trigger_price)
+        for status in ("open", "finished"):
+            for trigger in await self._listed(status, found.pair):
+                is_like = _is_like(trigger, asked) or _is_like(trigger, first)
+                if is_like and trigger.venue_order_id not in taken and trigger.status != "cancelled":
+                    found.trigger_ids.append(trigger.venue_order_id)
+                    self._desk.accept(found, TRIGGER_PREFIX + trigger.venue_order_id)
+                    self._desk.wake.set()
+                    return
+        if is_late:
+            self._desk.tell(found, found.tell(OrderRejected(found.order_id, self._desk.now(), "never_arrived")))
+
+    async def _listed(self, status: str, market: str | None = None) -> list[wire.TriggerOrder]:
+        found: list[wire.TriggerOrder] = []
+        while True:
+            page = await self._rest.triggers(status, market, 100, len(found))
+            found += page
+            if len(page) < 100 or status == "finished":  # of what is over, the newest are enough
+                return found
+
+    # -- following ---------------------------------------------------------------------------------
+    async def follow(self, found: Tracked, waiting: set[str]) -> None:
+        """See what became of an order's triggers, and move them where the house has moved its stop."""
+        if found.is_unsure:
+            await self._make_sure(found)
+            waiting = waiting | set(found.trigger_ids)
+        for name in list(found.trigger_ids):
+            if name not in waiting:
+                await self._on_gone(found, await self._rest.trigger(name))
+        wanted = found.trigger_wanted
+        if wanted is not None and not found.is_over and not found.venue_ids:
+            await self._move(found, wanted)
+
+    async def _on_gone(self, found: Tracked, trigger: wire.TriggerOrder) -> None:
+        name = trigger.venue_order_id
+        if trigger.status in ("open", ""):
+            return
+        found.trigger_ids.remove(name)
+        if trigger.fired_venue_order_id:
+            found.venue_ids.append(trigger.fired_venue_order_id)
+        elif not found.trigger_ids and not found.venue_ids:
+            self._desk.tell(found, found.end(self._desk.now(), trigger.reason or trigger.status))
+
+    async def _move(self, found: Tracked, price: Price) -> None:
+        old = list(found.trigger_ids)
+        request = self._request(found, price)
+        await self._turn(request)
+        try:
+            placed = await self._rest.place_trigger(request)
+        except (GateioError, GateioUnknownError):
+            # The old one guards on. A lost new one is looked for before the next try, for two would sell twice.
+            await self._adopt_like(found, request)
+            return
+        found.trigger_wanted = None
+        self._desk.accept(found, TRIGGER_PREFIX + placed.venue_order_id)
+        self._desk.tell(found, found.tell(OrderAmended(found.order_id, self._desk.now(), trigger_price=price)))
+        await self._take_back(found, old)
+
+    async def _adopt_like(self, found: Tracked, request: TriggerRequest) -> None:
+        taken = self._taken()
+        for trigger in await self._listed("open", found.pair):
+            if _is_like(trigger, request) and trigger.venue_order_id not in taken:
+                old = list(found.trigger_ids)
+                found.trigger_wanted = None
+                self._desk.accept(found, TRIGGER_PREFIX + trigger.venue_order_id)
+                await self._take_back(found, old)
+                return
+
+    async def _make_sure(self, found: Tracked) -> None:
+        """Take over what an earlier process may have placed for an order and had no time to write down."""
+        asked, taken = self._request(found, found.order.trigger_price), self._taken()
+        price = Decimal(asked.trigger.price)
+        strays = [
+            trigger
+            for trigger in await self._listed("open", found.pair)
+            if trigger.venue_order_id not in taken and _is_like(trigger, asked, is_any_price=True)
+        ]
+        found.trigger_ids += [trigger.venue_order_id for trigger in strays]
+        found.is_unsure = False
+        if strays and (best := next((x for x in strays if x.trigger.price == price), None)) is not None:
+            self._desk.accept(found, TRIGGER_PREFIX + best.venue_order_id)
+            await self._take_back(found, [name for name in found.trigger_ids if name != best.venue_order_id])
+        elif len(found.trigger_ids) > 1:
+            await self._take_back(found, found.trigger_ids[1:])
+
+    def _taken(self) -> set[str]:
+        return {name for other in self._desk.tracked.values() for name in other.trigger_ids}
+
+    # -- taking back -------------------------------------------------------------------------------
+    async def cancel(self, found: Tracked) -> None:
+        """Take back all triggers of an order; when none is left that could fire, it has ended."""
+        await self._take_back(found, list(found.trigger_ids))
+        if not found.trigger_ids and not found.venue_ids:
+            self._desk.tell(found, found.end(self._desk.now(), "operator"))
+
+    async def withdraw(self, members: Iterable[Tracked]) -> None:
+        """Take back the triggers of several orders; their orders wait on, and end with their group."""
+        for member in members:
+            if not member.is_over and member.trigger_ids:
+                await self._take_back(member, list(member.trigger_ids))
+                await self._settle_fired(member)
+
+    async def _take_back(self, found: Tracked, names: list[str]) -> None:
+        for name in names:
+            try:
+                trigger = await self._rest.cancel_trigger(name)
+            except (GateioError, GateioUnknownError):
+                trigger = await self._rest.trigger(name)
+            if trigger.status in ("", "open"):
+                continue  # seen again with the next look
+            if name in found.trigger_ids:
+                found.trigger_ids.remove(name)
+            if trigger.fired_venue_order_id and trigger.fired_venue_order_id not in found.venue_ids:
+                found.venue_ids.append(trigger.fired_venue_order_id)
+
+    async def _settle_fired(self, found: Tracked) -> None:
+        for venue_id in found.venue_ids:
+            await self._desk.settle(found, await self._rest.order(venue_id, found.pair))
+
+    # -- what shares a position --------------------------------------------------------------------
+    def share(self, found: Tracked) -> None:
+        """After a fill, let the others of its group lose what it has taken."""
+        left = self._desk.shares[found.order.spec.group]
+        for other in self._desk.group_of(found):
+            if other is found or other.is_over:
+                continue
+            if left <= ZERO:
+                other.cancel_reason = "group"
+            elif other.order.quantity - other.order.filled > left:
+                other.quantity_wanted = Quantity(other.order.filled + left)
+        self._desk.wake.set()
+
+    async def shrink(self, found: Tracked) -> None:
+        """Give a trigger the smaller quantity that is left for it."""
+        wanted, found.quantity_wanted = found.quantity_wanted, None
+        if wanted is None or found.venue_ids:
+            return
+        await self._take_back(found, list(found.trigger_ids))
+        if found.trigger_ids or found.venue_ids:
+            found.quantity_wanted = wanted
+            return
+        self._desk.tell(found, found.tell(OrderAmended(found.order_id, self._desk.now(), quantity=wanted)))
+        await self.place(found)
+
+    async def arm_again(self, found: Tracked, order: wire.Order) -> bool:
+        """Let a target wait once more for what its order in the book has not sold; True where it does."""
+        if found.order.spec.role is not Role.TARGET or found.cancel_reason:
+            return False
+        if order.venue_order_id in found.venue_ids:
+            found.venue_ids.remove(order.venue_order_id)
+        await self.place(found)
+        return True
+
+
+def _is_like(trigger: wire.TriggerOrder, asked: TriggerRequest, *, is_any_price: bool = False) -> bool:
+    return (
+        trigger.market == asked.market
+        and trigger.put.side == asked.put.side
+        and trigger.trigger.rule == asked.trigger.rule
+        and (is_any_price or trigger.trigger.price == Decimal(asked.trigger.price))
+        and trigger.put.amount == Decimal(asked.put.amount)
+    )
