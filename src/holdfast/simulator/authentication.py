@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -19,6 +20,7 @@ WINDOW_S: Final = 60
 
 _EMPTY: Final = hashlib.sha512(b"").hexdigest()
 _DIGITS_MAX: Final = 20
+_STAMP: Final = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?", re.ASCII)
 
 
 class Keyring:
@@ -117,9 +119,10 @@ def check_expiry(headers: Mapping[str, str], now_ms: int) -> None:
 
 
 def _check_time(stamp: str, now_ms: int) -> None:
-    if not (stamp.isascii() and stamp.isdecimal() and len(stamp) <= _DIGITS_MAX):
+    # The venue's own SDK sends a fraction, too.
+    if not _STAMP.fullmatch(stamp):
         raise VenueRefusal("REQUEST_EXPIRED", "Timestamp is no number of seconds", 401)
-    if abs(int(stamp) * 1000 - now_ms) > WINDOW_S * 1000 + 999:
+    if abs(int(stamp.partition(".")[0]) * 1000 - now_ms) > WINDOW_S * 1000 + 999:
         raise VenueRefusal("REQUEST_EXPIRED", f"gap between request Timestamp and server time exceeds {WINDOW_S}", 401)
 
 

@@ -25,6 +25,8 @@ def _wrong(value: object, depth: int) -> object:
             return [value]
         case list():
             return {str(at): _wrong(item, depth + 1) for at, item in enumerate(value)}
+        case dict() if not value:
+            return []
         case dict():
             # The names stay, so that a client looks into them; what it looks for is something else.
             return {str(name): _wrong(item, depth + 1) for name, item in value.items()}

@@ -28,10 +28,11 @@ _PRIVATE_FOLDER: Final = stat.S_IRWXU
 
 
 class Entry(Record, frozen=True):
-    """One thing that changed the venue: a request, or the market going on to `ts` (ns)."""
+    """One thing that changed the venue: a request, or the market going on to `ts` while the clock showed `now` (ns)."""
 
     call: Call | None = None
     ts: int = 0
+    now: int = 0
     fill_share: float = 0.0  # how much of the order this request may fill, where a fault says so; 0 is all of it
 
 

@@ -76,7 +76,11 @@ def test_a_time_further_off_than_a_minute_is_refused(late_s, is_taken):
         assert label_of(lambda: account_of_request(KEYRING, signed, NOW_MS)) == ("REQUEST_EXPIRED", 401)
 
 
-@pytest.mark.parametrize("stamp", ["-1", "1e9", "٣", "9" * 40, "x"])
+def test_the_fraction_that_the_venues_own_sdk_sends_is_taken():
+    assert account_of_request(KEYRING, request(Timestamp=f"{NOW_MS // 1000}.8212347"), NOW_MS) == KEY
+
+
+@pytest.mark.parametrize("stamp", ["-1", "1.", ".5", "1.2.3", "1e9", "٣", "9" * 40, "x"])
 def test_a_time_that_is_no_number_is_refused(stamp):
     assert label_of(lambda: account_of_request(KEYRING, request(Timestamp=stamp), NOW_MS))[0] == "REQUEST_EXPIRED"
 
