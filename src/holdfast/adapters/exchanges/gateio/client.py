@@ -52,8 +52,8 @@ class GateioExchange:
         self._config, self._credentials = config, credentials
         self._inbox = Inbox()
         self._rest = GateioRest(config, credentials, clock)
-        self._desk = OrderDesk(self._rest, desk or DeskConfig(), self._inbox.put)
-        self._feed = MarketFeed(self._rest, self._inbox.put, self._desk.asks.__setitem__)
+        self._feed = MarketFeed(self._rest, self._inbox.put, self._on_ask)
+        self._desk = OrderDesk(self._rest, desk or DeskConfig(), self._inbox.put, lambda: self._feed.market_ts)
         self._sockets: list[GateioSocket] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._loop = asyncio.new_event_loop()
@@ -205,6 +205,9 @@ class GateioExchange:
 
         handlers = Handlers(on_message, on_link, on_failure)  # type: ignore[arg-type]  # a bound method of two kinds
         return GateioSocket(self._config, who, self._rest.venue_now, handlers)
+
+    def _on_ask(self, name: InstrumentId, ask: Decimal) -> None:
+        self._desk.asks[name] = ask
 
     def _on_private(self, message: Message) -> None:
         # Whatever it says, the venue is asked: a push may be late, doubled, or the last of several.

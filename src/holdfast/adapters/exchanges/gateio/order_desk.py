@@ -67,8 +67,8 @@ Tell = Callable[[Sequence[Incoming]], None]
 class OrderDesk:
     """All orders of one account that the house knows to be open, and what is being done about each."""
 
-    def __init__(self, rest: GateioRest, config: DeskConfig, tell: Tell) -> None:
-        self._rest, self.config, self._tell = rest, config, tell
+    def __init__(self, rest: GateioRest, config: DeskConfig, tell: Tell, market_now: Callable[[], int]) -> None:
+        self._rest, self.config, self._tell, self._market_now = rest, config, tell, market_now
         self.pairs: dict[InstrumentId, wire.Pair] = {}
         self.instruments: dict[InstrumentId, Instrument] = {}
         self.asks: dict[InstrumentId, Decimal] = {}  # the best ask; the last price where there is none
@@ -145,7 +145,7 @@ class OrderDesk:
                 await self._cancel(found)
         if found.is_asked and (found.is_over or found.is_placed):
             found.is_asked = False
-            self._tell([Answered(found.order_id, self.now(), True)])
+            self._tell([Answered(found.order_id, self.stamp(), True)])
 
     async def _follow_book(self, found: Tracked, opened: Mapping[str, wire.Order]) -> None:
         for venue_id in found.venue_ids:
@@ -167,7 +167,7 @@ class OrderDesk:
         if found.is_trigger and await self.triggers.arm_again(found, order):
             return
         reason = "fee" if order.finish_as == "filled" else cancel_reason_of(order)
-        self.tell(found, found.end(self.now(), reason))
+        self.tell(found, found.end(self.stamp(), reason))
 
     # -- sending -----------------------------------------------------------------------------------
     async def _place(self, found: Tracked) -> None:
@@ -176,7 +176,7 @@ class OrderDesk:
             return
         request, why = self._request(found)
         if request is None:
-            self.tell(found, found.tell(OrderRejected(found.order_id, self.now(), why)))
+            self.tell(found, found.tell(OrderRejected(found.order_id, self.stamp(), why)))
             return
         for attempt in range(_REFUSED_TRIES):
             try:
@@ -205,9 +205,9 @@ class OrderDesk:
         if is_unseen and attempt + 1 < _REFUSED_TRIES:
             await asyncio.sleep(_ASK_FIRST_S * 2**attempt)
             return True
-        self.tell(found, found.tell(OrderRejected(found.order_id, self.now(), label)))
+        self.tell(found, found.tell(OrderRejected(found.order_id, self.stamp(), label)))
         if isinstance(error, GateioKeyError):
-            self._tell([Failure(self.now(), str(error), error.hint, is_fatal=True)])
+            self._tell([Failure(self.stamp(), str(error), error.hint, is_fatal=True)])
         return False
 
     def _request(self, found: Tracked) -> tuple[OrderRequest | None, str]:
@@ -235,7 +235,7 @@ class OrderDesk:
         await self.triggers.withdraw([member for member in group if member is not found and member.is_trigger])
         left = self.shares[found.order.spec.group]
         if left <= ZERO:
-            self.tell(found, found.tell(OrderRejected(found.order_id, self.now(), "group")))
+            self.tell(found, found.tell(OrderRejected(found.order_id, self.stamp(), "group")))
             return False
         if left < found.order.quantity:
             found.order = found.order.amended(None, Quantity(left))
@@ -257,7 +257,7 @@ class OrderDesk:
     def doubt(self, found: Tracked) -> None:
         """Say that there was no answer; from now on it is asked about."""
         found.fence = self.fence()
-        self.tell(found, found.tell(OrderTimedOut(found.order_id, self.now())))
+        self.tell(found, found.tell(OrderTimedOut(found.order_id, self.stamp())))
         self.wake.set()
 
     async def _find(self, found: Tracked) -> None:
@@ -271,7 +271,7 @@ class OrderDesk:
             self.accept(found, order.venue_order_id)
             await self.settle(found, order)
         elif is_late:
-            self.tell(found, found.tell(OrderRejected(found.order_id, self.now(), "never_arrived")))
+            self.tell(found, found.tell(OrderRejected(found.order_id, self.stamp(), "never_arrived")))
 
     async def _by_text(self, found: Tracked) -> wire.Order | None:
         """Return the order with our text: among what rests, what has just ended, and what has traded."""
@@ -294,7 +294,7 @@ class OrderDesk:
     def accept(self, found: Tracked, venue_id: str) -> None:
         """Note under what id the venue has an order."""
         found.adopt(venue_id)
-        self.tell(found, found.tell(OrderAccepted(found.order_id, self.now(), venue_id)))
+        self.tell(found, found.tell(OrderAccepted(found.order_id, self.stamp(), venue_id)))
 
     def tell(self, found: Tracked, events: Sequence[OrderEvent]) -> None:
         """Hand news to the house, and let those that share a position follow."""
@@ -316,6 +316,10 @@ class OrderDesk:
         """Return the venue's time."""
         return self._rest.venue_now()
 
+    def stamp(self) -> int:
+        """Return the market's time, which news carry; in practice it is not that of the wall."""
+        return self._market_now() or self.now()
+
     def fence(self) -> int:
         """Return the moment after which the venue takes nothing any more that has been sent by now."""
         return self.now() + (self._rest.config.order_expiry_ms + self.config.expiry_margin_ms) * MILLISECOND
@@ -328,7 +332,7 @@ class OrderDesk:
             try:
                 await work
             except GateioKeyError as error:
-                self._tell([Failure(self.now(), str(error), error.hint, is_fatal=True)])
+                self._tell([Failure(self.stamp(), str(error), error.hint, is_fatal=True)])
             except VenueError as error:
                 self.troubles += 1
                 self.last_trouble = str(error)
@@ -342,7 +346,7 @@ class OrderDesk:
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            self._tell([Failure(self.now(), f"{type(error).__name__}: {error}", "holdfast doctor", is_fatal=True)])
+            self._tell([Failure(self.stamp(), f"{type(error).__name__}: {error}", "holdfast doctor", is_fatal=True)])
 
     async def close(self) -> None:
         """End what is being done."""

@@ -49,6 +49,8 @@ class Desk(Protocol):
 
     def now(self) -> int: ...
 
+    def stamp(self) -> int: ...
+
     def group_of(self, found: Tracked) -> list[Tracked]: ...
 
     async def is_tried_again(self, found: Tracked, error: Exception, attempt: int) -> bool: ...
@@ -127,7 +129,7 @@ class TriggerDesk:
                     self._desk.wake.set()
                     return
         if is_late:
-            self._desk.tell(found, found.tell(OrderRejected(found.order_id, self._desk.now(), "never_arrived")))
+            self._desk.tell(found, found.tell(OrderRejected(found.order_id, self._desk.stamp(), "never_arrived")))
 
     async def _listed(self, status: str, market: str | None = None) -> list[wire.TriggerOrder]:
         found: list[wire.TriggerOrder] = []
@@ -158,7 +160,7 @@ class TriggerDesk:
         if trigger.fired_venue_order_id:
             found.venue_ids.append(trigger.fired_venue_order_id)
         elif not found.trigger_ids and not found.venue_ids:
-            self._desk.tell(found, found.end(self._desk.now(), trigger.reason or trigger.status))
+            self._desk.tell(found, found.end(self._desk.stamp(), trigger.reason or trigger.status))
 
     async def _move(self, found: Tracked, price: Price) -> None:
         old = list(found.trigger_ids)
@@ -172,7 +174,7 @@ class TriggerDesk:
             return
         found.trigger_wanted = None
         self._desk.accept(found, TRIGGER_PREFIX + placed.venue_order_id)
-        self._desk.tell(found, found.tell(OrderAmended(found.order_id, self._desk.now(), trigger_price=price)))
+        self._desk.tell(found, found.tell(OrderAmended(found.order_id, self._desk.stamp(), trigger_price=price)))
         await self._take_back(found, old)
 
     async def _adopt_like(self, found: Tracked, request: TriggerRequest) -> None:
@@ -210,7 +212,7 @@ class TriggerDesk:
         """Take back all triggers of an order; when none is left that could fire, it has ended."""
         await self._take_back(found, list(found.trigger_ids))
         if not found.trigger_ids and not found.venue_ids:
-            self._desk.tell(found, found.end(self._desk.now(), "operator"))
+            self._desk.tell(found, found.end(self._desk.stamp(), "operator"))
 
     async def withdraw(self, members: Iterable[Tracked]) -> None:
         """Take back the triggers of several orders; their orders wait on, and end with their group."""
@@ -258,7 +260,7 @@ class TriggerDesk:
         if found.trigger_ids or found.venue_ids:
             found.quantity_wanted = wanted
             return
-        self._desk.tell(found, found.tell(OrderAmended(found.order_id, self._desk.now(), quantity=wanted)))
+        self._desk.tell(found, found.tell(OrderAmended(found.order_id, self._desk.stamp(), quantity=wanted)))
         await self.place(found)
 
     async def arm_again(self, found: Tracked, order: wire.Order) -> bool:
