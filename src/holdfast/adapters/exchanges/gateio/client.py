@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Coroutine, Sequence
+from decimal import Decimal
 from typing import Final, TypeVar
 
 from holdfast.adapters.exchanges.gateio import wire
