@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 from tests.oracles.conftest import KEY, OTHER_KEY, OTHER_SECRET, SECRET, VenueProcess
@@ -70,7 +71,7 @@ def test_the_market_is_read_as_it_stands(venue):
         assert (book.bids[0].price, book.asks[0].price) == (ticker.highest_bid, ticker.lowest_ask)
         candles = await rest.candlesticks(PAIR, "1m")
         assert len(candles) > 10
-        assert all(b.ts_open - a.ts_open == 60_000_000_000 for a, b in zip(candles, candles[1:], strict=False))
+        assert all(b.ts_open - a.ts_open == 60_000_000_000 for a, b in pairwise(candles))
         trades = await rest.trades(PAIR)
         assert trades
         assert max(trade.ts_event for trade in trades) <= venue.get("/simulator/state")["ts"]
@@ -198,10 +199,13 @@ def test_a_wrong_secret_and_an_order_too_late_are_refused(venue):
         finally:
             await stranger.close()
         price = await far_below(rest)
-        venue.post("/simulator/faults", {"kind": "slow_before", "endpoint": "POST /spot/orders", "amount": 1500})
+        # Once it is signed anew by itself; the second time it gives up.
+        slow = {"kind": "slow_before", "endpoint": "POST /spot/orders", "amount": 1500, "times": 2}
+        venue.post("/simulator/faults", slow)
         with pytest.raises(VenueError) as refused:
             await rest.place(limit("late", "buy", price))
         assert not isinstance(refused.value, OutcomeUnknownError)
+        assert await rest.orders(PAIR, "open") == []
 
     live(venue, life)
 
