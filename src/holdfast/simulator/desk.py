@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from decimal import ROUND_DOWN, Decimal
 from typing import Final
 
@@ -35,9 +36,10 @@ Listener = Callable[[Sequence[Push]], None]
 
 
 class Rules(Record, frozen=True):
-    """How strict the venue is; 0 switches its rate limits off."""
+    """How strict the venue is (0 switches its rate limits off), and how much a start has to repeat at most."""
 
     limit_factor: int = 1
+    written_max: int = 20_000  # requests and moves of the market, after which a snapshot takes their place
 
 
 class Desk:
@@ -48,10 +50,12 @@ class Desk:
     ) -> None:
         self._make = make
         self.keyring, self.faults, self.clock = keyring, faults, clock
-        self.limits = RateLimits((rules or Rules()).limit_factor)
+        self._rules = rules or Rules()
+        self.limits = RateLimits(self._rules.limit_factor)
         self.exchange = make()
         self.triggers = Triggers(self.exchange)
         self._folder: StateFolder | None = None
+        self._written = 0
         self._listeners: list[Listener] = []
         self._frozen: dict[str, object] = {}
 
@@ -104,7 +108,12 @@ class Desk:
             if amount is not None:
                 share = amount or _SHARE_USUAL
                 self.faults.end(FaultKind.PARTIAL_FILL)
-        document = self._change(call, share)
+        try:
+            document = self._change(call, share)
+        except VenueRefusal:
+            if share:  # the order was refused, but the book has been thinned out for it
+                self._write(Entry(call, fill_share=share))
+            raise
         self._write(Entry(call, fill_share=share))
         self._tell()
         return document
@@ -139,7 +148,8 @@ class Desk:
 
     def _repeat(self, entry: Entry) -> None:
         if entry.call is not None:
-            self._change(entry.call, entry.fill_share)
+            with suppress(VenueRefusal):
+                self._change(entry.call, entry.fill_share)
         else:
             self._move(entry)
         self.exchange.drain()
@@ -172,8 +182,13 @@ class Desk:
         levels[:] = kept
 
     def _write(self, entry: Entry) -> None:
-        if self._folder is not None:
-            self._folder.append(entry)
+        if self._folder is None:
+            return
+        self._folder.append(entry)
+        self._written += 1
+        if self._written >= self._rules.written_max:
+            self._folder.compact(snapshot(self.exchange, self.triggers))
+            self._written = 0
 
     def _tell(self) -> None:
         pushes: Sequence[Push] = self.exchange.drain()

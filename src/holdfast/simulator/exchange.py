@@ -37,6 +37,7 @@ from holdfast.simulator.refusal import VenueRefusal
 from holdfast.simulator.venue_market import VenueMarket
 
 ORDERS_KEPT: Final = 20_000
+OPEN_MAX: Final = 10_000
 TRADES_KEPT: Final = 50_000
 TEXT_FOUND_FOR: Final = 60 * SECOND
 """How long after its end an order is found by its text, as Gate.io's documents have it; by its id for longer."""
@@ -134,6 +135,8 @@ class VirtualExchange:
     def place(self, account: str, ask: OrderAsk) -> VirtualOrder:
         """Take an order: it trades with what is there, and what may rest does."""
         market = need_pair(self.markets, ask.pair)
+        if sum(len(other.book) for other in self.markets.values()) >= OPEN_MAX:
+            raise VenueRefusal("TOO_MANY_ORDERS", "Too many open orders")
         self._check(market, account, ask)
         self.sequence += 1
         order = VirtualOrder(

@@ -37,17 +37,14 @@ class _Armed(msgspec.Struct):
     seen: int = 0
     hit: int = 0
 
-    def is_hit(self, endpoint: str, now_ms: int, random: Random) -> bool:
+    def is_due(self, endpoint: str, now_ms: int, random: Random) -> bool:
         rule = self.rule
         if self.hit >= rule.times or now_ms < self.ts_armed + rule.after_ms or not _matches(rule.endpoint, endpoint):
             return False
         if rule.rate:
-            is_hit = random.random() < rule.rate
-        else:
-            self.seen += 1
-            is_hit = self.seen >= rule.nth
-        self.hit += is_hit
-        return is_hit
+            return random.random() < rule.rate
+        self.seen += 1
+        return self.seen >= rule.nth
 
 
 class Faults:
@@ -98,18 +95,22 @@ class Faults:
         return FaultReport(dict(sorted(self.counts.items())), tuple(self._injected), waiting)
 
     def _draw(self, endpoint: str, now_ms: int, *, is_push: bool) -> FaultRule | None:
+        found: FaultRule | None = None
         for one in self._armed:
             kind = one.rule.kind
             if kind in STATE_KINDS or (kind in PUSH_KINDS) is not is_push:
                 continue
-            if one.is_hit(endpoint, now_ms, self._random):
+            # Every rule counts what it sees, but one fault at a time is enough: another that is due waits.
+            if one.is_due(endpoint, now_ms, self._random) and found is None:
+                one.hit += 1
+                found = one.rule
                 self._note(kind, endpoint, now_ms)
-                return one.rule
-        return None
+        return found
 
     def _begin_states(self, endpoint: str, now_ms: int) -> None:
         for one in self._armed:
-            if one.rule.kind in STATE_KINDS and one.is_hit(endpoint, now_ms, self._random):
+            if one.rule.kind in STATE_KINDS and one.is_due(endpoint, now_ms, self._random):
+                one.hit += 1
                 self._begin(one.rule, endpoint, now_ms)
 
     def _begin_timed(self, now_ms: int) -> None:

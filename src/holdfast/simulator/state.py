@@ -9,11 +9,13 @@ import msgspec
 
 from holdfast.core.errors import DataError
 from holdfast.core.record import Record, encode
+from holdfast.domain.values import Side
 from holdfast.matching.continuous import Resting
 from holdfast.simulator.exchange import VirtualExchange
 from holdfast.simulator.purse import Holding
 from holdfast.simulator.records import VirtualOrder, VirtualTrade, VirtualTrigger
 from holdfast.simulator.triggers import Triggers
+from holdfast.simulator.venue_market import VenueMarket
 
 STATE_VERSION: Final = 1
 
@@ -34,8 +36,18 @@ class Countdown(Record, frozen=True):
     falls: int
 
 
+class KeptMarket(Record, frozen=True):
+    """What a market does not tell by its time: what is left of the strangers' orders, and who stands before whom."""
+
+    pair: str
+    last_id: int
+    bids: tuple[tuple[Decimal, Decimal], ...]
+    asks: tuple[tuple[Decimal, Decimal], ...]
+    resting: tuple[int, ...]
+
+
 class ExchangeState(Record, frozen=True):
-    """Body of a snapshot. What is bound follows from the open orders, the market from its time."""
+    """Body of a snapshot. What is bound follows from the open orders, the rest of the market from its time."""
 
     version: int
     ts: int
@@ -45,6 +57,7 @@ class ExchangeState(Record, frozen=True):
     trades: tuple[VirtualTrade, ...]
     triggers: tuple[VirtualTrigger, ...]
     countdowns: tuple[Countdown, ...] = ()
+    markets: tuple[KeptMarket, ...] = ()
 
 
 def snapshot(exchange: VirtualExchange, triggers: Triggers) -> bytes:
@@ -59,8 +72,16 @@ def snapshot(exchange: VirtualExchange, triggers: Triggers) -> bytes:
             STATE_VERSION, exchange.ts, exchange.sequence, held, tuple(exchange.orders.values()),
             tuple(exchange.trades), tuple(triggers.triggers.values()),
             tuple(Countdown(account, pair, falls) for (account, pair), falls in triggers.countdowns.items()),
+            tuple(_kept(market) for market in exchange.markets.values()),
         )
     )  # fmt: skip
+
+
+def _kept(market: VenueMarket) -> KeptMarket:
+    strangers = market.prints.strangers
+    bids, asks = (tuple((price, left) for price, left in side) for side in (strangers.bids, strangers.asks))
+    resting = tuple(order.order_id for side in Side for order in market.book.waiting(side))
+    return KeptMarket(market.id, market.last_id, bids, asks, resting)
 
 
 def restore(exchange: VirtualExchange, triggers: Triggers, state: bytes) -> None:
@@ -85,9 +106,23 @@ def restore(exchange: VirtualExchange, triggers: Triggers, state: bytes) -> None
     for line in kept.held:
         exchange.purse.holdings.setdefault(line.account, {})[line.asset] = Holding(line.total)
     exchange.take_up(kept.orders, kept.trades)
-    for order in kept.orders:
+    _take_up_markets(exchange, kept)
+    triggers.restore(kept.triggers, {(line.account, line.pair): line.falls for line in kept.countdowns})
+    exchange.drain()
+
+
+def _take_up_markets(exchange: VirtualExchange, kept: ExchangeState) -> None:
+    queued = [order_id for market in kept.markets for order_id in market.resting]
+    first = {order_id: place for place, order_id in enumerate(queued)}
+    for order in sorted(kept.orders, key=lambda order: first.get(order.id, order.id)):
         if order.is_open:
             market = exchange.markets[order.pair]
             market.book.add(Resting(order.id, order.account, order.side, order.price, order.left))
-    triggers.restore(kept.triggers, {(line.account, line.pair): line.falls for line in kept.countdowns})
-    exchange.drain()
+    for line in kept.markets:
+        if line.pair not in exchange.markets:
+            continue
+        market = exchange.markets[line.pair]
+        strangers = market.prints.strangers
+        strangers.bids, strangers.asks = [[*level] for level in line.bids], [[*level] for level in line.asks]
+        market.changes(kept.ts)  # nobody is told of what has been so for long
+        market.last_id = line.last_id

@@ -40,6 +40,13 @@ def test_pushes_and_requests_have_faults_of_their_own():
     assert kinds(faults, "spot.orders", 1) == [FaultKind.DRIP]
 
 
+def test_every_rule_counts_what_it_sees_whatever_another_one_does_with_it():
+    rules = (FaultRule(FaultKind.LOST_AFTER, PLACE), FaultRule(FaultKind.DRIP, PLACE, nth=2))
+    assert kinds(Faults(FaultFile(rules), NOW_MS), PLACE, 3) == [FaultKind.LOST_AFTER, FaultKind.DRIP, None]
+    rules = (FaultRule(FaultKind.LOST_AFTER, PLACE), FaultRule(FaultKind.DRIP, PLACE))
+    assert kinds(Faults(FaultFile(rules), NOW_MS), PLACE, 3) == [FaultKind.LOST_AFTER, FaultKind.DRIP, None]
+
+
 def test_a_fault_of_the_venue_lasts_and_ends():
     faults = Faults(FaultFile((FaultRule(FaultKind.CLOCK_SKEW, after_ms=100, duration_ms=50, amount=700),)), NOW_MS)
     assert faults.active(FaultKind.CLOCK_SKEW, NOW_MS) is None
