@@ -293,6 +293,8 @@ class SocketServer:
                     self._push(session, message.channel, raw)
 
     def _push(self, session: Session, channel: str, raw: bytes) -> None:
+        if session.is_silent:
+            return  # a fault that hits a dead connection would be wasted
         fault = self._desk.faults.on_push(channel, self._desk.clock.true_ms())
         held, session.held = session.held, None
         match fault.kind if fault is not None else None:
