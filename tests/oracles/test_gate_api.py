@@ -135,6 +135,35 @@ def test_a_trigger_is_placed_found_and_taken_back(spot):
     assert refused.value.label.startswith("AUTO_TRIGGER_PRICE_")
 
 
+def test_a_trigger_that_the_market_reaches_fires_and_its_order_accounts_for_the_balance(venue, spot):
+    before = balances(spot)
+    precision = spot.get_currency_pair(PAIR).precision
+    last = Decimal(spot.list_tickers(currency_pair=PAIR)[0].last)
+    price = str((last * Decimal("0.9995")).quantize(Decimal(1).scaleb(-precision)))
+    made = spot.create_spot_price_triggered_order(
+        gate_api.SpotPriceTriggeredOrder(
+            market=PAIR,
+            trigger=gate_api.SpotPriceTrigger(price=price, rule="<=", expiration=86_400),
+            put=gate_api.SpotPricePutOrder(
+                type="market", side="sell", price="0", amount="0.01", account="normal", time_in_force="ioc"
+            ),
+        )
+    )
+    for _ in range(300):
+        found = spot.get_spot_price_triggered_order(str(made.id))
+        if found.status != "open":
+            break
+        venue.advance(10)
+    assert (found.status, found.fired_order_id > 0) == ("finish", True)
+    trades = spot.list_my_trades(currency_pair=PAIR, order_id=str(found.fired_order_id))
+    sold = sum(Decimal(trade.amount) for trade in trades)
+    gained = sum(Decimal(trade.price) * Decimal(trade.amount) - Decimal(trade.fee) for trade in trades)
+    assert sold == Decimal("0.01")
+    assert balances(spot)["BTC"][0] == before["BTC"][0] - sold
+    assert balances(spot)["USDT"][0] == before["USDT"][0] + gained
+    assert [one.id for one in spot.list_spot_price_triggered_orders("finished", market=PAIR)] == [made.id]
+
+
 def test_the_dead_man_timer_says_when_it_will_act(spot):
     now = spot.get_system_time().server_time
     armed = spot.countdown_cancel_all_spot(gate_api.CountdownCancelAllSpotTask(timeout=30, currency_pair=PAIR))

@@ -21,7 +21,6 @@ from holdfast.simulator.refusal import VenueRefusal
 from holdfast.simulator.rest_routes import PREFIX, Call, Routes
 from holdfast.simulator.wire import body_of
 
-_BODY_MAX: Final = 1 << 20
 _DRIP_BYTES: Final = 8
 _DRIP_PAUSE_S: Final = 0.05
 _CREATED: Final = frozenset({"POST /spot/orders", "POST /spot/price_orders"})
