@@ -28,8 +28,8 @@ DEVELOPMENT := $(VENV)/.stamp-development
 help:  ## list the targets
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)$$/  make \1\t\2/' | expand -t 22
 
-run: $(RUNTIME)  ## install and start the agent in paper mode
-	@exec $(BIN)/holdfast run
+run: $(RUNTIME)  ## install and start the agent in practice: at a simulated venue, over the wire
+	@exec $(BIN)/holdfast run --mode practice
 
 demo: $(RUNTIME)  ## install and play the guided demonstration
 	@exec $(BIN)/holdfast demo

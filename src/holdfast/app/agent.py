@@ -149,6 +149,25 @@ ShowCheck = Callable[[], AbstractContextManager[OnProgress | None]]
 
 
 @contextmanager
+def checked_journal(home: Home, show_check: ShowCheck = nullcontext) -> Iterator[SqliteJournal]:
+    """Give the journal of `home` for writing, after every record of it was checked; its lock makes it the only one.
+
+    Raises
+    ------
+    JournalError
+        A record of the journal was changed or is missing: nothing is traded on top of it, and nothing is written.
+    """
+
+    def check(folder: Path) -> None:
+        # All of it: a checkpoint is a state without the records that led to it, so that nothing else would miss them.
+        with show_check() as on_progress:
+            require_whole(folder, refusal="nothing is traded on it", on_progress=on_progress)
+
+    with SqliteJournal(home.journal, SystemClock(), check=check) as journal:
+        yield journal
+
+
+@contextmanager
 def running_agent(
     home: Home, run: RunStarted, market: TradedMarket, show_check: ShowCheck = nullcontext
 ) -> Iterator[RunningAgent]:
@@ -160,12 +179,6 @@ def running_agent(
         A record of the journal was changed or is missing: nothing is traded on top of it, and nothing is written.
     """
     home.create()
-
-    def check(folder: Path) -> None:
-        # All of it: a checkpoint is a state without the records that led to it, so that nothing else would miss them.
-        with show_check() as on_progress:
-            require_whole(folder, refusal="nothing is traded on it", on_progress=on_progress)
-
-    with SqliteJournal(home.journal, SystemClock(), check=check) as journal:
+    with checked_journal(home, show_check) as journal:
         built = build(run)
         yield RunningAgent(journal, PaperAgent(run, built.engine, built.exchange, market.feed, journal))

@@ -14,7 +14,10 @@ from holdfast.core.time import parse_time
 from holdfast.domain.market import timeframe
 
 SYNTHETIC: Final = "synthetic"
+VENUES: Final = ("gateio",)
 AUTO: Final = "auto"
+PAPER, PRACTICE, LIVE = "paper", "practice", "live"
+"""Who fills the orders: this process, a simulated venue over the wire, or a real one."""
 PACE_MIN, PACE_MAX = 0.01, 100_000.0
 BAR_SECONDS_MIN, BAR_SECONDS_MAX = 0.1, 3_600.0
 _FREE_DISK_MAX_MB = 1_000_000
@@ -30,8 +33,8 @@ class AgentSettings(Record, frozen=True):
     disk_free_min_mb: int = 200  # below it, nothing is started
 
     def __post_init__(self) -> None:
-        if self.mode not in ("paper", "live"):
-            raise ConfigurationError(f"agent.mode is {self.mode!r}, valid is paper (live comes later)")
+        if self.mode not in (PAPER, PRACTICE, LIVE):
+            raise ConfigurationError(f"agent.mode is {self.mode!r}, valid is paper, practice or live")
         if not PACE_MIN <= self.pace <= PACE_MAX:
             raise ConfigurationError(
                 f"agent.pace is {self.pace}, valid is {PACE_MIN} to {PACE_MAX:.0f}", hint="bars per second"
@@ -77,6 +80,19 @@ class MarketSettings(Record, frozen=True):
     def path(self) -> Path | None:
         """Return the path that `source` is, None when it is a word."""
         return None if self.source in (AUTO, SYNTHETIC) else Path(self.source).expanduser()
+
+
+class VenueSettings(Record, frozen=True):
+    """Which venue real orders go to, and where its key lies. The key itself is never a setting."""
+
+    exchange: str = "gateio"
+    url: str = ""  # empty: the venue's own
+    key_file: str = ""  # a file with key and secret that only its owner can read; empty: venue.toml in the home
+    may_withdraw: bool = False  # take a key that can move coins away, too
+
+    def __post_init__(self) -> None:
+        if self.exchange not in VENUES:
+            raise ConfigurationError(f"venue.exchange is {self.exchange!r}, valid is {', '.join(VENUES)}")
 
 
 class StrategySettings(Record, frozen=True):

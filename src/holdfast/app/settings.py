@@ -12,13 +12,14 @@ from typing import Final, TypeVar, get_type_hints
 
 import msgspec
 
-from holdfast.app.sections import AgentSettings, MarketSettings, StrategySettings
+from holdfast.app.sections import AgentSettings, MarketSettings, StrategySettings, VenueSettings
 from holdfast.core.errors import ConfigurationError
 from holdfast.core.record import Record
 from holdfast.engine.config import EngineConfig
 from holdfast.matching.config import MatchingConfig
 from holdfast.risk.config import RiskConfig
 from holdfast.risk.exits import ExitConfig
+from holdfast.services.live_config import LiveConfig
 
 PREFIX: Final = "HOLDFAST_"
 SEPARATOR: Final = "__"
@@ -41,6 +42,8 @@ class Settings(Record, frozen=True):
     risk: RiskConfig = RiskConfig()
     exits: ExitConfig = ExitConfig()
     matching: MatchingConfig = MatchingConfig()
+    venue: VenueSettings = VenueSettings()
+    live: LiveConfig = LiveConfig()
 
 
 SECTIONS: Final = Settings.__struct_fields__
@@ -85,6 +88,8 @@ def load_settings(path: Path, environment: Mapping[str, str] | None = None, flag
         risk=build_section(RiskConfig, "risk", parts["risk"]),
         exits=build_section(ExitConfig, "exits", parts["exits"]),
         matching=build_section(MatchingConfig, "matching", parts["matching"]),
+        venue=build_section(VenueSettings, "venue", parts["venue"]),
+        live=build_section(LiveConfig, "live", parts["live"]),
     )
     return Resolved(settings, {f"{x.section}.{x.key}": x.origin for x in latest.values()})
 

@@ -22,10 +22,12 @@ _ABOUT: Final[Mapping[str, str]] = {
     "engine": "The account. capital: quote units that a new run begins with.",
     "risk": "The risk gate. No strategy, model or person gets past it.",
     "exits": "How an open position is followed.",
+    "venue": "The venue of live orders. Its key lies in a file of its own, never here.",
+    "live": "How a live account is kept: waits, staleness, reconciliation.",
     "matching": "What the simulated venue charges, and how much of a bar it fills.",
 }
 _RANGES: Final[Mapping[str, str]] = {
-    "agent.mode": "paper",
+    "agent.mode": "paper, practice (a simulated venue over the wire), live",
     "agent.pace": "0.01 to 100000",
     "agent.disk_free_min_mb": "0 to 1000000; below it nothing is started",
     "market.instruments": 'such as ["BTC/USDT", "ETH/USDT"]; empty: a few that the source has',
@@ -41,6 +43,10 @@ _RANGES: Final[Mapping[str, str]] = {
     "risk.loss_week_max": "above 0, at most 0.40",
     "risk.quantity_fixed": '"none": sized by risk',
     "exits.trailing": "none, atr, chandelier, percent",
+    "venue.url": "empty: the venue's own address",
+    "venue.key_file": "empty: venue.toml in the home; chmod 600",
+    "live.dead_man_s": "0 or 10 to 3600; the venue cancels resting entries after so long without a sign of life",
+    "live.on_exit": "keep, cancel_entries",
     "matching.spread_bps": "0 to 1000; 1 is 0.01 %",
     "matching.participation_max": 'share of a bar\'s volume; "none": all of it',
 }

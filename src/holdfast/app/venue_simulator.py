@@ -18,6 +18,7 @@ from holdfast.app.sections import MarketSettings
 from holdfast.core.errors import ConfigurationError
 from holdfast.core.record import Record, encode
 from holdfast.core.secret import Secret
+from holdfast.domain.instrument import Instrument, Market
 from holdfast.domain.market import BarClosed
 from holdfast.domain.values import InstrumentId
 from holdfast.ports.market import Feed
@@ -97,6 +98,7 @@ def open_venue(home: Home, plan: VenuePlan, folder: StateFolder) -> tuple[Desk, 
     """
     kept, notes = _kept(plan, folder.path)
     market = open_market(home, kept.market, is_endless=True)
+    _check_spot(market)
     accounts = [AccountSpec(one.key, Secret(one.secret), dict(one.balances)) for one in kept.accounts]
     keyring = Keyring({one.key: one.secret for one in accounts})
     clock = SystemClock()
@@ -114,14 +116,39 @@ def open_venue(home: Home, plan: VenuePlan, folder: StateFolder) -> tuple[Desk, 
 
 def _exchange(market: TradedMarket, accounts: Sequence[AccountSpec]) -> VirtualExchange:
     split = _Split(market.feed, [instrument.id for instrument in market.instruments])
+    past = split.past(_history_length(market))
     pairs, prints = [], []
     for instrument in market.instruments:
         fees = instrument.fees()
-        pairs.append(PairSpec(f"{instrument.base}_{instrument.quote}", instrument, fees.maker, fees.taker))
+        pairs.append(PairSpec(_pair_of(instrument), instrument, fees.maker, fees.taker))
         bars = split.of(instrument.id)
-        history = list(islice(bars, HISTORY))
-        prints.append(PairMarket(instrument, market.timeframe, bars, history, MarketConfig()))
+        prints.append(PairMarket(instrument, market.timeframe, bars, past[instrument.id], MarketConfig()))
     return VirtualExchange(pairs, prints, accounts)
+
+
+def _history_length(market: TradedMarket) -> int:
+    """Return how many closing times are past when the venue opens: of a market that ends, half of them at most."""
+    lengths = [len(series) for series in market.series]
+    return min(HISTORY, max(lengths) // 2) if lengths else HISTORY
+
+
+def _pair_of(instrument: Instrument) -> str:
+    return f"{instrument.base}_{instrument.quote}"
+
+
+def _check_spot(market: TradedMarket) -> None:
+    for instrument in market.instruments:
+        if instrument.market is not Market.SPOT:
+            raise ConfigurationError(
+                f"{instrument.id} is a perpetual, and the simulated venue trades spot alone",
+                hint="name spot markets, like --instrument BTC/USDT",
+            )
+    pairs = [_pair_of(instrument) for instrument in market.instruments]
+    if twice := sorted({pair for pair in pairs if pairs.count(pair) > 1}):
+        raise ConfigurationError(
+            f"several markets would be {', '.join(twice)}",
+            hint="name one of them with its venue: --instrument PAIR.VENUE",
+        )
 
 
 class _Split:
@@ -131,7 +158,16 @@ class _Split:
         self._groups = feed.groups()
         self._waiting: Mapping[InstrumentId, deque[BarClosed]] = {name: deque() for name in instruments}
 
+    def past(self, groups: int) -> Mapping[InstrumentId, list[BarClosed]]:
+        """Take the first groups, so that all markets open at one moment; one that begins later has no past."""
+        found: dict[InstrumentId, list[BarClosed]] = {name: [] for name in self._waiting}
+        for group in islice(self._groups, groups):
+            for bar in group:
+                found[bar.instrument_id].append(bar)
+        return found
+
     def of(self, instrument_id: InstrumentId) -> Iterator[BarClosed]:
+        """Yield what comes after the past."""
         own = self._waiting[instrument_id]
         while True:
             while not own:

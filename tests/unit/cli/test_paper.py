@@ -271,10 +271,11 @@ def test_flatten_asks_for_the_typed_word(ran, call):
     assert call("stop", "--flatten", "--level", "no-entries").code == 2
 
 
-def test_live_is_refused_by_policy(call):
+def test_live_needs_a_key_file_and_says_where(call, home):
     outcome = call("run", "--mode", "live")
-    assert outcome.code == 3
-    assert "Gate.io" in outcome.err
+    assert outcome.code == 2
+    assert f"there is no key file {home / 'venue.toml'}" in " ".join(outcome.err.split())
+    assert "--mode practice" in " ".join(outcome.err.split())
 
 
 def test_a_mode_that_does_not_exist_is_a_usage_error(call):
@@ -284,7 +285,7 @@ def test_a_mode_that_does_not_exist_is_a_usage_error(call):
 def test_a_flag_wins_over_the_settings_even_where_it_says_the_default(call, home):
     home.mkdir()
     (home / "holdfast.toml").write_text('[agent]\nmode = "live"\n')
-    assert call("run", "--plain", "--bars", "1").code == 3
+    assert "key file" in call("run", "--plain", "--bars", "1").err
     assert call(*RUN, "--mode", "paper", "--bars", "1").code == 0
 
 

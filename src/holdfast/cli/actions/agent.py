@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from threading import Event
 
 import click
 import msgspec
@@ -20,45 +16,24 @@ from holdfast.app.disk import require_space
 from holdfast.app.home import Home
 from holdfast.app.market import TradedMarket, open_market
 from holdfast.app.run_plan import run_of
-from holdfast.app.sections import SYNTHETIC, StrategySettings
+from holdfast.app.sections import PAPER, SYNTHETIC
 from holdfast.app.session import Session
 from holdfast.app.settings import Settings, flag, load_settings
-from holdfast.app.watch import LOOKS, NoReturnError, watching
 from holdfast.cli.actions.checking import checking_shown
-from holdfast.cli.actions.stall import warn_of_stall
+from holdfast.cli.actions.foreground import leaving, until_unread, watched
+from holdfast.cli.actions.live_agent import trade_live
+from holdfast.cli.actions.run_options import RunOptions
 from holdfast.cli.amounts import minute, money
-from holdfast.cli.delivery import let_go
-from holdfast.cli.failures import report
-from holdfast.cli.given import Place, parameters, read
+from holdfast.cli.given import parameters, read
 from holdfast.cli.live.loop import show, tell
 from holdfast.cli.live.view import Frame
 from holdfast.cli.output import say, warn
-from holdfast.core.errors import RefusedError
 from holdfast.interfaces.control.mailbox import Mailbox
 from holdfast.interfaces.control.server import ControlServer
 from holdfast.portfolio.run import RunStarted
 from holdfast.services.paper import Recovery
 
 _DEMO_PACE = 12.0
-
-
-class RunOptions(Place, frozen=True):
-    """What `run` takes."""
-
-    mode: str | None = None
-    instruments: tuple[str, ...] = ()
-    timeframe: str | None = None
-    strategy: str | None = None
-    fee: str | None = None
-    parameters: tuple[str, ...] = ()
-    market: str | None = None
-    ts_from: str | None = None
-    ts_until: str | None = None
-    capital: str | None = None
-    is_fresh: bool = False
-    pace: float | None = None
-    bars: int | None = None
-    plain: bool = False
 
 
 class DemoOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -87,13 +62,14 @@ def run(options: Mapping[str, object]) -> int:
         *flag("market.fee_maker", given.fee, "--fee"),
         *flag("market.fee_taker", given.fee, "--fee"),
         *flag("engine.capital", given.capital, "--capital"),
+        *flag("venue.url", given.venue_url, "--venue-url"),
+        *flag("venue.key_file", given.key_file, "--key-file"),
+        *flag("live.on_exit", given.on_exit, "--on-exit"),
         *parameters(given.parameters),
     ]
     settings = load_settings(home.settings, flags=flags).settings
-    if settings.agent.mode != "paper":
-        raise RefusedError(
-            "live trading is not possible yet: it comes with the Gate.io client", hint="holdfast run --mode paper"
-        )
+    if settings.agent.mode != PAPER:
+        return trade_live(home, settings, given)
     return _trade(home, settings, given)
 
 
@@ -121,14 +97,14 @@ def _trade(home: Home, settings: Settings, given: RunOptions, *, is_kept: bool =
     plan = run_of(settings, market, "paper")
     is_plain = given.plain or not (sys.stdin.isatty() and sys.stdout.isatty())
     starting = running_agent(home, plan, market, checking_shown)
-    with starting as agent, _leaving() as wishes, _watched(agent, settings.strategy, wishes):
+    with starting as agent, leaving() as wishes, watched(agent, settings.strategy, wishes):
         recovery = agent.start(is_fresh=given.is_fresh, whole=market.whole)
         mailbox = Mailbox()
         session = Session(agent, mailbox, settings.agent.pace, given.bars)
         with ControlServer(home.socket, mailbox):
             is_heard = True
             if is_plain:
-                with _until_unread() as is_unread:
+                with until_unread() as is_unread:
                     _introduce(plan, recovery, home)
                     _say_notes(market)
                     tell(session, wishes.are_there)
@@ -142,92 +118,6 @@ def _trade(home: Home, settings: Settings, given: RunOptions, *, is_kept: bool =
         agent.close()
         _part(agent, session, is_kept=is_kept, is_heard=is_heard)
     return 0
-
-
-@contextmanager
-def _until_unread() -> Iterator[Event]:
-    """Let the block print; it ends, and the event is set, when nobody reads any more, as in `run --plain | head`."""
-    is_unread = Event()
-    try:
-        yield is_unread
-    except BrokenPipeError:
-        let_go()  # lines are printed between two groups of bars only, so the state is whole
-        is_unread.set()
-
-
-class _Wishes:
-    """The signals that asked the agent to leave, in the order in which they came."""
-
-    def __init__(self) -> None:
-        self._numbers: list[int] = []
-
-    @property
-    def end(self) -> int | None:
-        """Return the first that no person at the keyboard sent: it comes once, and nothing may wait for another."""
-        return next((number for number in self._numbers if number != signal.SIGINT), None)
-
-    def hear(self, number: int, _: object) -> None:
-        """Take a signal."""
-        self._numbers.append(number)
-        if len(self._numbers) > 2:
-            raise KeyboardInterrupt  # the loop does not hear: leave the hard way; the journal is whole all the same
-
-    def are_there(self) -> bool:
-        """Return whether anything asked."""
-        return bool(self._numbers)
-
-
-@contextmanager
-def _watched(agent: RunningAgent, strategy: StrategySettings, wishes: _Wishes) -> Iterator[None]:
-    """Warn while the agent does not come back from a bar, and leave the hard way if it was told to end by then."""
-    looks_left = LOOKS
-
-    def stalled(looks: int) -> None:
-        nonlocal looks_left
-        busy = agent.busy_with
-        if busy is None:
-            return
-        if wishes.end is None:
-            if looks % LOOKS == 0:
-                way_out = "press Ctrl-C three times or send SIGTERM once to leave; the journal is whole all the same"
-                warn_of_stall(strategy, busy, way_out)
-            return
-        looks_left -= 1
-        if looks_left == LOOKS - 1:
-            raise NoReturnError
-        # Raised once only, for what closes on the way out must not be ended, too; so this one has caught it.
-        if looks_left < 0:
-            os._exit(_ended(strategy, busy, wishes.end))
-
-    try:
-        with watching(lambda: agent.busy_with, strategy.bar_seconds_max, stalled):
-            yield
-    except NoReturnError:
-        raise click.exceptions.Exit(_ended(strategy, agent.busy_with or 0, wishes.end or signal.SIGTERM)) from None
-
-
-def _ended(strategy: StrategySettings, ts: int, number: int) -> int:
-    """Say that a signal has ended the agent within the bar that closed at `ts`; return the exit code."""
-    return report(
-        [],
-        f"ended by {signal.Signals(number).name} while {strategy.name} did not come back from the bar that closed at"
-        f" {minute(ts)} UTC; the journal is whole",
-        "look for a loop without end in the strategy; `holdfast run` goes on before that bar",
-        128 + number,  # as shells have it
-    )
-
-
-@contextmanager
-def _leaving() -> Iterator[_Wishes]:
-    """Turn Ctrl-C and the signals that end a service into a wish, which the loop hears between two groups of bars."""
-    wishes = _Wishes()
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, wishes.hear) for number in numbers}
-    try:
-        yield wishes
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _introduce(plan: RunStarted, recovery: Recovery, home: Home) -> None:

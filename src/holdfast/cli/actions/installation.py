@@ -8,10 +8,14 @@ from collections.abc import Mapping
 import click
 
 from holdfast.app.doctor import diagnose
+from holdfast.app.home import Home
+from holdfast.app.live import real_venue
+from holdfast.app.live_doctor import examine_venue
+from holdfast.app.settings import load_settings
 from holdfast.app.settings_file import settings_text
 from holdfast.cli.given import Place, read
 from holdfast.cli.output import columns, folded, print_json, say
-from holdfast.core.errors import ConfigurationError
+from holdfast.core.errors import ConfigurationError, HoldfastError
 from holdfast.services.doctor import CheckResult, State, is_healthy
 
 _NAME = 11  # the longest is projections
@@ -25,16 +29,32 @@ class InitOptions(Place, frozen=True):
     is_forced: bool = False
 
 
+class DoctorOptions(Place, frozen=True):
+    """What `doctor` takes."""
+
+    is_live: bool = False
+
+
 def doctor(options: Mapping[str, object]) -> int:
     """Check, and say what to repair."""
-    given = read(options, Place)
+    given = read(options, DoctorOptions)
     results = diagnose(given.folder)
+    if given.is_live:
+        results += _venue(given.folder)
     if given.is_json:
         print_json({"is_healthy": is_healthy(results), "checks": results})
     else:
         for result in results:
             _say(result)
     return 0 if is_healthy(results) else 1
+
+
+def _venue(home: Home) -> tuple[CheckResult, ...]:
+    try:
+        settings = load_settings(home.settings).settings
+        return examine_venue(settings, real_venue(home, settings))
+    except HoldfastError as error:
+        return (CheckResult("venue", State.FAIL, str(error), error.hint),)
 
 
 def init(options: Mapping[str, object]) -> int:

@@ -15,7 +15,7 @@ _plain = click.option("--plain", is_flag=True, help="Print decisions as lines in
 
 
 @click.command()
-@click.option("--mode", metavar="paper|live", help="Who fills the orders (default paper; live comes later).")
+@click.option("--mode", metavar="paper|practice|live", help="Who fills the orders (default paper).")
 @market
 @click.option("--market", metavar="PATH|synthetic", help="Recorded bars (file or folder), or the synthetic market.")
 @click.option("--from", "ts_from", metavar="TIME", help="Begin the market here, e.g. 2021-01-01.")
@@ -25,9 +25,17 @@ _plain = click.option("--plain", is_flag=True, help="Print decisions as lines in
 @_pace
 @_bars
 @_plain
+@click.option("--venue-url", metavar="URL", help="Address of the venue in live mode (default: the venue's own).")
+@click.option("--key-file", metavar="FILE", help="Where key and secret of the venue lie (default: venue.toml in home).")
+@click.option("--on-exit", metavar="keep|cancel_entries", help="What becomes of resting entries (default keep).")
+@click.option("--yes", "is_confirmed", is_flag=True, help="No typed word, for a venue on this machine alone.")
 @acting
 def run(**options: object) -> int:
-    """Start the agent in paper mode: a market at a chosen pace, simulated fills, real rules.
+    """Start the agent: on paper, in practice over the wire, or live; the same engine, gate and journal in each.
+
+    Paper fills in this process, from bars at a chosen pace. Practice trades through the client of Gate.io at a
+    simulated venue, a process of its own that outlives the agent. Live sends real orders: it checks clock, key,
+    balances and filters first, and asks for the word LIVE.
 
     Without options it trades recorded bars from market/ in HOLDFAST_DATA, or from ../shared/data/market where that
     exists, or else the built-in synthetic market. The state survives: the next `run` goes on where this one ended.

@@ -9,6 +9,7 @@ from holdfast.cli.options import reading
 
 
 @click.command()
+@click.option("--live", "is_live", is_flag=True, help="Check what live trading needs, too: clock, key, pairs, money.")
 @reading
 def doctor(**options: object) -> int:
     """Check this installation: Python, home, disk, settings, journal, data, clock. Exit code 1 when something fails."""

@@ -27,6 +27,7 @@ from holdfast.adapters.exchanges.gateio.rest import GateioRest
 from holdfast.adapters.exchanges.gateio.shape import VENUE
 from holdfast.adapters.exchanges.gateio.socket import GateioSocket, Handlers
 from holdfast.core.errors import ConfigurationError, HoldfastError, VenueError
+from holdfast.core.record import Record
 from holdfast.core.time import Clock
 from holdfast.domain.decision import Approved, ApprovedAmend
 from holdfast.domain.instrument import Instrument
@@ -40,6 +41,14 @@ _WAIT_S: Final = 60.0  # the longest that a call which blocks may take
 _UP_S: Final = 20.0
 _OPEN_ORDERS_PAGE: Final = 100
 _COUNTDOWN_MIN_S: Final = 5
+
+
+class KeyReport(Record, frozen=True):
+    """What the key may do, as far as the venue says so (None: it does not)."""
+
+    can_trade: bool | None
+    can_withdraw: bool | None
+    has_whitelist: bool
 
 
 class GateioExchange:
@@ -99,6 +108,44 @@ class GateioExchange:
             await self._rest.open()
             await self._rest.sync_clock()
             self._is_open = True
+
+    def pairs(self) -> tuple[str, ...]:
+        """Return what can be traded, as BTC/USDT."""
+        return self._wait(self._pairs())
+
+    async def _pairs(self) -> tuple[str, ...]:
+        await self._open()
+        return tuple(
+            f"{pair.base}/{pair.quote}" for pair in await self._rest.pairs() if pair.trade_status == "tradable"
+        )
+
+    def clock_skew(self) -> int:
+        """Return how far the venue's clock is ahead of ours (ns)."""
+        self._wait(self._open())
+        return self._rest.clock_offset
+
+    def key_report(self) -> KeyReport:
+        """Return what the key may do.
+
+        Raises
+        ------
+        ConfigurationError
+            The venue does not take it.
+        """
+        return self._wait(self._key_report())
+
+    async def _key_report(self) -> KeyReport:
+        await self._open()
+        found = await self._rest.key_info()
+        return KeyReport(found.can_trade, found.can_withdraw, bool(found.ip_whitelist))
+
+    def balances(self) -> dict[Asset, Decimal]:
+        """Return what the account holds, free and bound."""
+        return self._wait(self._balances())
+
+    async def _balances(self) -> dict[Asset, Decimal]:
+        await self._open()
+        return {Asset(account.currency): account.total for account in await self._rest.accounts()}
 
     # -- ports.live.LiveExchange ---------------------------------------------------------------------
     def know(self, orders: Sequence[Order]) -> None:
@@ -244,8 +291,7 @@ class GateioExchange:
         ts = self._rest.venue_now()
         orders = [order for market in await self._rest.open_orders(limit=_OPEN_ORDERS_PAGE) for order in market.orders]
         triggers = await self._rest.triggers("open", limit=100)
-        accounts = await self._rest.accounts()
-        balances = {Asset(account.currency): account.total for account in accounts}
+        balances = await self._balances()
         owners = {name: found for found in self._desk.tracked.values() for name in found.trigger_ids}
         books = {name: found for found in self._desk.tracked.values() for name in found.venue_ids}
         there = [

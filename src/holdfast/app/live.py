@@ -1,0 +1,151 @@
+"""A live account put together: the venue's client, the engine and the journal; the same for practice and for real."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from holdfast.adapters.exchanges.gateio.auth import Credentials, read_credentials
+from holdfast.adapters.exchanges.gateio.client import GateioExchange
+from holdfast.adapters.exchanges.gateio.config import GateioConfig
+from holdfast.adapters.host.clock import SystemClock
+from holdfast.app.agent import RunningAgent, ShowCheck, checked_journal
+from holdfast.app.home import Home
+from holdfast.app.market import TradedMarket
+from holdfast.app.run_plan import build, run_of
+from holdfast.app.sections import LIVE, PRACTICE
+from holdfast.app.settings import Settings
+from holdfast.core.errors import ConfigurationError
+from holdfast.core.time import MILLISECOND
+from holdfast.domain.instrument import Instrument
+from holdfast.domain.market import BarClosed, Timeframe, timeframe
+from holdfast.portfolio.fold import read_run
+from holdfast.portfolio.run import RunStarted
+from holdfast.ports.journal import Journal
+from holdfast.services.live import LiveAgent
+from holdfast.services.live_config import LiveConfig
+
+KEY_FILE: Final = "venue.toml"
+USUAL_PAIRS: Final = ("BTC/USDT", "ETH/USDT", "SOL/USDT")
+_PREFIX_MAX: Final = 12
+
+
+@dataclass(frozen=True)
+class Venue:
+    """Where orders go: its address (empty: Gate.io's own), the account's key, and what a person is told of it."""
+
+    mode: str
+    url: str
+    credentials: Credentials
+    told: str
+    is_synthetic: bool = False
+
+
+class _NoBars:
+    """The bars of a live market come from the venue."""
+
+    def groups(self) -> Iterator[Sequence[BarClosed]]:
+        return iter(())
+
+
+def real_venue(home: Home, settings: Settings) -> Venue:
+    """Return the venue of the settings.
+
+    Raises
+    ------
+    ConfigurationError
+        There is no key file, or others can read it.
+    """
+    path = Path(settings.venue.key_file).expanduser() if settings.venue.key_file else home.path / KEY_FILE
+    if not path.exists():
+        raise ConfigurationError(
+            f"there is no key file {path}",
+            hint=f'write key = "..." and secret = "..." into {path} and chmod 600 it; or practise: holdfast run --mode'
+            " practice",
+        )
+    url = settings.venue.url
+    return Venue(LIVE, url, read_credentials(path), f"Gate.io at {url}" if url else "Gate.io")
+
+
+def practised_venue(url: str, key_file: Path, *, is_synthetic: bool) -> Venue:
+    """Return a simulated venue as one that is traded at."""
+    return Venue(PRACTICE, url, read_credentials(key_file), "simulated venue", is_synthetic)
+
+
+def open_exchange(venue: Venue) -> GateioExchange:
+    """Return a client of the venue; nothing is sent yet."""
+    config = GateioConfig.for_url(venue.url) if venue.url else GateioConfig()
+    return GateioExchange(config, venue.credentials, SystemClock())
+
+
+def pairs_of(settings: Settings, exchange: GateioExchange) -> tuple[str, ...]:
+    """Return the pairs that are traded, as BTC/USDT: those of the settings, or a few usual ones that the venue has."""
+    if settings.market.instruments:
+        return tuple(name.partition(".")[0].upper() for name in settings.market.instruments)
+    there = exchange.pairs()
+    return tuple(pair for pair in USUAL_PAIRS if pair in there) or there[:1]
+
+
+@contextmanager
+def live_agent(
+    home: Home, settings: Settings, venue: Venue, *, is_fresh: bool, show_check: ShowCheck = nullcontext
+) -> Iterator[tuple[RunningAgent, RunStarted]]:  # fmt: skip
+    """Give the live agent of `home`, not started yet, while its journal and its connections are open.
+
+    Raises
+    ------
+    JournalError
+        A record of the journal was changed or is missing.
+    VenueError
+        The venue cannot be reached.
+    """
+    home.create()
+    exchange = open_exchange(venue)
+    try:
+        instruments = exchange.instruments(pairs_of(settings, exchange))
+        with checked_journal(home, show_check) as journal:
+            run = _run(settings, venue, instruments, None if is_fresh else _last_run(journal))
+            engine = build(run).engine
+            agent = LiveAgent(run, engine, exchange, journal, _config(settings, venue), time.monotonic_ns)
+            yield RunningAgent(journal, agent), run
+    finally:
+        exchange.close()
+
+
+def _run(
+    settings: Settings, venue: Venue, instruments: tuple[Instrument, ...], before: RunStarted | None
+) -> RunStarted:  # fmt: skip
+    """Return how this run begins. Its orders have a prefix of their own: at the venue, ids are never used again."""
+    length: Timeframe = timeframe(settings.market.timeframe)
+    market = TradedMarket(instruments, _NoBars(), (), length, venue.told, venue.is_synthetic, ())
+    run = run_of(settings, market, venue.mode)
+    prefix = settings.engine.order_prefix
+    mine = f"{prefix}{run.run_id}"[:_PREFIX_MAX]
+    if before is not None and before.mode == venue.mode:
+        mine = msgspec.json.decode(before.settings["engine.order_prefix"], type=str)
+    return msgspec.structs.replace(
+        run, settings={**run.settings, "engine.order_prefix": msgspec.json.encode(mine).decode()}
+    )
+
+
+def _last_run(journal: Journal) -> RunStarted | None:
+    last = None
+    for record in journal.read(kinds=("run",)):
+        last = record
+    return None if last is None else read_run(last.body, last.sequence)
+
+
+def _config(settings: Settings, venue: Venue) -> LiveConfig:
+    """Return the settings, in practice with waits that fit a market that is played quickly."""
+    if venue.mode != PRACTICE:
+        return settings.live
+    half_a_bar = timeframe(settings.market.timeframe).nanos // MILLISECOND // 2
+    return msgspec.structs.replace(
+        settings.live, bar_age_max_ms=min(max(half_a_bar, 1_000), 86_400_000), bar_grace_ms=200
+    )

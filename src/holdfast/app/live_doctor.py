@@ -1,0 +1,80 @@
+"""What must be right before an order leaves for a venue: its clock, our key, what lies there, and its filters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Final
+
+from holdfast.adapters.exchanges.gateio.client import GateioExchange, KeyReport
+from holdfast.app.live import Venue, open_exchange, pairs_of
+from holdfast.app.settings import Settings
+from holdfast.core.errors import HoldfastError
+from holdfast.core.time import MILLISECOND
+from holdfast.domain.values import ZERO
+from holdfast.services.doctor import Check, CheckResult, State, examine
+
+_SKEW_MAX_MS: Final = 5_000
+
+
+def examine_venue(settings: Settings, venue: Venue) -> tuple[CheckResult, ...]:
+    """Return each check of the venue, in the order in which trouble is best repaired."""
+    exchange = open_exchange(venue)
+    try:
+        checks: Sequence[tuple[str, Check]] = (
+            ("venue clock", partial(_clock, exchange)),
+            ("key", partial(_key, exchange, settings)),
+            ("pairs", partial(_pairs, exchange, settings)),
+            ("balances", partial(_balances, exchange, settings)),
+        )
+        return examine(checks)
+    finally:
+        exchange.close()
+
+
+def _clock(exchange: GateioExchange) -> CheckResult:
+    skew = exchange.clock_skew() // MILLISECOND
+    if abs(skew) > _SKEW_MAX_MS:
+        return CheckResult(
+            "venue clock", State.FAIL, f"this clock is {-skew} ms off the venue's", "timedatectl set-ntp true"
+        )
+    return CheckResult("venue clock", State.OK, f"{skew:+d} ms, which is corrected for")
+
+
+def _key(exchange: GateioExchange, settings: Settings) -> CheckResult:
+    try:
+        report: KeyReport = exchange.key_report()
+    except HoldfastError as error:
+        return CheckResult("key", State.FAIL, str(error), error.hint)
+    if report.can_trade is False:
+        return CheckResult("key", State.FAIL, "the key may not trade spot", "give it that right at the venue")
+    if report.can_withdraw and not settings.venue.may_withdraw:
+        return CheckResult(
+            "key", State.FAIL, "the key can move coins away, which trading does not need",
+            "make a key without the right to withdraw; or, if you insist, may_withdraw = true in [venue]",
+        )  # fmt: skip
+    if report.can_trade is None:
+        return CheckResult("key", State.WARN, "the venue does not say what the key may do", "look it up at the venue")
+    if not report.has_whitelist:
+        return CheckResult("key", State.WARN, "the key works from any address", "tie it to this machine's address")
+    return CheckResult("key", State.OK, "trades spot, cannot withdraw, tied to addresses")
+
+
+def _pairs(exchange: GateioExchange, settings: Settings) -> CheckResult:
+    found = exchange.instruments(pairs_of(settings, exchange))
+    told = ", ".join(f"{x.id} tick {x.tick:f}, lot {x.lot:f}, at least {x.notional_min:f} {x.quote}" for x in found)
+    return CheckResult("pairs", State.OK, told)
+
+
+def _balances(exchange: GateioExchange, settings: Settings) -> CheckResult:
+    quotes = {x.quote for x in exchange.instruments(pairs_of(settings, exchange))}
+    held = exchange.balances()
+    capital = settings.engine.capital
+    short = [quote for quote in sorted(quotes) if held.get(quote, ZERO) < capital]
+    if short:
+        there = ", ".join(f"{held.get(quote, ZERO):f} {quote}" for quote in short)
+        return CheckResult(
+            "balances", State.FAIL, f"the account has {there}, the settings trade {capital:f}",
+            f"bring some in, or trade less: --capital {min(held.get(quote, ZERO) for quote in short):f}",
+        )  # fmt: skip
+    return CheckResult("balances", State.OK, ", ".join(f"{held[quote]:f} {quote}" for quote in sorted(quotes)))

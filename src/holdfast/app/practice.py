@@ -1,0 +1,118 @@
+"""The simulated venue that the agent practises on: a process of its own, found again or started."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from holdfast.app.home import Home
+from holdfast.app.sections import MarketSettings
+from holdfast.app.venue_simulator import CREDENTIALS_FILE, state_folder
+from holdfast.core.errors import ConfigurationError, VenueError
+from holdfast.simulator.state_folder import ADDRESS_FILE, Address
+
+_START_S: Final = 60.0
+_LOOK_S: Final = 0.05
+_STOP_S: Final = 10.0
+_LOG_FILE: Final = "venue.log"
+_OWNED_FILE: Final = "started-by-agent"  # holds the process number
+_RUN: Final = "import sys; from holdfast.cli.main import main; sys.exit(main())"
+
+
+class PracticeVenue:
+    """A simulated venue with the state in `folder`. `stop` ends it, if an agent has started it."""
+
+    def __init__(self, folder: Path, address: Address, process: subprocess.Popen[bytes] | None) -> None:
+        self.folder, self.url, self._pid, self._process = folder, address.url, address.pid, process
+
+    @property
+    def key_file(self) -> Path:
+        """Return the file with the account's key."""
+        return self.folder / CREDENTIALS_FILE
+
+    def stop(self) -> None:
+        """End the process, if an agent of this home began it; its state stays, its market stands still meanwhile."""
+        try:
+            is_ours = int((self.folder / _OWNED_FILE).read_text("ascii")) == self._pid
+        except (FileNotFoundError, ValueError):
+            return
+        if not is_ours:
+            return
+        with suppress(ProcessLookupError):
+            os.kill(self._pid, signal.SIGTERM)
+        ends = time.monotonic() + _STOP_S
+        while time.monotonic() < ends and _running(self.folder) is not None:
+            if self._process is not None:
+                self._process.poll()
+            time.sleep(_LOOK_S)
+
+
+def practice_venue(home: Home, market: MarketSettings, pace: float, capital: str) -> PracticeVenue:
+    """Return the practice venue of a home: the one that runs, or one that is started and goes on where it was.
+
+    Raises
+    ------
+    VenueError
+        It did not come up; its own words are in its log.
+    ConfigurationError
+        What it was begun with is another market.
+    """
+    folder = state_folder(home, None)
+    running = _running(folder)
+    if running is not None:
+        return PracticeVenue(folder, running, None)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    log = folder / _LOG_FILE
+    with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
+        # A session of its own: what ends the agent, Ctrl-C and kill -9 alike, does not end the venue.
+        process = subprocess.Popen(
+            [sys.executable, "-c", _RUN, *_arguments(home, market, pace, capital)],
+            stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+    ends = time.monotonic() + _START_S
+    while time.monotonic() < ends:
+        if (address := _running(folder)) is not None:
+            (folder / _OWNED_FILE).write_text(str(address.pid), "ascii")
+            return PracticeVenue(folder, address, process)
+        if process.poll() is not None:
+            break
+        time.sleep(_LOOK_S)
+    process.kill()
+    words = log.read_text("utf-8", errors="replace").strip().splitlines()
+    raise VenueError(
+        f"the practice venue did not start: {words[-1] if words else 'it said nothing'}",
+        venue="practice", hint=f"read {log}; remove {folder} to begin it anew",
+    )  # fmt: skip
+
+
+def _arguments(home: Home, market: MarketSettings, pace: float, capital: str) -> Sequence[str]:
+    names = [word for name in market.instruments for word in ("--instrument", name)]
+    source = "synthetic" if market.path is None else str(market.path)
+    return [
+        "simulate-venue", "--home", str(home.path), "--market", source, "--timeframe", market.timeframe, *names,
+        "--seed", str(market.seed), "--pace", str(pace), "--balance", f"USDT={capital}",
+    ]  # fmt: skip
+
+
+def _running(folder: Path) -> Address | None:
+    """Return where the venue of a folder is, if its process lives."""
+    try:
+        address = msgspec.json.decode((folder / ADDRESS_FILE).read_bytes(), type=Address)
+    except FileNotFoundError:
+        return None
+    except msgspec.MsgspecError as error:
+        raise ConfigurationError(f"{folder / ADDRESS_FILE} cannot be read: {error}", hint="remove that file") from error
+    try:
+        os.kill(address.pid, 0)
+    except (ProcessLookupError, PermissionError):
+        return None
+    return address

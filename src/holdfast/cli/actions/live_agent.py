@@ -1,0 +1,121 @@
+"""What `run` does in practice and live: the same agent, at a simulated venue or at a real one."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import click
+
+from holdfast.app.agent import RunningAgent
+from holdfast.app.disk import require_space
+from holdfast.app.home import Home
+from holdfast.app.live import Venue, live_agent, practised_venue, real_venue
+from holdfast.app.practice import practice_venue
+from holdfast.app.sections import PACE_MAX, PRACTICE
+from holdfast.app.session import Session
+from holdfast.app.settings import Settings
+from holdfast.cli.actions.checking import checking_shown
+from holdfast.cli.actions.foreground import leaving, until_unread, watched
+from holdfast.cli.actions.live_checks import require_ready
+from holdfast.cli.actions.run_options import RunOptions
+from holdfast.cli.amounts import minute, money
+from holdfast.cli.confirmation import ask_for
+from holdfast.cli.live.loop import show, tell
+from holdfast.cli.live.view import Frame
+from holdfast.cli.output import warn
+from holdfast.core.errors import RefusedError
+from holdfast.interfaces.control.mailbox import Mailbox
+from holdfast.interfaces.control.server import ControlServer
+from holdfast.portfolio.run import RunStarted
+from holdfast.services.paper import Recovery
+
+_WORD: Final = "LIVE"
+
+
+def trade_live(home: Home, settings: Settings, given: RunOptions) -> int:
+    """Start the agent at its venue, and stay with it."""
+    home.create()
+    require_space(
+        home.path, settings.agent.disk_free_min_mb, "every decision must be recorded",
+        "free some space, or set agent.disk_free_min_mb lower",
+    )  # fmt: skip
+    if settings.agent.mode == PRACTICE:
+        with _practice(home, settings) as venue:
+            return _trade(home, settings, given, venue)
+    venue = real_venue(home, settings)
+    require_ready(settings, venue)
+    _confirm(venue, given)
+    return _trade(home, settings, given, venue)
+
+
+@contextmanager
+def _practice(home: Home, settings: Settings) -> Iterator[Venue]:
+    capital = f"{settings.engine.capital:f}"
+    practised = practice_venue(home, settings.market, settings.agent.pace, capital)
+    is_synthetic = settings.market.path is None
+    try:
+        yield practised_venue(practised.url, practised.key_file, is_synthetic=is_synthetic)
+    finally:
+        practised.stop()
+
+
+def _confirm(venue: Venue, given: RunOptions) -> None:
+    """Ask for the typed word. `--yes` counts only where no real money can be meant: at a venue on this machine."""
+    is_here = venue.url.startswith("http://")  # plain HTTP is taken for loopback alone
+    if given.is_confirmed and is_here:
+        return
+    if given.is_confirmed:
+        raise RefusedError(
+            "live trading with real money is not started with --yes", hint="leave it out, and type the word yourself"
+        )
+    ask_for(_WORD, f"This trades real money at {venue.told}.")
+
+
+def _trade(home: Home, settings: Settings, given: RunOptions, venue: Venue) -> int:
+    is_plain = given.plain or not (sys.stdin.isatty() and sys.stdout.isatty())
+    starting = live_agent(home, settings, venue, is_fresh=given.is_fresh, show_check=checking_shown)
+    with starting as (agent, run), leaving() as wishes, watched(agent, settings.strategy, wishes):
+        recovery = agent.start(is_fresh=given.is_fresh)
+        session = Session(agent, mailbox := Mailbox(), PACE_MAX, given.bars)
+        is_heard = True
+        with ControlServer(home.socket, mailbox):
+            if is_plain:
+                with until_unread() as is_unread:
+                    _introduce(run, recovery, home, venue)
+                    tell(session, wishes.are_there)
+                is_heard = not is_unread.is_set()
+            else:
+                limit = settings.risk.drawdown_steps[-1].drawdown
+                show(session, Frame(run.data_source, run.strategy, PACE_MAX, limit), wishes.are_there)
+        for warning in agent.warnings():
+            warn(warning)
+        agent.close()
+        _part(agent, is_heard=is_heard)
+    return 0
+
+
+def _introduce(run: RunStarted, recovery: Recovery, home: Home, venue: Venue) -> None:
+    names = ", ".join(instrument.id for instrument in run.instruments)
+    if run.is_synthetic:
+        warn("SYNTHETIC MARKET: these prices are made by a seeded model; no market has had them")
+    click.echo(f"{run.mode} mode: {run.strategy} on {names} {run.timeframe}, {venue.told}")
+    if recovery.is_fresh:
+        click.echo(f"a new run with {money(run.capital, run.quote)} {run.quote}; state in {home.path}")
+    else:
+        click.echo(
+            f"goes on at {minute(recovery.ts)} UTC after {recovery.groups} groups of bars;"
+            f" {recovery.repeated} decisions since the last checkpoint were repeated and are equal"
+        )
+
+
+def _part(agent: RunningAgent, *, is_heard: bool) -> None:
+    status = agent.status()
+    equity = f"{money(status.equity, status.quote)} {status.quote}"
+    click.echo(
+        f"stopped at {minute(status.ts)} UTC: equity {equity}, {status.trades} trades, {len(status.positions)} open"
+        f" positions, {len(status.orders)} orders at the venue; `holdfast run` goes on from here",
+        err=not is_heard,
+    )

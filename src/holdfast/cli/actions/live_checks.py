@@ -1,0 +1,29 @@
+"""The checklist that stands before the first live order."""
+
+from __future__ import annotations
+
+import click
+
+from holdfast.app.live import Venue
+from holdfast.app.live_doctor import examine_venue
+from holdfast.app.settings import Settings
+from holdfast.cli.output import warn
+from holdfast.core.errors import RefusedError
+from holdfast.services.doctor import State, is_healthy
+
+
+def require_ready(settings: Settings, venue: Venue) -> None:
+    """Examine clock, key, balances and filters, and refuse to start where something is wrong.
+
+    Raises
+    ------
+    RefusedError
+        A check failed; each is shown with what to do.
+    """
+    results = examine_venue(settings, venue)
+    for result in results:
+        if result.state is not State.OK:
+            warn(f"{result.name}: {result.message}; {result.next}")
+    if not is_healthy(results):
+        raise RefusedError("live trading does not start before these are right", hint="holdfast doctor --live")
+    click.echo("checked: " + ", ".join(result.name for result in results), err=True)
