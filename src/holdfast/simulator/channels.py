@@ -240,7 +240,7 @@ def _candles(exchange: VirtualExchange, pair: str, wanted: Wanted, ts: int) -> I
             continue
         opened = ts // nanos * nanos
         for bar in candles_of(market, nanos, opened, opened)[-1:]:
-            yield Message("spot.candlesticks", (key,), "", candle_push(bar, key))
+            yield Message("spot.candlesticks", (key,), "", candle_push(market, bar, key))
 
 
 # -- calls

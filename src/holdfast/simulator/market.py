@@ -113,11 +113,14 @@ class PairMarket:
     def candles(self, ts_from: int, ts_to: int) -> list[Candle]:
         """Return the bars that open in [ts_from, ts_to], the growing one last."""
         nanos = self.timeframe.nanos
-        found = [
-            Candle(bar.ts_event - nanos, bar.open, bar.high, bar.low, bar.close, bar.volume, True)
-            for bar in self.finished
-            if ts_from <= bar.ts_event - nanos <= ts_to
-        ]
+        found: list[Candle] = []
+        for bar in reversed(self.finished):
+            opened = bar.ts_event - nanos
+            if opened < ts_from:
+                break
+            if opened <= ts_to:
+                found.append(Candle(opened, bar.open, bar.high, bar.low, bar.close, bar.volume, True))
+        found.reverse()
         if self.growing is not None and ts_from <= self.growing.ts_open <= ts_to:
             found.append(self.growing)
         return found

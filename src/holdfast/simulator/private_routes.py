@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -28,6 +28,8 @@ class Venue(msgspec.Struct, frozen=True):
 
 
 Handler = Callable[[Venue, Call], object]
+
+Item = TypeVar("Item")
 
 FIRST_UID: Final = 10_000_001
 BATCH_MAX: Final = 10
@@ -230,7 +232,7 @@ def _orders(venue: Venue, call: Call) -> list[Json]:
     ts_from = number(parameters, "from", 0, 1 << 40) * SECOND
     ts_to = number(parameters, "to", 1 << 33, 1 << 40) * SECOND + SECOND
     found = [
-        order_json(order)
+        order
         for order in reversed(venue.exchange.orders.values())
         if order.account == call.account
         and order.pair == pair
@@ -238,7 +240,7 @@ def _orders(venue: Venue, call: Call) -> list[Json]:
         and side in ("", order.side.lower())
         and ts_from <= order.ts_create < ts_to
     ]
-    return _page(call, found)
+    return [order_json(order) for order in _page(call, found)]
 
 
 def _my_trades(venue: Venue, call: Call) -> list[Json]:
@@ -249,17 +251,17 @@ def _my_trades(venue: Venue, call: Call) -> list[Json]:
     ts_from = number(parameters, "from", 0, 1 << 40) * SECOND
     ts_to = number(parameters, "to", 1 << 33, 1 << 40) * SECOND + SECOND
     found = [
-        trade_json(trade)
+        trade
         for trade in reversed(venue.exchange.trades)
         if trade.account == call.account
         and pair in ("", trade.pair)
         and order_id in ("", str(trade.order_id))
         and ts_from <= trade.ts < ts_to
     ]
-    return _page(call, found)
+    return [trade_json(trade) for trade in _page(call, found)]
 
 
-def _page(call: Call, found: list[Json]) -> list[Json]:
+def _page(call: Call, found: list[Item]) -> list[Item]:
     limit = number(call.parameters, "limit", 100, _LIMIT_MAX) or 100
     first = (max(number(call.parameters, "page", 1, _PAGE_MAX), 1) - 1) * limit
     return found[first : first + limit]

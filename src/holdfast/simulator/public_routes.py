@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Final
@@ -28,6 +29,7 @@ _BARS_MAX: Final = 1_000
 _LIMIT: Final = 100
 _PERCENT: Final = 100
 _QUANTUM: Final = Decimal("0.01")
+_DECIMALS: Final = 8  # of volumes, which are sums of floats
 
 
 def number(parameters: Mapping[str, str], name: str, default: int, most: int) -> int:
@@ -125,10 +127,10 @@ def ticker_json(exchange: VirtualExchange, market: VenueMarket) -> Json:
     """Return the last day of a market; an empty side of the book is an empty text."""
     day = market.prints.candles(exchange.ts - DAY, exchange.ts)
     last = market.prints.last
-    first = Decimal(repr(day[0].open)) if day else last
+    first = market.spec.instrument.price(day[0].open) if day else last
     bids, asks = best_of(market)
-    base = sum((Decimal(repr(bar.volume)) for bar in day), ZERO)
-    quote = sum((Decimal(repr(bar.volume * bar.close)) for bar in day), ZERO)
+    base, quote = math.fsum(bar.volume for bar in day), math.fsum(bar.volume * bar.close for bar in day)
+    high, low = max((bar.high for bar in day), default=0.0), min((bar.low for bar in day), default=0.0)
     change = ((last - first) / first * _PERCENT).quantize(_QUANTUM) if first else ZERO
     return {
         "currency_pair": market.id,
@@ -136,9 +138,9 @@ def ticker_json(exchange: VirtualExchange, market: VenueMarket) -> Json:
         "lowest_ask": plain(asks[0]) if asks else "", "lowest_size": plain(asks[1]) if asks else "",
         "highest_bid": plain(bids[0]) if bids else "", "highest_size": plain(bids[1]) if bids else "",
         "change_percentage": plain(change),
-        "base_volume": plain(base), "quote_volume": plain(quote),
-        "high_24h": plain(Decimal(repr(max((bar.high for bar in day), default=float(last))))),
-        "low_24h": plain(Decimal(repr(min((bar.low for bar in day), default=float(last))))),
+        "base_volume": _amount(base), "quote_volume": _amount(quote),
+        "high_24h": on_tick(market, high) if high else plain(last),
+        "low_24h": on_tick(market, low) if low else plain(last),
     }  # fmt: skip
 
 
@@ -184,7 +186,7 @@ def _candlesticks(exchange: VirtualExchange, call: Call) -> list[list[str]]:
     elif (ts_to - ts_from) // nanos > _BARS_MAX:
         raise VenueRefusal("INVALID_PARAM_VALUE", "Candlestick too long ago. Maximum 1000 points")
     found = candles_of(market, nanos, ts_from, ts_to)
-    return [candle_json(bar) for bar in (found if parameters.get("from") else found[-limit:])]
+    return [candle_json(market, bar) for bar in (found if parameters.get("from") else found[-limit:])]
 
 
 def interval_of(market: VenueMarket, name: str) -> int:
@@ -216,25 +218,29 @@ def _joined(opened: int, bars: list[Candle], last_open: int) -> Candle:
     )  # fmt: skip
 
 
-def candle_json(bar: Candle) -> list[str]:
+def candle_json(market: VenueMarket, bar: Candle) -> list[str]:
     """Return a bar as REST gives it: when it opens, quote volume, close, high, low, open, base volume, finished."""
-    return [
-        str(bar.ts_open // SECOND), _float(bar.volume * bar.close), _float(bar.close), _float(bar.high),
-        _float(bar.low), _float(bar.open), _float(bar.volume), "true" if bar.is_closed else "false",
-    ]  # fmt: skip
+    opened, high, low, close = (on_tick(market, price) for price in (bar.open, bar.high, bar.low, bar.close))
+    quote, base = _amount(bar.volume * bar.close), _amount(bar.volume)
+    return [str(bar.ts_open // SECOND), quote, close, high, low, opened, base, "true" if bar.is_closed else "false"]
 
 
-def candle_push(bar: Candle, name: str) -> Json:
+def candle_push(market: VenueMarket, bar: Candle, name: str) -> Json:
     """Return a bar as its channel tells of it."""
+    opened, high, low, close = (on_tick(market, price) for price in (bar.open, bar.high, bar.low, bar.close))
     return {
-        "t": str(bar.ts_open // SECOND), "v": _float(bar.volume * bar.close), "c": _float(bar.close),
-        "h": _float(bar.high), "l": _float(bar.low), "o": _float(bar.open), "n": name, "a": _float(bar.volume),
-        "w": bar.is_closed,
+        "t": str(bar.ts_open // SECOND), "v": _amount(bar.volume * bar.close), "c": close, "h": high, "l": low,
+        "o": opened, "n": name, "a": _amount(bar.volume), "w": bar.is_closed,
     }  # fmt: skip
 
 
-def _float(value: float) -> str:
-    return plain(Decimal(repr(value)))
+def on_tick(market: VenueMarket, price: float) -> str:
+    """Return a recorded price on the market's grid, which bars made from others may have left by a hair."""
+    return plain(market.spec.instrument.price(price))
+
+
+def _amount(value: float) -> str:
+    return plain(Decimal(repr(round(value, _DECIMALS))))
 
 
 def _nothing(_exchange: VirtualExchange, _call: Call) -> list[Json]:

@@ -4,6 +4,7 @@ from decimal import Decimal
 from itertools import islice
 
 import pytest
+from tests.conftest import recorded_file
 
 from holdfast.app.home import Home
 from holdfast.app.sections import MarketSettings
@@ -54,6 +55,25 @@ def test_a_venue_opens_with_its_past_and_both_markets_move_together(tmp_path):
         first, second = (list(islice(market.prints.finished, 1_000, 1_005)) for market in exchange.markets.values())
         assert [bar.ts_event for bar in first] == [bar.ts_event for bar in second]
         assert (folder.path / CREDENTIALS_FILE).read_text() == 'key = "k"\nsecret = "s"\n'
+
+
+@pytest.mark.recorded_data
+def test_no_market_of_a_venue_is_ahead_of_another(tmp_path):
+    # One has some weeks, and years before the other begins: the past of both ends at one moment.
+    names = ("ADA/BTC", "DOGE/USDT")
+    market = MarketSettings(str(recorded_file("manifest.json").parent), names, "1d")
+    with StateFolder(tmp_path / "v") as folder:
+        desk, _ = open_venue(Home(tmp_path), VenuePlan(market, (("k", "s"),)), folder)
+        markets = [desk.exchange.markets[name] for name in ("ADA_BTC", "DOGE_USDT")]
+        assert all(bar.ts_event <= desk.exchange.ts for one in markets for bar in one.prints.finished)
+        assert desk.advance(3) == 3
+
+
+@pytest.mark.recorded_data
+def test_a_perpetual_is_not_traded_as_if_it_were_spot(tmp_path):
+    market = MarketSettings(str(recorded_file("binance-perp-BTC_USDT-1h-20230101-20231231.parquet")), (), "1h")
+    with StateFolder(tmp_path / "v") as folder, pytest.raises(ConfigurationError, match="perpetual"):
+        open_venue(Home(tmp_path), VenuePlan(market, (("k", "s"),)), folder)
 
 
 def test_a_folder_goes_on_with_what_it_was_begun_with(tmp_path):
