@@ -1,0 +1,90 @@
+"""Practice: the agent and its venue as two processes, and the agent killed in the midst of it."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+START = "import sys; from holdfast.cli.main import main; sys.exit(main())"
+RUN = ("run", "--mode", "practice", "--plain", "--instrument", "BTC/USDT", "--timeframe", "4h", "--pace", "12")
+PATIENCE_S = 90
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Path]:
+    home = tmp_path / "home"
+    yield home
+    address = home / "venue" / "venue.json"
+    if address.exists():
+        os.kill(json.loads(address.read_bytes())["pid"], signal.SIGTERM)
+
+
+def start(home: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", START, *RUN, "--home", str(home)],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, "COLUMNS": "60"},
+    )  # fmt: skip
+
+
+def hear(process: subprocess.Popen[str], pattern: str) -> str:
+    """Read lines until one matches, and return it."""
+    assert process.stdout is not None
+    ends, heard = time.monotonic() + PATIENCE_S, []
+    while time.monotonic() < ends:
+        line = process.stdout.readline()
+        heard.append(line)
+        if re.search(pattern, line):
+            return line
+        assert line, f"it ended: {''.join(heard)}"
+    raise AssertionError(f"nothing like {pattern}: {''.join(heard)}")
+
+
+def ask(home: Path, *words: str) -> dict[str, object]:
+    done = subprocess.run(
+        [sys.executable, "-c", START, *words, "--home", str(home), "--json"],
+        capture_output=True, text=True, timeout=PATIENCE_S,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert isinstance(found, dict)
+    return found
+
+
+def test_a_killed_agent_goes_on_with_the_orders_and_the_position_that_it_had(home: Path):
+    agent = start(home)
+    hear(agent, r" entered: ")
+    agent.send_signal(signal.SIGKILL)
+    agent.wait(PATIENCE_S)
+    assert (home / "venue" / "venue.json").exists(), "the venue lives on"
+    before = ask(home, "status")["status"]
+    assert isinstance(before, dict)
+    (position,) = before["positions"]
+    again = start(home)
+    assert "goes on at" in hear(again, r"goes on at")
+    hear(again, r" (stopped|target|exited): ")
+    assert hear(again, re.escape(position["trade_id"])), "the position that it had has ended"
+    again.send_signal(signal.SIGTERM)
+    assert again.wait(PATIENCE_S) == 0
+    told = again.stdout.read() if again.stdout is not None else ""
+    assert "stopped at" in told
+    assert not (home / "venue" / "venue.json").exists(), "it ends with the agent that is asked to end"
+    assert ask(home, "journal", "replay")["differences"] == []
+    assert ask(home, "journal", "verify")["is_whole"] is True
+
+
+def test_the_practice_venue_says_why_it_does_not_start(home: Path):
+    done = subprocess.run(
+        [sys.executable, "-c", START, *RUN, "--market", str(home / "nothing"), "--home", str(home)],
+        capture_output=True, text=True, timeout=PATIENCE_S,
+    )  # fmt: skip
+    assert done.returncode == 5
+    assert "did not start" in done.stderr
+    assert "venue.log" in done.stderr
