@@ -21,8 +21,8 @@ def dec(value: str) -> Decimal:
 
 def trade(number: int, amount: str, price: str, fee: str = "0", coin: str = "BTC", side: str = "buy") -> MyTrade:
     return MyTrade(
-        id=number, order_id=7, side=side, amount=dec(amount), price=dec(price), create_time=dec(str(1_700_000_000 + number)),
-        fee=dec(fee), fee_currency=coin,
+        id=number, order_id=7, side=side, amount=dec(amount), price=dec(price),
+        create_time=Decimal(1_700_000_000 + number), fee=dec(fee), fee_currency=coin,
     )  # fmt: skip
 
 
@@ -62,9 +62,10 @@ def test_a_trade_that_comes_twice_counts_once():
 LOTS = st.integers(1, 10_000).map(lambda lots: lots * BTC.lot)
 
 
-@given(
-    LOTS, st.lists(st.tuples(st.integers(1, 100), st.integers(9_000, 11_000)), min_size=1, max_size=6), st.booleans()
-)
+PARTS = st.lists(st.tuples(st.integers(1, 100), st.integers(9_000, 11_000)), min_size=1, max_size=6)
+
+
+@given(LOTS, PARTS, st.booleans())
 def test_whatever_the_parts_the_cash_is_exact_and_nothing_is_bought_too_much(
     quantity: Decimal, parts: list[tuple[int, int]], is_free: bool
 ):
