@@ -15,6 +15,7 @@ from holdfast.adapters.host.clock import SystemClock
 from holdfast.app.home import Home
 from holdfast.app.market import TradedMarket, open_market
 from holdfast.app.sections import MarketSettings
+from holdfast.app.venue_recording import Recording, recording_of
 from holdfast.core.errors import ConfigurationError
 from holdfast.core.record import Record, encode
 from holdfast.core.secret import Secret
@@ -24,11 +25,12 @@ from holdfast.domain.values import InstrumentId
 from holdfast.ports.market import Feed
 from holdfast.simulator.authentication import Keyring
 from holdfast.simulator.clock import VenueClock
-from holdfast.simulator.desk import Desk, Rules
+from holdfast.simulator.desk import Desk, MakeExchange, Rules
 from holdfast.simulator.exchange import VirtualExchange
 from holdfast.simulator.fault_plan import FaultFile
 from holdfast.simulator.faults import Faults
 from holdfast.simulator.market import MarketConfig, PairMarket
+from holdfast.simulator.recorded_market import RecordedMarket
 from holdfast.simulator.records import AccountSpec, PairSpec
 from holdfast.simulator.state_folder import StateFolder, demo_credentials, write_privately
 
@@ -97,21 +99,38 @@ def open_venue(home: Home, plan: VenuePlan, folder: StateFolder) -> tuple[Desk, 
         The folder was begun with another market or other accounts, or the market cannot be opened.
     """
     kept, notes = _kept(plan, folder.path)
-    market = open_market(home, kept.market, is_endless=True)
-    _check_spot(market)
     accounts = [AccountSpec(one.key, Secret(one.secret), dict(one.balances)) for one in kept.accounts]
     keyring = Keyring({one.key: one.secret for one in accounts})
     clock = SystemClock()
     faults = Faults(plan.faults, clock.now() // 1_000_000)
 
-    def make() -> VirtualExchange:
-        return _exchange(market, accounts)
-
+    recording = recording_of(kept.market)
+    if recording is not None:
+        make, told = _replayed(recording, accounts), recording.notes
+    else:
+        market = open_market(home, kept.market, is_endless=True)
+        make, told = _traded(market, accounts), market.notes
     desk = Desk(make, keyring, faults, VenueClock(clock, faults), Rules(plan.limit_factor))
     repeated = desk.keep_in(folder)
     if repeated:
         notes = (*notes, f"{repeated} requests and moves of the market repeated from {folder.path}")
-    return desk, (*market.notes, *notes)
+    return desk, (*told, *notes)
+
+
+def _replayed(recording: Recording, accounts: Sequence[AccountSpec]) -> MakeExchange:
+    instrument = recording.instrument
+    _check_spot([instrument])
+
+    def make() -> VirtualExchange:
+        market = RecordedMarket(instrument, recording.timeframe, recording.events(), MarketConfig())
+        return VirtualExchange([_spec(instrument)], [market], accounts)
+
+    return make
+
+
+def _traded(market: TradedMarket, accounts: Sequence[AccountSpec]) -> MakeExchange:
+    _check_spot(market.instruments)
+    return lambda: _exchange(market, accounts)
 
 
 def _exchange(market: TradedMarket, accounts: Sequence[AccountSpec]) -> VirtualExchange:
@@ -119,8 +138,7 @@ def _exchange(market: TradedMarket, accounts: Sequence[AccountSpec]) -> VirtualE
     past = split.past(_history_length(market))
     pairs, prints = [], []
     for instrument in market.instruments:
-        fees = instrument.fees()
-        pairs.append(PairSpec(_pair_of(instrument), instrument, fees.maker, fees.taker))
+        pairs.append(_spec(instrument))
         bars = split.of(instrument.id)
         prints.append(PairMarket(instrument, market.timeframe, bars, past[instrument.id], MarketConfig()))
     return VirtualExchange(pairs, prints, accounts)
@@ -132,22 +150,26 @@ def _history_length(market: TradedMarket) -> int:
     return min(HISTORY, max(lengths) // 2) if lengths else HISTORY
 
 
+def _spec(instrument: Instrument) -> PairSpec:
+    fees = instrument.fees()
+    return PairSpec(_pair_of(instrument), instrument, fees.maker, fees.taker)
+
+
 def _pair_of(instrument: Instrument) -> str:
     return f"{instrument.base}_{instrument.quote}"
 
 
-def _check_spot(market: TradedMarket) -> None:
-    for instrument in market.instruments:
+def _check_spot(instruments: Sequence[Instrument]) -> None:
+    for instrument in instruments:
         if instrument.market is not Market.SPOT:
             raise ConfigurationError(
                 f"{instrument.id} is a perpetual, and the simulated venue trades spot alone",
                 hint="name spot markets, like --instrument BTC/USDT",
             )
-    pairs = [_pair_of(instrument) for instrument in market.instruments]
+    pairs = [_pair_of(instrument) for instrument in instruments]
     if twice := sorted({pair for pair in pairs if pairs.count(pair) > 1}):
         raise ConfigurationError(
-            f"several markets would be {', '.join(twice)}",
-            hint="name one of them with its venue: --instrument PAIR.VENUE",
+            f"several markets would be {', '.join(twice)}", hint="name one with its venue: --instrument PAIR.VENUE"
         )
 
 

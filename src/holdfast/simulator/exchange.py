@@ -110,8 +110,13 @@ class VirtualExchange:
         if found.bar is not None:
             self._pushes.append(CandleChanged(market.id, found.bar.ts_event - market.prints.timeframe.nanos, True))
             return
+        if found.book is not None:
+            self._meet(market)
+            self._tell_depth(market)
+            return
         if found.volume:
-            self._print(market, Side.SELL if found.price < market.prints.last else Side.BUY, found.price, found.volume)
+            side = found.side or (Side.SELL if market.prints.is_falling else Side.BUY)
+            self._print(market, side, found.price, found.volume)
             self._go_through(market, found)
         opened = found.ts // market.prints.timeframe.nanos * market.prints.timeframe.nanos
         self._pushes.append(CandleChanged(market.id, opened, False))
@@ -130,6 +135,20 @@ class VirtualExchange:
                 left -= quantity
                 market.book.take(resting, quantity)
                 self._trade(market, None, self.orders[resting.order_id], quantity, resting.price)
+
+    def _meet(self, market: VenueMarket) -> None:
+        """Fill what rests and strangers have come to with their own orders, at the price that rests."""
+        for side in Side:
+            strangers = market.prints.strangers.against(side)
+            for resting in market.book.waiting(side):
+                while resting.left and strangers and not _is_better(side, resting.price, strangers[0][0]):
+                    quantity = min(resting.left, strangers[0][1])
+                    market.book.take(resting, quantity)
+                    self._print(market, side.opposite, resting.price, quantity)
+                    self._trade(market, None, self.orders[resting.order_id], quantity, resting.price)
+                    strangers[0][1] -= quantity
+                    if not strangers[0][1]:
+                        strangers.pop(0)
 
     # -- orders ------------------------------------------------------------------------------------
     def place(self, account: str, ask: OrderAsk) -> VirtualOrder:

@@ -15,6 +15,7 @@ import msgspec
 from holdfast.core.record import Record
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.market import BarClosed, Timeframe
+from holdfast.domain.recorded_book import BookDelta
 from holdfast.domain.values import Side
 
 HISTORY_KEPT: Final = 5_000
@@ -33,12 +34,17 @@ class MarketConfig(Record, frozen=True):
 
 
 class Print(msgspec.Struct, frozen=True, gc=False):
-    """One step of the market; `bar` is what is finished with it, if any."""
+    """One step of the market: a trade, where it has a volume, a bar that is finished, or a book that has changed.
+
+    `side` is who crossed the spread, as far as it is known.
+    """
 
     ts: int
     price: Decimal
     volume: Decimal
     bar: BarClosed | None = None
+    side: Side | None = None
+    book: BookDelta | None = None
 
 
 class Candle(Record, frozen=True):
@@ -94,6 +100,7 @@ class PairMarket:
         self.finished: deque[BarClosed] = deque(history, maxlen=HISTORY_KEPT)
         self.last = instrument.price(history[-1].close) if history else Decimal(0)
         self.growing: Candle | None = None
+        self.is_falling = False
         self._prints = self._walk(iter(bars))
         self.next = next(self._prints, None)
         if history:
@@ -105,10 +112,17 @@ class PairMarket:
         if found is None:
             return None
         if found.volume:
+            self.is_falling = found.price < self.last
             self.last = found.price
-            self.strangers.gather(found.price, found.volume)
-        self._grow(found)
+        self.surround(found)
+        if found.book is None:
+            self._grow(found)
         return found
+
+    def surround(self, found: Print) -> None:
+        """Let strangers stand around the market after a step."""
+        if found.volume:
+            self.strangers.gather(found.price, found.volume)
 
     def candles(self, ts_from: int, ts_to: int) -> list[Candle]:
         """Return the bars that open in [ts_from, ts_to], the growing one last."""

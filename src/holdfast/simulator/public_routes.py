@@ -23,7 +23,7 @@ Handler = Callable[[VirtualExchange, Call], object]
 
 INTERVALS: Final[Mapping[str, int]] = {
     "10s": 10 * SECOND, "1m": MINUTE, "5m": 5 * MINUTE, "15m": 15 * MINUTE, "30m": 30 * MINUTE,
-    "1h": HOUR, "4h": 4 * HOUR, "8h": 8 * HOUR, "1d": DAY, "7d": 7 * DAY, "30d": 30 * DAY,
+    "1h": HOUR, "2h": 2 * HOUR, "4h": 4 * HOUR, "8h": 8 * HOUR, "1d": DAY, "7d": 7 * DAY, "30d": 30 * DAY,
 }  # fmt: skip
 _BARS_MAX: Final = 1_000
 _LIMIT: Final = 100

@@ -13,6 +13,9 @@ from holdfast.simulator.records import DepthChanged, PairSpec, PublicTrade
 
 PUBLIC_TRADES_KEPT: Final = 1_000
 
+LEVELS_TOLD: Final = 400
+"""Of the strangers' orders on each side; a recorded book has thousands, and all of them can be traded with."""
+
 Levels = dict[Decimal, Decimal]
 
 
@@ -35,7 +38,7 @@ class VenueMarket:
         for side, strangers in ((Side.BUY, self.prints.strangers.bids), (Side.SELL, self.prints.strangers.asks)):
             levels = dict(self.book.depth(side))
             best = self.book.best(side.opposite)
-            for price, quantity in strangers:
+            for price, quantity in strangers[:LEVELS_TOLD]:
                 if best is None or (price < best if side is Side.BUY else price > best):
                     levels[price] = levels.get(price, ZERO) + quantity
             sides.append(levels)

@@ -76,6 +76,37 @@ def test_a_perpetual_is_not_traded_as_if_it_were_spot(tmp_path):
         open_venue(Home(tmp_path), VenuePlan(market, (("k", "s"),)), folder)
 
 
+@pytest.mark.recorded_data
+@pytest.mark.parametrize(
+    ("name", "pair"),
+    [
+        ("orderbook/binance-spot-BTCUSDT-raw-20240808.gz", "BTC_USDT"),
+        ("trades/binance-spot-XRP_ETH-trades-20191011-20191013.parquet", "XRP_ETH"),
+    ],
+)
+def test_a_recorded_book_or_recorded_trades_are_a_market_that_goes_on_after_a_restart(tmp_path, name, pair):
+    plan = VenuePlan(MarketSettings(str(recorded_file(name)), (), "1m"), (("k", "s"),))
+    depths = []
+    for _ in range(2):
+        with StateFolder(tmp_path / "v") as folder:
+            desk, notes = open_venue(Home(tmp_path), plan, folder)
+            assert any("recorded" in note for note in notes)
+            depths.append(desk.exchange.markets[pair].sorted_depth(10))
+            assert desk.advance(2) == 2
+            assert desk.exchange.markets[pair].prints.finished
+            depths.append(desk.exchange.markets[pair].sorted_depth(10))
+    assert depths[1] == depths[2] != depths[0]
+
+
+@pytest.mark.recorded_data
+def test_a_recording_is_of_one_market_and_of_no_other(tmp_path):
+    path = str(recorded_file("trades/binance-spot-XRP_ETH-trades-20191011-20191013.parquet"))
+    for names, said in ((("BTC/USDT",), "holds XRP/ETH"), (("XRP/ETH", "BTC/USDT"), "of one market")):
+        plan = VenuePlan(MarketSettings(path, names, "1m"), (("k", "s"),))
+        with StateFolder(tmp_path / said) as folder, pytest.raises(ConfigurationError, match=said):
+            open_venue(Home(tmp_path), plan, folder)
+
+
 def test_a_folder_goes_on_with_what_it_was_begun_with(tmp_path):
     begun = VenuePlan(MARKET, (("k", "s"),), {"USDT": Decimal(5)})
     with StateFolder(tmp_path / "v") as folder:
