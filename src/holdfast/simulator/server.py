@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import unquote_plus
@@ -174,12 +175,13 @@ class RestServer:
         response.content_type = "application/json"
         response.content_length = len(answer.body)
         await response.prepare(request)
-        for at in range(0, len(answer.body), _DRIP_BYTES):
-            if self._stopping.is_set():
-                break
-            await response.write(answer.body[at : at + _DRIP_BYTES])
-            await self._wait(_DRIP_PAUSE_S)
-        await response.write_eof()
+        with contextlib.suppress(ConnectionError):  # who asked has had enough
+            for at in range(0, len(answer.body), _DRIP_BYTES):
+                if self._stopping.is_set():
+                    break
+                await response.write(answer.body[at : at + _DRIP_BYTES])
+                await self._wait(_DRIP_PAUSE_S)
+            await response.write_eof()
         return response
 
 
