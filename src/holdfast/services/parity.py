@@ -1,0 +1,96 @@
+"""Replays a recorded session through the backtester, and compares the two."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+
+import msgspec
+
+from holdfast.core.record import Record
+from holdfast.domain.event import OperatorEvent
+from holdfast.domain.market import BarClosed, BarFlag, timeframe
+from holdfast.engine.driver import Driver
+from holdfast.engine.engine import Engine
+from holdfast.engine.recorder import BARS, HISTORY, OPERATOR, RUN, TICK, Recorder
+from holdfast.portfolio.fold import read_body, read_tick
+from holdfast.portfolio.run import RunStarted
+from holdfast.ports.exchange import SimulatedExchange
+from holdfast.ports.journal import Journal, JournalRecord
+from holdfast.research.parity import Collector, Parity, compare
+
+_BARS = msgspec.json.Decoder(list[BarClosed])
+_OPERATOR = msgspec.json.Decoder(OperatorEvent)
+_FIT = ~int(BarFlag.NO_ENTRY)
+
+
+class ParityReport(Record, frozen=True):
+    """A comparison with what both came to (quote units)."""
+
+    run_id: str
+    mode: str
+    quote: str
+    bars: int
+    parity: Parity
+    cash_session: Decimal
+    cash_backtest: Decimal
+
+
+def check_parity(
+    run: RunStarted, journal: Journal, began: int, engine: Engine, exchange: SimulatedExchange, scratch: Journal,
+    *, with_operator: bool = True,
+) -> ParityReport:  # fmt: skip
+    """Return how the session that record `began` of the journal begins compares with a backtest over its own bars.
+
+    Parameters
+    ----------
+    run
+        How it began.
+    engine, exchange
+        Fresh ones of the same plan; the exchange fills by the rules of a backtest.
+    scratch
+        A journal that nobody keeps.
+    with_operator
+        Let the backtest be stopped and released where a person did so.
+    """
+    nanos = timeframe(run.timeframe).nanos
+    session, backtest = Collector(nanos), Collector(nanos)
+    driver = Driver(engine, exchange, Recorder(scratch, is_durable_first=False, is_input_kept=False), backtest.tick)
+    bars = 0
+    for record in _of_run(journal, began):
+        if record.kind == TICK:
+            session.tick(read_tick(record.body, record.sequence))
+        elif record.kind == HISTORY:
+            for bar in read_body(_BARS, record.body, "a history", record.sequence):
+                engine.warm(bar)
+        elif record.kind == BARS:
+            group = read_body(_BARS, record.body, "a bars", record.sequence)
+            bars += len(group)
+            session.bar(group[0].ts_event)
+            backtest.bar(group[0].ts_event)
+            driver.on_group(_fit(group))
+        elif with_operator:
+            driver.operate(read_body(_OPERATOR, record.body, "an operator", record.sequence))
+    return ParityReport(run.run_id, run.mode, run.quote, bars, compare(session.session, backtest.session),
+        _cash(session), _cash(backtest),
+    )  # fmt: skip
+
+
+def _of_run(journal: Journal, began: int) -> Iterator[JournalRecord]:
+    for record in journal.read(began, kinds=(RUN, HISTORY, BARS, OPERATOR, TICK)):
+        if record.kind == RUN:
+            return  # the next run
+        yield record
+
+
+def _fit(group: Sequence[BarClosed]) -> list[BarClosed]:
+    """Return bars without what only the session knew of them: that they came too late to be entered on."""
+    return [msgspec.structs.replace(bar, flags=bar.flags & _FIT) if bar.flags & ~_FIT else bar for bar in group]
+
+
+def _cash(collector: Collector) -> Decimal:
+    """Return what all orders together have brought in, after fees."""
+    total = Decimal(0)
+    for order in collector.session.orders:
+        total += (order.notional if order.side == "SELL" else -order.notional) - order.fees
+    return total
