@@ -17,8 +17,10 @@ def dec(value: str | int) -> Decimal:
     return Decimal(value)
 
 
-def trade(number: int, bar: int, *, name: InstrumentId = BTC, quantity: str = "1", price: str = "100", fee: str = "0.1",
-          out: str = "110", out_bar: int = 5, fills: int = 1) -> list[SessionOrder]:  # fmt: skip
+def trade(
+    number: int, bar: int, *, quantity: str = "1", price: str = "100", fee: str = "0.1", out_bar: int = 5,
+    fills: int = 1,
+) -> list[SessionOrder]:  # fmt: skip
     """Return entry, stop and target of one round trip that leaves at its target."""
     entry_id = f"hf-{number}p"
     size, at = dec(quantity), dec(price)
@@ -26,7 +28,7 @@ def trade(number: int, bar: int, *, name: InstrumentId = BTC, quantity: str = "1
     def order(suffix: str, role: str, side: str, kind: str, level: str, **more: object) -> SessionOrder:
         trigger, limit = (dec(level), None) if kind == "stop_market" else (None, dec(level))
         made = SessionOrder(
-            OrderId(f"hf-{number}{suffix}"), name, role, side, kind, bar * HOUR, size, trigger, limit, entry_id
+            OrderId(f"hf-{number}{suffix}"), BTC, role, side, kind, bar * HOUR, size, trigger, limit, entry_id
         )
         return msgspec.structs.replace(made, **more)
 
@@ -35,7 +37,7 @@ def trade(number: int, bar: int, *, name: InstrumentId = BTC, quantity: str = "1
         order("p", "entry", "BUY", "limit", "101", filled=size, notional=size * at, fees=dec(fee), fills=fills,
               fill_bar=bar * HOUR),
         order("s", "stop", "SELL", "stop_market", stop_level, end="canceled: group"),
-        order("t", "target", "SELL", "limit", "110", filled=size, notional=size * dec(out), fees=dec(fee), fills=1,
+        order("t", "target", "SELL", "limit", "110", filled=size, notional=size * 110, fees=dec(fee), fills=1,
               fill_bar=out_bar * HOUR),
     ]  # fmt: skip
 
@@ -115,7 +117,8 @@ def test_what_comes_after_a_difference_on_the_same_market_follows_from_it():
 
 
 def test_an_order_that_nothing_explains_is_unknown_and_never_passed_over():
-    found = compare(session(trade(1, 2)), session(trade(1, 2), trade(2, 7, name=ETH)))
+    other_market = [msgspec.structs.replace(order, instrument_id=ETH) for order in trade(2, 7)]
+    found = compare(session(trade(1, 2)), session(trade(1, 2), other_market))
     assert causes(found)["hf-2p"] == (Cause.UNKNOWN, "")
     assert found.by_cause[Cause.UNKNOWN.value] == 1
     other = trade(1, 2)
