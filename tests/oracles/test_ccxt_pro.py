@@ -161,7 +161,7 @@ def test_orders_are_placed_changed_asked_for_and_cancelled_over_the_socket(venue
         assert after_it["USDT"] == Decimal(100_000) - spent
         assert after_it["BTC"] == Decimal(2) + Decimal(trade["info"]["amount"]) - Decimal(trade["info"]["fee"])
         with pytest.raises(ccxt.InsufficientFunds):
-            await exchange.create_order_ws(PAIR, "limit", "buy", 1_000, price)
+            await exchange.create_order_ws(PAIR, "limit", "buy", 10, price)
         with pytest.raises(ccxt.OrderNotFound):
             await exchange.cancel_order_ws("424242", PAIR)
 

@@ -187,7 +187,7 @@ def test_fees_and_refusals_have_the_venues_own_words(venue, buyer):
     assert 0 < fee["taker"] < 0.01
     price = float(buyer.price_to_precision(PAIR, buyer.fetch_ticker(PAIR)["bid"]))
     with pytest.raises(ccxt.InsufficientFunds):
-        buyer.create_order(PAIR, "limit", "buy", 1_000, price)
+        buyer.create_order(PAIR, "limit", "buy", 10, price)
     with pytest.raises(ccxt.AuthenticationError):
         client(venue, KEY, "not the secret").fetch_balance()
     with pytest.raises(ccxt.AuthenticationError):

@@ -115,7 +115,7 @@ def test_one_text_is_one_order_however_often_it_is_sent(venue):
 def test_batches_have_an_outcome_for_each_order(venue):
     async def life(rest: GateioRest, venue: VenueProcess) -> None:
         price = await far_below(rest)
-        results = await rest.place_batch([limit("b1", "buy", price), limit("b2", "buy", price, amount="100000")])
+        results = await rest.place_batch([limit("b1", "buy", price), limit("b2", "buy", price, amount="10")])
         assert [(one.succeeded, one.label or "") for one in results] == [(True, ""), (False, "BALANCE_NOT_ENOUGH")]
         gone = await rest.cancel_batch([(results[0].venue_order_id, PAIR), ("77", PAIR)])
         assert [(one.succeeded, one.label or "") for one in gone] == [(True, ""), (False, "ORDER_NOT_FOUND")]
@@ -356,7 +356,7 @@ def test_orders_go_over_the_websocket(venue):
             with pytest.raises(GateioError, match="ORDER_CANCELLED"):
                 await heard.socket.call("spot.order_cancel", name, "5")
             with pytest.raises(GateioError, match="BALANCE_NOT_ENOUGH"):
-                await heard.socket.call("spot.order_place", body_of(limit("much", "buy", price, "1000")), "6")
+                await heard.socket.call("spot.order_place", body_of(limit("much", "buy", price, "10")), "6")
             late = {"x-gate-exptime": "1000"}
             with pytest.raises(GateioError, match="REQUEST_EXPIRED"):
                 await heard.socket.call("spot.order_place", body_of(limit("late", "buy", price)), "7", header=late)

@@ -12,6 +12,8 @@ from holdfast.simulator.records import OrderAsk
 from holdfast.simulator.refusal import VenueRefusal
 from holdfast.simulator.venue_market import VenueMarket
 
+QUOTE_MAX: Final = Decimal(5_000_000)
+"""What one order may be worth, in quote units."""
 _TEXT: Final = re.compile(r"t-[0-9A-Za-z_.-]{1,28}", re.ASCII)
 _TYPES: Final = {"limit": ("gtc", "ioc", "poc", "fok"), "market": ("ioc", "fok")}
 _STP: Final = ("-", "cn", "co", "cb")
@@ -54,6 +56,8 @@ def check_grid(market: VenueMarket, ask: OrderAsk) -> None:
     if value < instrument.notional_min:
         least = f"{instrument.notional_min:f} {instrument.quote}"
         raise VenueRefusal("AMOUNT_TOO_LITTLE", f"Your order size {value:f} is too small. The minimum is {least}")
+    if value > QUOTE_MAX:
+        raise VenueRefusal("AMOUNT_TOO_MUCH", f"Your order size {value:f} is too large. The maximum is {QUOTE_MAX}")
 
 
 def check_market(market: VenueMarket, ask: OrderAsk) -> None:
@@ -61,8 +65,14 @@ def check_market(market: VenueMarket, ask: OrderAsk) -> None:
     limit = ask.price if ask.type == "limit" else None
     if ask.time_in_force == "poc" and market.reach(ask.side, limit):
         raise VenueRefusal("POC_FILL_IMMEDIATELY", "Order would match and take immediately so it is cancelled")
-    if ask.time_in_force == "fok" and not is_in_quote(ask) and market.reach(ask.side, limit) < ask.amount:
+    if ask.time_in_force == "fok" and not _is_whole(market, ask, limit):
         raise VenueRefusal("FOK_NOT_FILL", "Order cannot be filled completely")
+
+
+def _is_whole(market: VenueMarket, ask: OrderAsk, limit: Decimal | None) -> bool:
+    if is_in_quote(ask):
+        return market.worth(ask.side) >= ask.amount
+    return market.reach(ask.side, limit) >= ask.amount
 
 
 def needed(market: VenueMarket, ask: OrderAsk, filled: Decimal = ZERO) -> tuple[str, Decimal]:

@@ -37,6 +37,9 @@ CANCEL_BATCH_MAX: Final = 20
 _PAGE_MAX: Final = 1_000_000
 _LIMIT_MAX: Final = 1_000
 _DIGITS_MAX: Final = 40
+_LARGE, _FINE = 15, -15
+"""Powers of ten that an amount lies between: beyond them 28 digits are not enough to reckon exactly."""
+_SECONDS_MAX: Final = 10_000_000
 _SIDES: Final = {"buy": Side.BUY, "sell": Side.SELL}
 
 
@@ -72,9 +75,19 @@ def _amount(document: Mapping[str, object], name: str) -> Decimal | None:
         value = Decimal(text)
     except InvalidOperation:
         raise _wrong(name, text) from None
-    if len(text) > _DIGITS_MAX or not value.is_finite() or value < 0 or abs(value.adjusted()) > _DIGITS_MAX:
+    is_sound = len(text) <= _DIGITS_MAX and value.is_finite() and value >= 0 and _FINE <= value.adjusted() < _LARGE
+    if value.is_zero():
+        return ZERO
+    if not is_sound:
         raise _wrong(name, text)
     return value
+
+
+def _seconds(document: Mapping[str, object], name: str) -> int | None:
+    value = _amount(document, name)
+    if value is not None and (value > _SECONDS_MAX or value % 1):
+        raise _wrong(name, value)
+    return None if value is None else int(value)
 
 
 def _side(document: Mapping[str, object]) -> Side:
@@ -275,11 +288,11 @@ def _trigger_ask(call: Call) -> TriggerAsk:
     trigger, put = document.get("trigger"), document.get("put")
     if not isinstance(trigger, dict) or not isinstance(put, dict):
         raise VenueRefusal("MISSING_REQUIRED_PARAM", "Missing required parameter: trigger, put")
-    expiration = _amount(trigger, "expiration") or ZERO
+    expiration = _seconds(trigger, "expiration") or 0
     return TriggerAsk(
         _must(document, "market"), _must(trigger, "rule"), _amount(trigger, "price") or ZERO, _side(put),
         _text(put, "type", "limit"), _amount(put, "amount") or ZERO, _amount(put, "price") or ZERO,
-        _text(put, "time_in_force", "gtc"), int(expiration),
+        _text(put, "time_in_force", "gtc"), expiration,
     )  # fmt: skip
 
 
@@ -323,13 +336,13 @@ def _id(name: str) -> int:
 
 def _countdown(venue: Venue, call: Call) -> Json:
     document = call.document()
-    timeout = _amount(document, "timeout")
+    timeout = _seconds(document, "timeout")
     if timeout is None:
         raise VenueRefusal("MISSING_REQUIRED_PARAM", "Missing required parameter: timeout")
     pair = _text(document, "currency_pair")
     if pair:
         need_pair(venue.exchange.markets, pair)
-    falls = venue.triggers.count_down(call.account, int(timeout), pair)
+    falls = venue.triggers.count_down(call.account, timeout, pair)
     return {"triggerTime": str(falls // MILLISECOND)}
 
 

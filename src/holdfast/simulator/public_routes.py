@@ -12,7 +12,7 @@ from holdfast.domain.market import Timeframe
 from holdfast.domain.values import ZERO
 from holdfast.simulator.exchange import VirtualExchange
 from holdfast.simulator.market import Candle
-from holdfast.simulator.orders import need_pair
+from holdfast.simulator.orders import QUOTE_MAX, need_pair
 from holdfast.simulator.records import PairSpec
 from holdfast.simulator.refusal import VenueRefusal
 from holdfast.simulator.rest_routes import Call
@@ -101,7 +101,7 @@ def _pair_json(spec: PairSpec) -> Json:
         "id": spec.id, "base": base, "base_name": base, "quote": quote, "quote_name": quote,
         "fee": plain(spec.fee_taker * _PERCENT),
         "min_base_amount": plain(instrument.lot), "min_quote_amount": plain(instrument.notional_min),
-        "max_quote_amount": "5000000",
+        "max_base_amount": None, "max_quote_amount": plain(QUOTE_MAX),
         "amount_precision": decimals(instrument.lot), "precision": decimals(instrument.tick),
         "trade_status": spec.trade_status, "sell_start": 0, "buy_start": 0, "delisting_time": 0,
         "type": "normal", "st_tag": False,

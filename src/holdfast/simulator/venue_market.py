@@ -58,6 +58,13 @@ class VenueMarket:
                     found += quantity
         return found
 
+    def worth(self, side: Side) -> Decimal:
+        """Return what all that an order of `side` could take at once would cost, in quote units."""
+        found = ZERO
+        for levels in (self.book.depth(side.opposite), self.prints.strangers.against(side)):
+            found += sum((price * quantity for price, quantity in levels), ZERO)
+        return found
+
     def changes(self, ts: int) -> DepthChanged | None:
         """Return what is another in the book since the last call, None where nothing is."""
         now = self.depth()

@@ -300,3 +300,12 @@ def check(rig: Rig) -> None:
     assert not bids or not asks or max(bids) < min(asks)
     trades = [push.trade for push in rig.venue.drain() if isinstance(push, AccountTraded)]
     assert all(trade.quantity > 0 and trade.price > 0 for trade in trades)
+
+
+def test_a_market_buy_that_must_be_whole_is_refused_where_there_is_too_little():
+    rig = Rig()
+    del rig.market.prints.strangers.asks[3:]
+    worth = rig.market.worth(Side.BUY)
+    assert worth == sum(price * quantity for price, quantity in rig.market.prints.strangers.asks)
+    assert refusal(rig.place, "BUY", str(worth + 1), tif="fok") == "FOK_NOT_FILL"
+    assert rig.place("BUY", str(worth), tif="fok").status == "closed"
