@@ -14,6 +14,7 @@ from holdfast.core.record import Record
 from holdfast.simulator.desk import Desk
 from holdfast.simulator.fault_plan import parse_faults
 from holdfast.simulator.private_routes import uid_of
+from holdfast.simulator.rest_routes import UNREADABLE
 from holdfast.simulator.wire import Json, body_of, order_json, plain, trade_json, trigger_json
 
 PREFIX: Final = "/simulator"
@@ -70,7 +71,7 @@ class AdminRoutes:
             if b'"kind"' in raw and raw.lstrip().startswith(b"{") and b'"faults"' not in raw:
                 raw = b"[" + raw + b"]"
             plan = parse_faults(raw)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             return _refused(str(error))
         self._desk.faults.arm(plan.faults, self._desk.clock.true_ms())
         return _answer(self._desk.faults.report())
@@ -85,7 +86,7 @@ class AdminRoutes:
         raw = await request.read()
         try:
             asked = msgspec.json.decode(raw or b"{}", type=_Advance)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             return _refused(str(error))
         done = self._desk.advance(asked.bars)
         return _answer({"bars": done, "ts": self._desk.exchange.ts})

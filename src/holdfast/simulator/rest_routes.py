@@ -13,6 +13,9 @@ from holdfast.simulator.refusal import VenueRefusal
 
 PREFIX: Final = "/api/v4"
 
+UNREADABLE: Final = (msgspec.MsgspecError, RecursionError)
+"""What reading somebody's JSON may raise: it may also be nested without an end."""
+
 T = TypeVar("T")
 
 
@@ -50,7 +53,7 @@ class Call(Record, frozen=True):
             return found
         try:
             document = msgspec.json.decode(self.body)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             return ""
         first = document[0] if isinstance(document, list) and document else document
         return str(first.get("currency_pair", "")) if isinstance(first, dict) else ""
@@ -63,7 +66,7 @@ _LIST: Final = msgspec.json.Decoder(list[dict[str, object]])
 def _decoded(decoder: msgspec.json.Decoder[T], text: str) -> T:
     try:
         return decoder.decode(text)
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         raise VenueRefusal("INVALID_REQUEST_BODY", "Invalid request body", 400) from None
 
 

@@ -18,6 +18,7 @@ from holdfast.simulator.fault_plan import FaultKind, FaultRule
 from holdfast.simulator.rate_limits import Counted
 from holdfast.simulator.records import Push
 from holdfast.simulator.refusal import VenueRefusal
+from holdfast.simulator.rest_routes import UNREADABLE
 from holdfast.simulator.wire import Json, body_of
 
 PATH: Final = "/ws/v4/"
@@ -134,7 +135,7 @@ class SocketServer:
             return
         try:
             message = msgspec.json.decode(raw, type=dict[str, object])
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             session.send(self._envelope("", "", error=(1, "invalid message: not a JSON object")))
             return
         channel, event = str(message.get("channel", "")), str(message.get("event", ""))
@@ -180,7 +181,7 @@ class SocketServer:
         channel = str(message.get("channel", ""))
         try:
             payload = msgspec.json.decode(raw, type=_Frame, strict=False).payload or _Payload()
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             session.send(self._result(channel, "", VenueRefusal("INVALID_ARGUMENT", "invalid payload", 400)))
             return
         param = bytes(payload.req_param)

@@ -84,6 +84,7 @@ def test_an_order_that_comes_too_late_is_refused():
         ("POST", "/spot/orders", b"{", "INVALID_REQUEST_BODY", 400),
         ("POST", "/spot/orders", b"\xff\xfe", "INVALID_REQUEST_BODY", 400),
         ("POST", "/spot/orders", b"[]", "INVALID_REQUEST_BODY", 400),
+        ("POST", "/spot/orders", b'{"text":' + b"[" * 100_000, "INVALID_REQUEST_BODY", 400),
         ("POST", "/spot/orders", order(currency_pair="NO_PAIR"), "INVALID_CURRENCY_PAIR", 400),
         ("POST", "/spot/orders", order(amount="NaN"), "INVALID_PARAM_VALUE", 400),
         ("POST", "/spot/orders", order(amount="-1"), "INVALID_PARAM_VALUE", 400),

@@ -383,3 +383,16 @@ def test_a_stale_book_is_followed_by_a_gap():
         assert (await socket.hear())["result"]["U"] > before["u"] + 1
 
     talk(scene)
+
+
+@pytest.mark.parametrize(
+    "frame", ['{"channel":' + "[" * 100_000, "[", "5", '{"event":"api","channel":"spot.login","payload":7}']
+)
+def test_a_frame_that_cannot_be_read_is_answered_and_the_line_stays(frame):
+    async def scene(one: Customer, socket: Line) -> None:
+        await socket.socket.send_str(frame)
+        assert await socket.hear()
+        await socket.say(time=1, channel="spot.ping")
+        assert (await socket.hear())["channel"] == "spot.pong"
+
+    talk(scene)
