@@ -80,14 +80,6 @@ class RunningAgent:
         # Paper says whether there was a group; a live market has no end.
         return None if done is False else int(done)
 
-    def warnings(self) -> Sequence[str]:
-        """Return what a person should see since the last call; a paper account has nothing to warn of."""
-        agent = self._agent
-        if isinstance(agent, PaperAgent):
-            return ()
-        found, agent.warnings = agent.warnings, []
-        return found
-
     def stop(self, level: StopLevel, actor: str, reason: str) -> None:
         """Pull the brake."""
         self._agent.stop(level, actor, reason)
@@ -110,8 +102,12 @@ class RunningAgent:
         return msgspec.structs.replace(status, is_release_wished=agent.release_wish is not None)
 
     def decisions(self) -> Sequence[DecisionLine]:
-        """Return what was decided since the last call, oldest first."""
+        """Return what was decided since the last call, oldest first, and what a live account has to warn of."""
         lines, self._fresh = self._fresh, []
+        if not isinstance(self._agent, PaperAgent) and self._agent.warnings:
+            warnings, self._agent.warnings = self._agent.warnings, []
+            ts = self._agent.engine.ts
+            lines += [DecisionLine("", ts, "", "warning", text) for text in warnings]
         return lines
 
     def limits(self) -> tuple[LimitLine, ...]:

@@ -8,10 +8,11 @@ from decimal import Decimal
 from holdfast.core.record import Record
 from holdfast.domain.decision import ApprovedAmend
 from holdfast.domain.order import Order, OrderState, Role
-from holdfast.domain.values import ZERO, Asset, OrderId
+from holdfast.domain.values import ZERO, Asset, OrderId, Quantity
 from holdfast.engine.engine import Engine
 from holdfast.ports.live import AccountReport, OrderAtVenue
 
+_GUARDING = frozenset({Role.STOP, Role.TARGET})
 _RESTING = frozenset({OrderState.OPEN, OrderState.PARTIALLY_FILLED})
 
 
@@ -21,8 +22,8 @@ class Findings(Record, frozen=True):
     contradictions: tuple[str, ...] = ()
     strangers: tuple[str, ...] = ()  # orders that somebody else has at the venue
     to_ask: tuple[Order, ...] = ()  # ours rest in the books and not at the venue: what became of them?
-    to_cancel: tuple[OrderId, ...] = ()  # ended in our books, and still there
-    to_amend: tuple[ApprovedAmend, ...] = ()  # the venue has an older, looser stop
+    to_cancel: tuple[OrderId, ...] = ()  # ended in our books and still there, or guarding what is not held any more
+    to_amend: tuple[ApprovedAmend, ...] = ()  # the venue has an older, looser stop, or more than is left to guard
 
 
 def compare(engine: Engine, report: AccountReport, cash_tolerance: float) -> Findings:
@@ -32,7 +33,8 @@ def compare(engine: Engine, report: AccountReport, cash_tolerance: float) -> Fin
     """
     known = engine.orders
     ours = {order.order_id: order for order in report.orders if order.order_id}
-    to_cancel = tuple(order_id for order_id in ours if order_id in engine.finished and order_id not in known)
+    ended = [order_id for order_id in ours if order_id in engine.finished and order_id not in known]
+    idle, large = _guards(engine)
     strays = [order_id for order_id in ours if order_id not in known and order_id not in engine.finished]
     prefix = f"{engine.config.order_prefix}-"
     return Findings(
@@ -45,8 +47,8 @@ def compare(engine: Engine, report: AccountReport, cash_tolerance: float) -> Fin
             *(_told(ours[order_id]) for order_id in strays if not order_id.startswith(prefix)),
         ),
         to_ask=tuple(x for x in known.values() if x.state in _RESTING and x.spec.order_id not in ours),
-        to_cancel=to_cancel,
-        to_amend=tuple(_amends(engine, ours)),
+        to_cancel=(*ended, *idle),
+        to_amend=(*_amends(engine, ours), *large),
     )
 
 
@@ -63,6 +65,30 @@ def _missing(engine: Engine, balances: dict[Asset, Decimal], cash_tolerance: flo
     if cash - there > Decimal(repr(cash_tolerance)) * portfolio.capital:
         found.append(f"our books hold {cash} {portfolio.quote}, the venue {there}")
     return found
+
+
+def _guards(engine: Engine) -> tuple[list[OrderId], list[ApprovedAmend]]:
+    """Return which guards have nothing left to guard, and which are to become smaller.
+
+    A venue, or an adapter for it, sees to that by itself; a crash may have come between.
+    """
+    idle: list[OrderId] = []
+    large: list[ApprovedAmend] = []
+    for order in engine.orders.values():
+        spec = order.spec
+        if spec.role not in _GUARDING or not spec.group or order.state not in _RESTING:
+            continue
+        trade = engine.desks[spec.instrument_id].trade
+        brackets = () if trade is None else trade.brackets
+        left = next((bracket.quantity for bracket in brackets if bracket.group == spec.group), ZERO)
+        if left <= ZERO:
+            idle.append(spec.order_id)
+        elif (
+            order.left > left
+            and (amend := engine.gate.amend_quantity(order, Quantity(order.filled + left))) is not None
+        ):
+            large.append(amend)
+    return idle, large
 
 
 def _amends(engine: Engine, ours: dict[OrderId, OrderAtVenue]) -> Sequence[ApprovedAmend]:

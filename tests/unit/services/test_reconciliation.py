@@ -90,3 +90,22 @@ def test_a_looser_stop_at_the_venue_is_tightened_and_a_tighter_one_left(rig: Rig
         for order in at_venue(rig)
     )
     assert compare(rig.engine, report(rig, tight), TOLERANCE).to_amend == ()
+
+
+def test_what_guards_a_position_that_is_gone_is_taken_back(rig: Rig):
+    target = rig.last(Role.TARGET)
+    stop = rig.last(Role.STOP)
+    orders = at_venue(rig)
+    rig.fill(target, "106")  # and the news of the stop's end is lost
+    found = compare(rig.engine, report(rig, orders[:1]), TOLERANCE)
+    assert found.to_cancel == (stop.order_id,)
+
+
+def test_what_guards_more_than_is_left_is_made_smaller(rig: Rig):
+    target, stop = rig.last(Role.TARGET), rig.last(Role.STOP)
+    half = BTC.quantity(target.quantity / 2)
+    rig.fill(target, "106", half)
+    found = compare(rig.engine, report(rig), TOLERANCE)
+    (amend,) = found.to_amend
+    assert (amend.order_id, amend.quantity) == (stop.order_id, stop.quantity - half)
+    assert found.to_cancel == ()

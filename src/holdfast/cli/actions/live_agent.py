@@ -90,8 +90,6 @@ def _trade(home: Home, settings: Settings, given: RunOptions, venue: Venue) -> i
             else:
                 limit = settings.risk.drawdown_steps[-1].drawdown
                 show(session, Frame(run.data_source, run.strategy, PACE_MAX, limit), wishes.are_there)
-        for warning in agent.warnings():
-            warn(warning)
         agent.close()
         _part(agent, is_heard=is_heard)
     return 0

@@ -64,4 +64,5 @@ def tell(session: Session, is_over: Callable[[], bool] = lambda: False) -> None:
 def _print(lines: Sequence[DecisionLine]) -> None:
     for line in lines:
         pair = line.instrument_id.rpartition(".")[0]
-        say(f"{minute(line.ts)} {pair} {line.what}: {line.reason} [{line.decision_id}]")
+        told = f"{minute(line.ts)} {pair} {line.what}: {line.reason}" if pair else f"{line.what}: {line.reason}"
+        say(f"{told} [{line.decision_id}]" if line.decision_id else told)

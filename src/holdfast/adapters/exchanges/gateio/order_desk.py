@@ -102,11 +102,15 @@ class OrderDesk:
             self.wake.set()
 
     def amend(self, amend: ApprovedAmend) -> None:
-        """Move a stop."""
+        """Move a stop, or make what guards a position smaller."""
         found = self.tracked.get(amend.order_id)
-        if found is not None and found.is_trigger and amend.trigger_price is not None:
+        if found is None or not found.is_trigger or found.is_over:
+            return
+        if amend.trigger_price is not None:
             found.trigger_wanted = amend.trigger_price
-            self.wake.set()
+        if amend.quantity is not None and amend.quantity < found.order.quantity:
+            found.quantity_wanted = amend.quantity
+        self.wake.set()
 
     def ask(self, orders: Iterable[Order]) -> None:
         """Find out about orders; each gets an Answered."""

@@ -45,10 +45,11 @@ def check_size(name: str, value: Decimal | None) -> None:
 
 
 def check_id(name: str, value: Id | None) -> None:
-    """Raise ValueError unless `value` is an id of a sane length; None passes."""
+    """Raise ValueError unless `value` is an id: decimal digits of a sane length; None and the empty text pass."""
     if isinstance(value, str):
-        if len(value) > _ID_MAX:
-            raise ValueError(f"{name} is too long")
+        # An id goes into the path of the next question: what is none must not get there.
+        if len(value) > _ID_MAX or not ((value.isascii() and value.isdecimal()) or not value):
+            raise ValueError(f"{name} is no id")
     elif value is not None and not 0 <= value < 1 << 63:
         raise ValueError(f"{name} is out of range")
 

@@ -298,7 +298,7 @@ def test_events_are_ones_that_an_order_admits():
 
 
 def test_seen_and_doubled_trades_are_not_told_again():
-    trades = [trade(1, "0.3"), trade(2, "0.2"), trade(2, "0.2"), trade(3, "7", order_id="other")]
+    trades = [trade(1, "0.3"), trade(2, "0.2"), trade(2, "0.2"), trade(3, "7", order_id="10")]
     outcome = outcome_of(order(), trades, OID, BTC, HALF, seen={"1"})
     assert [type(event) for event in outcome.events] == [OrderFilled]
     assert (outcome.filled, outcome.is_final) == (HALF, True)

@@ -151,3 +151,9 @@ def test_trigger_tells_what_it_fired():
 def test_key_tells_whether_it_can_move_money_out(perms: str, expected: tuple):
     info = key.KEY_INFO.read(f'{{"state":1,"perms":{perms}}}'.encode())
     assert (info.can_withdraw, info.can_trade) == expected
+
+
+@pytest.mark.parametrize("name", ["not a number", "../1", "1 2", "१२"])
+def test_what_is_no_id_is_refused_before_it_can_get_into_a_path(name: str):
+    with pytest.raises(VenueError):
+        wire.ORDER.read(json.dumps({"id": name, "status": "open"}).encode())
