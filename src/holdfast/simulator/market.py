@@ -139,6 +139,22 @@ class PairMarket:
             found.append(self.growing)
         return found
 
+    @property
+    def begin(self) -> int:
+        """Return the first moment that the bars that are kept tell of."""
+        if self.finished:
+            return self.finished[0].ts_event - self.timeframe.nanos
+        return self.growing.ts_open if self.growing is not None else 0
+
+    def opened_from(self, ts: int) -> float:
+        """Return the opening price of the first bar that opens at `ts` or later, 0 where there is none."""
+        first = self.growing.open if self.growing is not None and self.growing.ts_open >= ts else 0.0
+        for bar in reversed(self.finished):
+            if bar.ts_event - self.timeframe.nanos < ts:
+                break
+            first = bar.open
+        return first
+
     def _grow(self, found: Print) -> None:
         nanos, price = self.timeframe.nanos, float(found.price)
         if found.bar is not None:

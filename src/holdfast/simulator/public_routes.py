@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Final
 
+import msgspec
+
 from holdfast.core.time import DAY, HOUR, MILLISECOND, MINUTE, SECOND
 from holdfast.domain.market import Timeframe
 from holdfast.domain.values import ZERO
@@ -28,6 +30,7 @@ INTERVALS: Final[Mapping[str, int]] = {
 _BARS_MAX: Final = 1_000
 _LIMIT: Final = 100
 _PERCENT: Final = 100
+_UTC8: Final = 16 * HOUR  # when the day begins in Beijing
 _QUANTUM: Final = Decimal("0.01")
 _DECIMALS: Final = 8  # of volumes, which are sums of floats
 
@@ -137,11 +140,19 @@ def ticker_json(exchange: VirtualExchange, market: VenueMarket) -> Json:
         "last": plain(last),
         "lowest_ask": plain(asks[0]) if asks else "", "lowest_size": plain(asks[1]) if asks else "",
         "highest_bid": plain(bids[0]) if bids else "", "highest_size": plain(bids[1]) if bids else "",
-        "change_percentage": plain(change),
+        "change_percentage": plain(change), "change_utc0": _change(market, exchange.ts // DAY * DAY),
+        "change_utc8": _change(market, (exchange.ts - _UTC8) // DAY * DAY + _UTC8),
         "base_volume": _amount(base), "quote_volume": _amount(quote),
         "high_24h": on_tick(market, high) if high else plain(last),
         "low_24h": on_tick(market, low) if low else plain(last),
     }  # fmt: skip
+
+
+def _change(market: VenueMarket, ts_from: int) -> str:
+    """Return by how much (percent) the price is another than where the day began at `ts_from`."""
+    first = market.prints.opened_from(ts_from)
+    change = (market.prints.last / market.spec.instrument.price(first) - 1) * _PERCENT if first else ZERO
+    return plain(change.quantize(_QUANTUM))
 
 
 def best_of(market: VenueMarket) -> tuple[tuple[Decimal, Decimal] | None, tuple[Decimal, Decimal] | None]:
@@ -206,15 +217,19 @@ def candles_of(market: VenueMarket, nanos: int, ts_from: int, ts_to: int) -> lis
     joined: dict[int, list[Candle]] = {}
     for bar in market.prints.candles(first, ts_to // nanos * nanos + nanos - 1):
         joined.setdefault(bar.ts_open // nanos * nanos, []).append(bar)
-    own = market.prints.timeframe.nanos
-    return [_joined(opened, bars, opened + nanos - own) for opened, bars in joined.items()]
+    own, begin = market.prints.timeframe.nanos, market.prints.begin
+    found = [_joined(opened, bars, opened + nanos - own) for opened, bars in joined.items() if opened >= begin]
+    if len(found) > 1:
+        # Where a bar's end is missing, the next one says that it is over.
+        found[:-1] = [bar if bar.is_closed else msgspec.structs.replace(bar, is_closed=True) for bar in found[:-1]]
+    return found
 
 
 def _joined(opened: int, bars: list[Candle], last_open: int) -> Candle:
     is_closed = bars[-1].is_closed and bars[-1].ts_open == last_open
     return Candle(
         opened, bars[0].open, max(bar.high for bar in bars), min(bar.low for bar in bars), bars[-1].close,
-        sum(bar.volume for bar in bars), is_closed,
+        math.fsum(bar.volume for bar in bars), is_closed,
     )  # fmt: skip
 
 
