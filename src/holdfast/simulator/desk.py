@@ -163,7 +163,7 @@ class Desk:
     def _move(self, entry: Entry) -> None:
         self.exchange.now = entry.now
         self.triggers.fall()
-        self.triggers.look(self.exchange.advance(entry.ts))
+        self.exchange.advance(entry.ts)
 
     def _thin_out(self, call: Call, share: float) -> None:
         """Leave of the strangers' orders as much as fills this share of the one that comes."""

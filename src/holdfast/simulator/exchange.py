@@ -11,7 +11,7 @@ import heapq
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Sequence
 from decimal import ROUND_DOWN, Decimal
-from typing import Final
+from typing import Final, Protocol
 
 from holdfast.core.time import SECOND
 from holdfast.domain.values import ZERO, Side
@@ -43,6 +43,18 @@ TEXT_FOUND_FOR: Final = 60 * SECOND
 """How long after its end an order is found by its text, as Gate.io's documents have it; by its id for longer."""
 
 
+class Wakers(Protocol):
+    """Whoever waits for a price."""
+
+    def between(self, pair: str, last: Decimal, price: Decimal) -> Sequence[Decimal]:
+        """Return the prices on the way from `last` to `price` at which somebody wakes, in the order of the way."""
+        ...
+
+    def look(self, pairs: Iterable[str]) -> None:
+        """Let those wake whose price is reached."""
+        ...
+
+
 class VirtualExchange:
     """All of the venue. One thread only."""
 
@@ -60,28 +72,40 @@ class VirtualExchange:
         self.trades: deque[VirtualTrade] = deque(maxlen=TRADES_KEPT)
         self.sequence = 1_000_000
         self.ts = min((market.prints.next.ts for market in self.markets.values() if market.prints.next), default=0)
+        self.wakers: Wakers | None = None
         self.now = 0
         """The venue's wall clock (ns): set by whoever calls, before each call."""
         self._pushes: list[Push] = []
 
     # -- the market --------------------------------------------------------------------------------
-    def advance(self, ts: int) -> list[str]:
-        """Let the market move on to `ts`; returns the pairs that have printed, for triggers to look at."""
-        moved: list[str] = []
+    def advance(self, ts: int) -> None:
+        """Let the market move on to `ts`, and let those wake who wait for its prices."""
         queue = [(m.prints.next.ts, m.id) for m in self.markets.values() if m.prints.next is not None]
         heapq.heapify(queue)
         while queue and queue[0][0] <= ts:
             _, name = heapq.heappop(queue)
             market = self.markets[name]
+            self._walk(market)
             found = market.prints.step()
             if found is not None:
                 self.ts = max(self.ts, found.ts)
                 self._on_print(market, found)
-                moved.append(name)
+                if self.wakers is not None:
+                    self.wakers.look((name,))
             if market.prints.next is not None:
                 heapq.heappush(queue, (market.prints.next.ts, name))
         self.ts = max(self.ts, ts)
-        return moved
+
+    def _walk(self, market: VenueMarket) -> None:
+        """Stop on the way to the next print wherever somebody waits, so that no stop fills at the bar's extreme."""
+        found = market.prints.next
+        if self.wakers is None or found is None or not found.is_walked or not found.volume:
+            return
+        for price in self.wakers.between(market.id, market.prints.last, found.price):
+            self.ts = max(self.ts, found.ts)
+            market.prints.touch(price, found.volume)
+            self._tell_depth(market)
+            self.wakers.look((market.id,))
 
     def skip_to(self, ts: int) -> None:
         """Let the market stand where it stood at `ts`; nothing trades on the way."""

@@ -20,8 +20,8 @@ from holdfast.domain.values import Side
 
 HISTORY_KEPT: Final = 5_000
 """Finished bars that can still be asked for."""
-_WAY: Final = ((0.0, 0.0), (0.25, 0.25), (0.6, 0.25), (0.999, 0.5))
-"""Where within the bar each of the four prints comes, and which share of the volume it has: half at the close."""
+_WAY: Final = ((0.0, 0.1), (0.25, 0.25), (0.6, 0.25), (0.999, 0.4))
+"""Where within the bar each of the four prints comes, and which share of the volume it has."""
 _LEVELS: Final = 20
 _PARTS: Final = Decimal(200)  # one level offers this part of a print's volume, times its number
 
@@ -45,6 +45,7 @@ class Print(msgspec.Struct, frozen=True, gc=False):
     bar: BarClosed | None = None
     side: Side | None = None
     book: BookDelta | None = None
+    is_walked: bool = False  # the market came here price by price, and did not jump
 
 
 class Candle(Record, frozen=True):
@@ -119,6 +120,12 @@ class PairMarket:
             self._grow(found)
         return found
 
+    def touch(self, price: Decimal, volume: Decimal) -> None:
+        """Let the market pass `price` on its way to the next print, whose volume says how many stand there."""
+        self.is_falling = price < self.last
+        self.last = price
+        self.strangers.gather(price, volume)
+
     def surround(self, found: Print) -> None:
         """Let strangers stand around the market after a step."""
         if found.volume:
@@ -178,5 +185,5 @@ class PairMarket:
             prices = (bar.open, bar.low, bar.high, bar.close)
             for (share, part), price in zip(_WAY, prices, strict=True):
                 volume = (Decimal(repr(bar.volume * part)) / lot).to_integral_value(ROUND_DOWN) * lot
-                yield Print(opened + int(nanos * share), make(price), volume)
+                yield Print(opened + int(nanos * share), make(price), volume, is_walked=share > 0)
             yield Print(bar.ts_event, make(bar.close), Decimal(0), bar)

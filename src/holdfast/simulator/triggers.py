@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Final
 
 from holdfast.core.time import SECOND
@@ -22,6 +23,7 @@ class Triggers:
 
     def __init__(self, exchange: VirtualExchange) -> None:
         self._exchange = exchange
+        exchange.wakers = self
         self.triggers: dict[int, VirtualTrigger] = {}
         self._open: dict[str, dict[int, VirtualTrigger]] = {}
         self._last: dict[tuple[str, str, str], int] = {}  # account, market, rule: when one was placed
@@ -74,6 +76,13 @@ class Triggers:
             raise VenueRefusal("ORDER_CLOSED", "Order already closed")
         self._end(trigger, "cancelled")
         return trigger
+
+    def between(self, pair: str, last: Decimal, price: Decimal) -> list[Decimal]:
+        """Return the prices on the way from `last` to `price` at which something fires, in the order of the way."""
+        rule = "<=" if price < last else ">="
+        low, high = min(last, price), max(last, price)
+        asked = {trigger.ask.trigger_price for trigger in self._open.get(pair, {}).values() if trigger.ask.rule == rule}
+        return sorted((one for one in asked if low < one < high), reverse=rule == "<=")
 
     def look(self, pairs: Iterable[str]) -> None:
         """Fire what the last prices have reached, and let expire what has waited for too long."""

@@ -1,5 +1,7 @@
 """Price-triggered orders bind nothing, fire on the last price, and place an order that may fail; and the countdown."""
 
+from decimal import Decimal
+
 import pytest
 from tests.unit.simulator.venues import ANN, BOB, QUIET, Rig, dec
 
@@ -112,3 +114,31 @@ def test_the_countdown_cancels_what_rests_and_leaves_triggers():
     assert rig.triggers.count_down(ANN, 0) == 0
     with pytest.raises(VenueRefusal, match="timeout"):
         rig.triggers.count_down(ANN, 4)
+
+
+def price_of(rig: Rig, trigger: VirtualTrigger) -> Decimal:
+    order = rig.venue.find(ANN, str(trigger.fired_order_id))
+    return order.filled_total / order.filled
+
+
+def test_a_stop_fills_where_the_market_passes_it_and_not_at_the_end_of_the_way():
+    rig = Rig([FALL])
+    low, high = rig.triggers.place(ANN, ask(price="92")), rig.triggers.place(BOB, ask(price="97"))
+    rig.bar(0)
+    assert dec("91.9") < price_of(rig, low) < 92
+    assert rig.venue.find(BOB, str(high.fired_order_id)).id < low.fired_order_id, "in the order of the way"
+    assert rig.market.prints.finished[-1].low == 90
+
+
+def test_a_stop_that_the_market_jumps_over_fills_where_it_opens():
+    rig = Rig([(93.0, 94.0, 90.0, 91.0, 1_000.0)])
+    trigger = rig.triggers.place(ANN, ask(price="95"))
+    rig.bar(0)
+    assert dec("92.9") < price_of(rig, trigger) < 93
+
+
+def test_a_target_fills_on_the_way_up():
+    rig = Rig([(100.0, 110.0, 99.0, 105.0, 1_000.0)])
+    trigger = rig.triggers.place(ANN, ask(">=", "106", kind="limit", put="105.5"))
+    rig.bar(0)
+    assert dec("105.5") <= price_of(rig, trigger) < 106

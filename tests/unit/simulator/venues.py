@@ -56,5 +56,4 @@ class Rig:
 
     def bar(self, number: int, *, until_end: bool = True) -> None:
         """Let a bar pass, with what it fires."""
-        pairs = self.venue.advance(self.bars[number].ts_event - (0 if until_end else 1))
-        self.triggers.look(pairs)
+        self.venue.advance(self.bars[number].ts_event - (0 if until_end else 1))
