@@ -19,6 +19,7 @@ from holdfast.ports.live import Incoming, Quote
 
 PAGE_MAX: Final = 999
 """Candles in one answer."""
+_CATCH_UP_MAX: Final = 20 * PAGE_MAX  # two weeks of minutes; who was away for longer begins again
 _GRACE: Final = 2 * SECOND  # how long after a bar's end, by the market's time, the socket may take to bring it
 _LOOK_S: Final = 1.0
 
@@ -95,6 +96,12 @@ class MarketFeed:
     # -- over REST ---------------------------------------------------------------------------------
     async def history(self, name: InstrumentId, count: int, ts_after: int) -> list[BarClosed]:
         """Return the last `count` finished bars that close after `ts_after`, oldest first."""
+        bars = await self._closed(name, count, ts_after)
+        if bars:
+            self._last[name] = max(self._last.get(name, 0), bars[-1].ts_event)
+        return bars
+
+    async def _closed(self, name: InstrumentId, count: int, ts_after: int) -> list[BarClosed]:
         pair, nanos = pair_of(name), self._timeframe.nanos
         found: dict[int, BarClosed] = {}
         ts_to: int | None = None
@@ -110,10 +117,9 @@ class MarketFeed:
             if not fresh:
                 break
             ts_to = min(bar.ts_event for bar in fresh) - 2 * nanos
-        ordered = [found[ts] for ts in sorted(found)][-count:]
-        if ordered:
-            self._last[name] = max(self._last.get(name, 0), ordered[-1].ts_event)
-        return ordered
+            if ts_to + nanos <= ts_after:
+                break  # what is older was not asked for
+        return [found[ts] for ts in sorted(found)][-count:]
 
     def _fetch(self, name: InstrumentId) -> None:
         if name not in self._asking:
@@ -125,8 +131,11 @@ class MarketFeed:
         """Tell the bars that have closed since the last one."""
         try:
             last = self._last.get(name, 0)
-            missed = await self.history(name, PAGE_MAX - 1, last) if last else []
+            found = await self._closed(name, _CATCH_UP_MAX, last) if last else []
+            # The socket may have brought some of them while the answer was on its way.
+            missed = [bar for bar in found if bar.ts_event > self._last[name]]
             if missed:
+                self._last[name] = missed[-1].ts_event
                 self._tell(missed)
         except (VenueError, DataError):
             pass  # asked again with the next look; the age of quotes and bars says that something is wrong
