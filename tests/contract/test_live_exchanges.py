@@ -13,6 +13,7 @@ from tests.contract.live_contract import LiveExchangeContract
 from holdfast.adapters.exchanges.gateio.auth import Credentials
 from holdfast.adapters.exchanges.gateio.client import GateioExchange
 from holdfast.adapters.exchanges.gateio.config import GateioConfig
+from holdfast.adapters.exchanges.gateio.order_desk import DeskConfig
 from holdfast.adapters.host.clock import SystemClock
 from holdfast.core.secret import Secret
 from holdfast.domain.instrument import Instrument
@@ -65,5 +66,6 @@ class AtSimulatedVenue(LiveExchangeContract):
 
 class TestGateio(AtSimulatedVenue):
     def connect(self) -> tuple[LiveExchange, Instrument]:
-        exchange = GateioExchange(GateioConfig.for_url(self.url), Credentials(KEY, Secret(SECRET)), SystemClock())
+        desk = DeskConfig(is_trigger_expiry_trusted=True)
+        exchange = GateioExchange(GateioConfig.for_url(self.url), Credentials(KEY, Secret(SECRET)), SystemClock(), desk)
         return exchange, exchange.instruments(["BTC/USDT"])[0]

@@ -30,7 +30,7 @@ def home(tmp_path: Path) -> Iterator[Path]:
 def start(home: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", START, *RUN, "--home", str(home)],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, "COLUMNS": "60"},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, "COLUMNS": "240"},
     )  # fmt: skip
 
 
@@ -69,8 +69,8 @@ def test_a_killed_agent_goes_on_with_the_orders_and_the_position_that_it_had(hom
     (position,) = before["positions"]
     again = start(home)
     assert "goes on at" in hear(again, r"goes on at")
-    hear(again, r" (stopped|target|exited): ")
-    assert hear(again, re.escape(position["trade_id"])), "the position that it had has ended"
+    trade = re.escape(position["trade_id"])
+    assert hear(again, rf" (stopped|target|exited): .*\[{trade}\]"), "the position that it had has ended"
     again.send_signal(signal.SIGTERM)
     assert again.wait(PATIENCE_S) == 0
     told = again.stdout.read() if again.stdout is not None else ""

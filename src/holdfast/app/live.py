@@ -14,6 +14,7 @@ import msgspec
 from holdfast.adapters.exchanges.gateio.auth import Credentials, read_credentials
 from holdfast.adapters.exchanges.gateio.client import GateioExchange
 from holdfast.adapters.exchanges.gateio.config import GateioConfig
+from holdfast.adapters.exchanges.gateio.order_desk import DeskConfig
 from holdfast.adapters.host.clock import SystemClock
 from holdfast.app.agent import RunningAgent, ShowCheck, checked_journal
 from holdfast.app.home import Home
@@ -34,6 +35,7 @@ from holdfast.services.live_config import LiveConfig
 KEY_FILE: Final = "venue.toml"
 USUAL_PAIRS: Final = ("BTC/USDT", "ETH/USDT", "SOL/USDT")
 _PREFIX_MAX: Final = 12
+_TIMEOUT_MS: Final = 5_000
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,10 @@ def practised_venue(url: str, key_file: Path, *, is_synthetic: bool) -> Venue:
 def open_exchange(venue: Venue) -> GateioExchange:
     """Return a client of the venue; nothing is sent yet."""
     config = GateioConfig.for_url(venue.url) if venue.url else GateioConfig()
-    return GateioExchange(config, venue.credentials, SystemClock())
+    config = msgspec.structs.replace(config, request_timeout_ms=_TIMEOUT_MS)
+    # A simulated venue is known to drop what is late.
+    desk = DeskConfig(is_trigger_expiry_trusted=venue.mode == PRACTICE)
+    return GateioExchange(config, venue.credentials, SystemClock(), desk)
 
 
 def pairs_of(settings: Settings, exchange: GateioExchange) -> tuple[str, ...]:

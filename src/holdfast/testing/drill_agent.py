@@ -13,9 +13,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
+
 from holdfast.adapters.exchanges.gateio.auth import read_credentials
 from holdfast.adapters.exchanges.gateio.client import GateioExchange
 from holdfast.adapters.exchanges.gateio.config import GateioConfig
+from holdfast.adapters.exchanges.gateio.order_desk import DeskConfig
 from holdfast.adapters.host.clock import SystemClock
 from holdfast.adapters.storage.sqlite.journal import SqliteJournal
 from holdfast.core.errors import VenueError
@@ -102,7 +105,9 @@ def main(arguments: Sequence[str]) -> int:
     url, key_file, folder, seed = arguments
     leaving: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: leaving.append(number))
-    exchange = GateioExchange(GateioConfig.for_url(url), read_credentials(Path(key_file)), SystemClock())
+    config = msgspec.structs.replace(GateioConfig.for_url(url), request_timeout_ms=2_000)
+    desk = DeskConfig(is_trigger_expiry_trusted=True)
+    exchange = GateioExchange(config, read_credentials(Path(key_file)), SystemClock(), desk)
     (instrument,) = _patiently(exchange)
     plan = make_plan(
         instrument, timeframe=Timeframe.M1, engine=EngineConfig(order_prefix=f"d{seed}"), risk=RISK

@@ -98,10 +98,11 @@ def _live_until_killed(url: str, key_file: Path, home: Path, outcome: Outcome, d
 
 def _last_life(url: str, key_file: Path, home: Path, outcome: Outcome, dice: Dice) -> dict[str, Any]:
     agent = _agent(url, key_file, home, outcome.seed)
-    time.sleep(dice.uniform(2.0, 3.0))
+    ready = "" if agent.stdout is None else agent.stdout.readline()
+    time.sleep(dice.uniform(0.5, 2.0))
     agent.terminate()
     told, errors = agent.communicate(timeout=_PATIENCE_S)
-    found = _note(told, outcome)
+    found = _note(ready + told, outcome)
     if found is None:
         raise ValueError(f"the last life ended with {agent.returncode}: {errors.strip()[-400:]}")
     return found

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Coroutine, Sequence
 from decimal import Decimal
+from itertools import count
 from typing import Final, TypeVar
 
 from holdfast.adapters.exchanges.gateio import wire
@@ -39,7 +40,7 @@ from holdfast.ports.live import AccountReport, Failure, Incoming, LinkChanged, O
 T = TypeVar("T")
 _WAIT_S: Final = 60.0  # the longest that a call which blocks may take
 _UP_S: Final = 20.0
-_OPEN_ORDERS_PAGE: Final = 100
+_PAGE: Final = 100  # orders in one answer
 _COUNTDOWN_MIN_S: Final = 5
 
 
@@ -177,6 +178,8 @@ class GateioExchange:
             for channel in ("spot.orders", "spot.usertrades", "spot.priceorders"):
                 await account.subscribe(channel, [pair_of(instrument.id)])
         self._tasks = [asyncio.ensure_future(work) for work in (self._feed.watch(), self._look_on())]
+        for task in self._tasks:
+            task.add_done_callback(self._on_done)
 
     def history(self, instrument_id: InstrumentId, count: int, ts_after: int = 0) -> Sequence[BarClosed]:
         """Return the last finished bars that close after `ts_after`, oldest first."""
@@ -272,7 +275,9 @@ class GateioExchange:
         desk, pause = self._desk, self._desk.config.poll_ms / 1000
         while True:
             try:
-                await asyncio.wait_for(desk.wake.wait(), pause)
+                # Not wait_for: before Python 3.12 it loses a cancellation that comes together with what it waits for.
+                async with asyncio.timeout(pause):
+                    await desk.wake.wait()
             except TimeoutError:
                 if not desk.is_waiting:
                     continue
@@ -280,17 +285,22 @@ class GateioExchange:
             try:
                 await desk.look()
             except VenueError as error:
-                if error.is_retryable or not isinstance(error, ConfigurationError):
-                    desk.troubles, desk.last_trouble = desk.troubles + 1, str(error)
+                desk.troubles, desk.last_trouble = desk.troubles + 1, str(error)
                 await asyncio.sleep(pause)
-            except ConfigurationError as error:
-                self._inbox.put([Failure(self._rest.venue_now(), str(error), error.hint, is_fatal=True)])
-                return
+
+    def _on_done(self, task: asyncio.Task[None]) -> None:
+        """Say that nobody looks any more, rather than go on blindly."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fail(error)
+
+    def _fail(self, error: BaseException, *, is_fatal: bool = True) -> None:
+        told = str(error) if isinstance(error, HoldfastError) else f"{type(error).__name__}: {error}"
+        hint = error.hint if isinstance(error, HoldfastError) else ""
+        self._inbox.put([Failure(self._rest.venue_now(), told, hint or "holdfast doctor", is_fatal)])
 
     async def _report(self) -> None:
         ts = self._rest.venue_now()
-        orders = [order for market in await self._rest.open_orders(limit=_OPEN_ORDERS_PAGE) for order in market.orders]
-        triggers = await self._rest.triggers("open", limit=100)
+        orders, triggers = await self._resting()
         balances = await self._balances()
         owners = {name: found for found in self._desk.tracked.values() for name in found.trigger_ids}
         books = {name: found for found in self._desk.tracked.values() for name in found.venue_ids}
@@ -314,6 +324,22 @@ class GateioExchange:
         ]  # fmt: skip
         self._inbox.put([AccountReport(ts, balances, tuple(there))])
 
+    async def _resting(self) -> tuple[list[wire.Order], list[wire.TriggerOrder]]:
+        """Return all that rests, page by page; what moves from one page to the next meanwhile counts once."""
+        orders: dict[str, wire.Order] = {}
+        for page in count(1):
+            markets = await self._rest.open_orders(page, _PAGE)
+            orders.update((order.venue_order_id, order) for market in markets for order in market.orders)
+            if not any(len(market.orders) >= _PAGE for market in markets):
+                break
+        triggers: dict[str, wire.TriggerOrder] = {}
+        for offset in count(0, _PAGE):
+            found = await self._rest.triggers("open", limit=_PAGE, offset=offset)
+            triggers.update((trigger.venue_order_id, trigger) for trigger in found)
+            if len(found) < _PAGE:
+                break
+        return list(orders.values()), list(triggers.values())
+
     async def _beat(self, timeout_s: int) -> None:
         await self._rest.countdown(max(timeout_s, _COUNTDOWN_MIN_S) if timeout_s else 0)
 
@@ -332,5 +358,8 @@ class GateioExchange:
                 await work
             except VenueError as error:
                 self._desk.troubles, self._desk.last_trouble = self._desk.troubles + 1, str(error)
+            except HoldfastError as error:
+                # Without its key nothing more will come; an account that cannot be understood is asked for again.
+                self._fail(error, is_fatal=isinstance(error, ConfigurationError))
 
         asyncio.run_coroutine_threadsafe(quietly(), self._loop)

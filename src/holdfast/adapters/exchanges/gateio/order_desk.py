@@ -26,7 +26,7 @@ from holdfast.adapters.exchanges.gateio.mapping import (
 from holdfast.adapters.exchanges.gateio.requests import OrderRequest
 from holdfast.adapters.exchanges.gateio.rest import GateioRest, Page
 from holdfast.adapters.exchanges.gateio.tracker import Tracked
-from holdfast.adapters.exchanges.gateio.trigger_desk import TriggerDesk
+from holdfast.adapters.exchanges.gateio.trigger_desk import SIGNATURE_WINDOW, TriggerDesk
 from holdfast.core.errors import VenueError
 from holdfast.core.record import Record
 from holdfast.core.time import MILLISECOND
@@ -58,6 +58,7 @@ class DeskConfig(Record, frozen=True):
 
     collar: Decimal = Decimal("0.01")  # how far beyond the best price a market order may buy
     expiry_margin_ms: int = 500  # added to an order's expiry before "not found" is believed
+    is_trigger_expiry_trusted: bool = False  # does the venue drop a late triggered order, too? not documented
     poll_ms: int = 250  # how often the account is looked at while something is open
 
 
@@ -87,7 +88,8 @@ class OrderDesk:
             found = self._track(order)
             if order.venue_order_id:
                 found.adopt(order.venue_order_id)
-            found.fence, found.is_unsure = self.fence(), found.is_trigger
+            found.is_unsure = found.is_trigger
+            found.fence = self.trigger_fence() if found.is_trigger else self.fence()
 
     def submit(self, approved: Approved) -> None:
         """Send an order."""
@@ -260,7 +262,8 @@ class OrderDesk:
     # -- doubt -------------------------------------------------------------------------------------
     def doubt(self, found: Tracked) -> None:
         """Say that there was no answer; from now on it is asked about."""
-        found.fence = self.fence()
+        if not found.is_trigger:
+            found.fence = self.fence()
         self.tell(found, found.tell(OrderTimedOut(found.order_id, self.stamp())))
         self.wake.set()
 
@@ -327,6 +330,10 @@ class OrderDesk:
     def fence(self) -> int:
         """Return the moment after which the venue takes nothing any more that has been sent by now."""
         return self.now() + (self._rest.config.order_expiry_ms + self.config.expiry_margin_ms) * MILLISECOND
+
+    def trigger_fence(self) -> int:
+        """Return the same for triggered orders."""
+        return self.fence() if self.config.is_trigger_expiry_trusted else self.now() + SIGNATURE_WINDOW
 
     def run(self, work: Coroutine[object, object, None], found: Tracked) -> None:
         """Do something about an order, alone; what the venue does not answer is tried again with the next look."""

@@ -36,7 +36,8 @@ class Tracked:
     fence: int = 0  # by the venue's clock (ns): what is not there then will never be
     cancel_reason: str = ""
     is_busy: bool = False  # a request about it is on its way
-    is_unsure: bool = False  # an earlier process may have placed more for it than is known
+    is_unsure: bool = False  # there may be more triggers for it than are known, until the fence has fallen
+    is_withdrawn: bool = False  # its triggers were taken back to clear the way for a way out
     is_asked: bool = False  # somebody waits for an Answered
     trigger_wanted: Price | None = None  # where the house has moved its stop
     quantity_wanted: Quantity | None = None  # what its group has left for it

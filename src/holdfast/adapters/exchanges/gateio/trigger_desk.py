@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Final, Protocol
 
 from holdfast.adapters.exchanges.gateio import wire
-from holdfast.adapters.exchanges.gateio.errors import GateioError, GateioUnknownError
+from holdfast.adapters.exchanges.gateio.errors import GateioError, GateioUnknownError, Reaction
 from holdfast.adapters.exchanges.gateio.mapping import trigger_request_of
 from holdfast.adapters.exchanges.gateio.requests import TriggerRequest
 from holdfast.adapters.exchanges.gateio.rest import GateioRest
@@ -49,6 +49,8 @@ class Desk(Protocol):
 
     def now(self) -> int: ...
 
+    def trigger_fence(self) -> int: ...
+
     def stamp(self) -> int: ...
 
     def group_of(self, found: Tracked) -> list[Tracked]: ...
@@ -74,16 +76,19 @@ class TriggerDesk:
             try:
                 placed = await self._rest.place_trigger(request)
             except GateioUnknownError:
+                self._doubt(found)
                 self._desk.doubt(found)
-                found.fence = max(found.fence, self._desk.now() + SIGNATURE_WINDOW)
                 return
             except (GateioError, VenueError) as error:
                 if not await self._desk.is_tried_again(found, error, attempt):
                     return
                 continue
-            found.trigger_ids.append(placed.venue_order_id)
+            found.is_withdrawn = False
             self._desk.accept(found, TRIGGER_PREFIX + placed.venue_order_id)
             return
+
+    def _doubt(self, found: Tracked) -> None:
+        found.is_unsure, found.fence = True, self._desk.trigger_fence()
 
     def _request(self, found: Tracked, price: Price | None) -> TriggerRequest:
         spec, pair = found.order.spec, self._desk.pairs[found.instrument.id]
@@ -143,8 +148,12 @@ class TriggerDesk:
     async def follow(self, found: Tracked, waiting: set[str]) -> None:
         """See what became of an order's triggers, and move them where the house has moved its stop."""
         if found.is_unsure:
-            await self._make_sure(found)
+            is_sure = await self._make_sure(found)
             waiting = waiting | set(found.trigger_ids)
+            is_bare = not (found.trigger_ids or found.venue_ids or found.is_over)
+            if is_bare and is_sure and not (found.is_withdrawn or found.cancel_reason):
+                await self.place(found)  # the one that was sent never arrived
+                return
         for name in list(found.trigger_ids):
             if name not in waiting:
                 await self._on_gone(found, await self._rest.trigger(name))
@@ -168,27 +177,21 @@ class TriggerDesk:
         await self._turn(request)
         try:
             placed = await self._rest.place_trigger(request)
-        except (GateioError, GateioUnknownError):
-            # The old one guards on. A lost new one is looked for before the next try, for two would sell twice.
-            await self._adopt_like(found, request)
+        except GateioUnknownError:
+            self._doubt(found)  # the old one guards on; the new one is looked for before the next try
+            return
+        except GateioError as error:
+            if error.reaction is not Reaction.SLOW_DOWN:
+                found.trigger_wanted = None  # the market is beyond it: the old one guards on
             return
         found.trigger_wanted = None
         self._desk.accept(found, TRIGGER_PREFIX + placed.venue_order_id)
         self._desk.tell(found, found.tell(OrderAmended(found.order_id, self._desk.stamp(), trigger_price=price)))
         await self._take_back(found, old)
 
-    async def _adopt_like(self, found: Tracked, request: TriggerRequest) -> None:
-        taken = self._taken()
-        for trigger in await self._listed("open", found.pair):
-            if _is_like(trigger, request) and trigger.venue_order_id not in taken:
-                old = list(found.trigger_ids)
-                found.trigger_wanted = None
-                self._desk.accept(found, TRIGGER_PREFIX + trigger.venue_order_id)
-                await self._take_back(found, old)
-                return
-
-    async def _make_sure(self, found: Tracked) -> None:
-        """Take over what an earlier process may have placed for an order and had no time to write down."""
+    async def _make_sure(self, found: Tracked) -> bool:
+        """Take over what may have been placed for an order and is not known; True when no more can come."""
+        is_late = self._desk.now() > found.fence  # before the question, so that the answer is of a later moment
         asked, taken = self._request(found, found.order.trigger_price), self._taken()
         price = Decimal(asked.trigger.price)
         strays = [
@@ -197,12 +200,13 @@ class TriggerDesk:
             if trigger.venue_order_id not in taken and _is_like(trigger, asked, is_any_price=True)
         ]
         found.trigger_ids += [trigger.venue_order_id for trigger in strays]
-        found.is_unsure = False
+        found.is_unsure = not is_late
         if strays and (best := next((x for x in strays if x.trigger.price == price), None)) is not None:
             self._desk.accept(found, TRIGGER_PREFIX + best.venue_order_id)
             await self._take_back(found, [name for name in found.trigger_ids if name != best.venue_order_id])
         elif len(found.trigger_ids) > 1:
             await self._take_back(found, found.trigger_ids[1:])
+        return is_late
 
     def _taken(self) -> set[str]:
         return {name for other in self._desk.tracked.values() for name in other.trigger_ids}
@@ -210,14 +214,16 @@ class TriggerDesk:
     # -- taking back -------------------------------------------------------------------------------
     async def cancel(self, found: Tracked) -> None:
         """Take back all triggers of an order; when none is left that could fire, it has ended."""
+        is_sure = not found.is_unsure or await self._make_sure(found)
         await self._take_back(found, list(found.trigger_ids))
-        if not found.trigger_ids and not found.venue_ids:
+        if is_sure and not (found.trigger_ids or found.venue_ids):
             self._desk.tell(found, found.end(self._desk.stamp(), "operator"))
 
     async def withdraw(self, members: Iterable[Tracked]) -> None:
         """Take back the triggers of several orders; their orders wait on, and end with their group."""
         for member in members:
             if not member.is_over and member.trigger_ids:
+                member.is_withdrawn = True
                 await self._take_back(member, list(member.trigger_ids))
                 await self._settle_fired(member)
 
