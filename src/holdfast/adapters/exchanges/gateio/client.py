@@ -42,6 +42,7 @@ _WAIT_S: Final = 60.0  # the longest that a call which blocks may take
 _UP_S: Final = 20.0
 _PAGE: Final = 100  # orders in one answer
 _COUNTDOWN_MIN_S: Final = 5
+_LOOK_PAUSE_S: Final = 0.1  # however many pushes come: the venue allows 200 questions in 10 s
 
 
 class KeyReport(Record, frozen=True):
@@ -284,6 +285,7 @@ class GateioExchange:
             desk.wake.clear()
             try:
                 await desk.look()
+                await asyncio.sleep(_LOOK_PAUSE_S)
             except VenueError as error:
                 desk.troubles, desk.last_trouble = desk.troubles + 1, str(error)
                 await asyncio.sleep(pause)

@@ -5,6 +5,7 @@ Pure: times are nanoseconds of any clock that only goes forward, and whoever cal
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right, insort
 from collections.abc import Mapping
 from typing import Final
@@ -90,7 +91,7 @@ class _Window:
         self.ordinary: list[int] = []  # those that may use only what is not kept
         self.until = 0
 
-    def book(self, now: int, is_urgent: bool) -> int:
+    def book(self, now: int, is_urgent: bool, wait_max: float) -> int:
         window = self.rule.window
         for moments in (self.moments, self.ordinary):
             # One window longer than needed: an answer that comes late speaks of the time when its request left.
@@ -103,8 +104,10 @@ class _Window:
                 moment = _free(self.moments, self.limit, window, later)
                 if moment == later:
                     break
-            insort(self.ordinary, moment)
-        insort(self.moments, moment)
+        if moment - now <= wait_max * SECOND:
+            insort(self.moments, moment)
+            if not is_urgent:
+                insort(self.ordinary, moment)
         return moment
 
     def used(self, now: int) -> int:
@@ -138,9 +141,14 @@ class RateLimiter:
     def __init__(self) -> None:
         self._windows: dict[str, _Window] = {}
 
-    def reserve(self, endpoint: str, market: str, now: int, is_urgent: bool = False) -> float:
-        """Book the next free place and return the seconds until it; `is_urgent` for what reduces or protects."""
-        return max(0, self._window(endpoint, market).book(now, is_urgent) - now) / SECOND
+    def reserve(
+        self, endpoint: str, market: str, now: int, is_urgent: bool = False, wait_max: float = math.inf
+    ) -> float:
+        """Book the next free place and return the seconds until it; `is_urgent` for what reduces or protects.
+
+        Nothing is booked where that is longer than `wait_max` (s): what is not sent must hold nobody else up.
+        """
+        return max(0, self._window(endpoint, market).book(now, is_urgent, wait_max) - now) / SECOND
 
     def punish(self, endpoint: str, until: int, market: str = "") -> None:
         """Let nothing of this kind leave before `until` (same clock as `now`): the venue has answered 429."""

@@ -8,12 +8,13 @@ neither binds what the other needs (docs/adr/0010). Everything here runs in one 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from decimal import Decimal
 from typing import Final
 
 from holdfast.adapters.exchanges.gateio import wire
 from holdfast.adapters.exchanges.gateio.errors import GateioError, GateioKeyError, GateioUnknownError, Reaction
+from holdfast.adapters.exchanges.gateio.look import Look
 from holdfast.adapters.exchanges.gateio.mapping import (
     bounded_request_of,
     cancel_reason_of,
@@ -129,33 +130,31 @@ class OrderDesk:
     # -- looking ----------------------------------------------------------------------------------------
     async def look(self) -> None:
         """Compare what rests at the venue with what is believed to, and act on each order that has changed."""
-        opened = {
-            order.venue_order_id: order for market in await self._rest.open_orders() for order in market.orders
-        }  # fmt: skip
-        waiting = await self.triggers.open_ids(opened)
+        look = Look(self._rest, self.now())
+        await look.take(wants_triggers=self.triggers.wants_look)
         for found in list(self.tracked.values()):
             if not found.is_busy:
-                self.run(self._follow(found, opened, waiting), found)
+                self.run(self._follow(found, look), found)
         self._forget()
 
-    async def _follow(self, found: Tracked, opened: Mapping[str, wire.Order], waiting: set[str]) -> None:
+    async def _follow(self, found: Tracked, look: Look) -> None:
         if not found.is_over:
             if not found.is_placed and found.order.state in _UNHEARD:
-                await self._find(found)
+                await self._find(found, look)
             elif found.is_trigger:
-                await self.triggers.follow(found, waiting)
+                await self.triggers.follow(found, look)
                 await self.triggers.shrink(found)
             if found.venue_ids:
-                await self._follow_book(found, opened)
+                await self._follow_book(found, look)
             if found.cancel_reason and not found.is_over:
-                await self._cancel(found)
+                await self._cancel(found, look)
         if found.is_asked and (found.is_over or found.is_placed):
             found.is_asked = False
             self._tell([Answered(found.order_id, self.stamp(), True)])
 
-    async def _follow_book(self, found: Tracked, opened: Mapping[str, wire.Order]) -> None:
+    async def _follow_book(self, found: Tracked, look: Look) -> None:
         for venue_id in found.venue_ids:
-            order = opened.get(venue_id)
+            order = look.orders.get(venue_id)
             if order is None:
                 order = await self._rest.order(venue_id, found.pair)
             await self.settle(found, order)
@@ -247,9 +246,9 @@ class OrderDesk:
             found.order = found.order.amended(None, Quantity(left))
         return True
 
-    async def _cancel(self, found: Tracked) -> None:
+    async def _cancel(self, found: Tracked, look: Look) -> None:
         if found.is_trigger:
-            await self.triggers.cancel(found)
+            await self.triggers.cancel(found, look)
         for venue_id in found.venue_ids:
             try:
                 order = await self._rest.cancel(venue_id, found.pair)
@@ -267,17 +266,16 @@ class OrderDesk:
         self.tell(found, found.tell(OrderTimedOut(found.order_id, self.stamp())))
         self.wake.set()
 
-    async def _find(self, found: Tracked) -> None:
+    async def _find(self, found: Tracked, look: Look) -> None:
         """Ask the venue about an order of which nothing is known."""
         if found.is_trigger:
-            await self.triggers.find(found)
+            await self.triggers.find(found, look)
             return
-        is_late = self.now() > found.fence  # before the question, so that the answer is of a later moment
         order = await self._by_text(found)
         if order is not None:
             self.accept(found, order.venue_order_id)
             await self.settle(found, order)
-        elif is_late:
+        elif look.ts > found.fence:
             self.tell(found, found.tell(OrderRejected(found.order_id, self.stamp(), "never_arrived")))
 
     async def _by_text(self, found: Tracked) -> wire.Order | None:

@@ -178,8 +178,9 @@ class Transport:
         raise self._refusal(call, response.status, body, is_order)
 
     async def _wait_turn(self, call: Call, is_urgent: bool) -> None:
-        wait = self.limiter.reserve(call.endpoint, call.market, self._ticks(), is_urgent)
-        if wait * 1000 > self.config.limit_wait_max_ms:
+        most = self.config.limit_wait_max_ms / 1000
+        wait = self.limiter.reserve(call.endpoint, call.market, self._ticks(), is_urgent, most)
+        if wait > most:
             raise GateioError(
                 f"{call.endpoint}: not sent, the venue's rate limit is used up for {wait:.1f} s",
                 label="", status=0, reaction=Reaction.SLOW_DOWN, is_retryable=True,

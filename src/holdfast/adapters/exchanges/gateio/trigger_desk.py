@@ -8,19 +8,20 @@ is taken back; a smaller one the other way round, so that never more can be sold
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final, Protocol
 
 from holdfast.adapters.exchanges.gateio import wire
 from holdfast.adapters.exchanges.gateio.errors import GateioError, GateioUnknownError, Reaction
+from holdfast.adapters.exchanges.gateio.look import Look
 from holdfast.adapters.exchanges.gateio.mapping import trigger_request_of
 from holdfast.adapters.exchanges.gateio.requests import TriggerRequest
 from holdfast.adapters.exchanges.gateio.rest import GateioRest
 from holdfast.adapters.exchanges.gateio.tracker import TRIGGER_PREFIX, Tracked
 from holdfast.core.errors import VenueError
 from holdfast.core.time import SECOND
-from holdfast.domain.order import OrderAmended, OrderEvent, OrderRejected, OrderSpec, OrderType, Role
+from holdfast.domain.order import OrderAmended, OrderEvent, OrderRejected, OrderSpec, OrderState, OrderType, Role
 from holdfast.domain.values import ONE, ZERO, InstrumentId, OrderId, Price, Quantity, Side
 
 SPACING_S: Final = 1.6
@@ -30,6 +31,7 @@ SIGNATURE_WINDOW: Final = 62 * SECOND
 makes certain that a lost one will never be there."""
 _CREATED_SLACK: Final = 5 * SECOND
 _TRIES: Final = 6
+_GONE_MAX: Final = 10_000
 
 
 class Desk(Protocol):
@@ -65,14 +67,22 @@ class TriggerDesk:
 
     def __init__(self, rest: GateioRest, desk: Desk) -> None:
         self._rest, self._desk = rest, desk
-        self._turns: dict[tuple[str, str], float] = {}
+        self._turns: dict[tuple[str, str], float] = {}  # when the next with a rule may be sent (s of the loop)
+        self._queues: dict[tuple[str, str], asyncio.Lock] = {}
+        self._gone: dict[str, None] = {}  # triggers that a look of before may still show, the newest last
 
     # -- placing -----------------------------------------------------------------------------------
     async def place(self, found: Tracked) -> None:
         """Send a trigger for what is left of an order."""
         request = self._request(found, found.order.trigger_price)
         for attempt in range(_TRIES):
-            await self._turn(request)
+            if not await self._turn(found, request):
+                if found.order.state is OrderState.SUBMITTED and not attempt:
+                    self._desk.tell(
+                        found, found.tell(OrderRejected(found.order_id, self._desk.stamp(), found.cancel_reason))
+                    )
+                self._desk.wake.set()
+                return
             try:
                 placed = await self._rest.place_trigger(request)
             except GateioUnknownError:
@@ -103,78 +113,86 @@ class TriggerDesk:
             worst = found.instrument.price_up(price * (ONE + Decimal("0.02")))
         return trigger_request_of(wanted, pair, worst)
 
-    async def _turn(self, request: TriggerRequest) -> None:
-        """Wait until a trigger with this rule may be sent."""
+    async def _turn(self, found: Tracked, request: TriggerRequest) -> bool:
+        """Wait until a trigger with this rule may be sent; False where its order is taken back meanwhile."""
         key, loop = (request.market, request.trigger.rule), asyncio.get_running_loop()
-        now = loop.time()
-        turn = max(self._turns.get(key, now), now)
-        self._turns[key] = turn + SPACING_S
-        if turn > now:
-            await asyncio.sleep(turn - now)
+        async with self._queues.setdefault(key, asyncio.Lock()):
+            if _is_leaving(found):
+                return False  # at once: it must not hold up those behind it
+            await asyncio.sleep(self._turns.get(key, 0.0) - loop.time())
+            if _is_leaving(found):
+                return False
+            self._turns[key] = loop.time() + SPACING_S
+            return True
 
     # -- finding -----------------------------------------------------------------------------------
-    async def open_ids(self, opened: Mapping[str, wire.Order]) -> set[str]:
-        """Return the ids of all triggers that wait; asks only where one of ours is believed to."""
-        if not any(found.trigger_ids and not found.is_over for found in self._desk.tracked.values()):
-            return set()
-        return {trigger.venue_order_id for trigger in await self._listed("open")}
+    @property
+    def wants_look(self) -> bool:
+        """Tell whether an open order waits as a trigger, or may."""
+        return any(found.is_trigger and not found.is_over for found in self._desk.tracked.values())
 
-    async def find(self, found: Tracked) -> None:
+    async def find(self, found: Tracked, look: Look) -> None:
         """Look for a trigger whose answer was lost."""
-        is_late = self._desk.now() > found.fence
-        taken = self._taken()
         asked = self._request(found, found.order.trigger_price)
         first = self._request(found, found.order.spec.trigger_price)
-        for status in ("open", "finished"):
-            for trigger in await self._listed(status, found.pair):
-                is_like = _is_like(trigger, asked) or _is_like(trigger, first)
-                if is_like and trigger.venue_order_id not in taken and trigger.status != "cancelled":
-                    found.trigger_ids.append(trigger.venue_order_id)
-                    self._desk.accept(found, TRIGGER_PREFIX + trigger.venue_order_id)
-                    self._desk.wake.set()
-                    return
-        if is_late:
+
+        def is_it(trigger: wire.TriggerOrder) -> bool:
+            is_like = _is_like(trigger, asked) or _is_like(trigger, first)
+            return is_like and self._is_free(trigger.venue_order_id) and trigger.status != "cancelled"
+
+        trigger = next(filter(is_it, look.triggers.values()), None)
+        if trigger is None:
+            trigger = next(filter(is_it, await look.ended_triggers(found.pair)), None)
+        if trigger is not None:
+            found.trigger_ids.append(trigger.venue_order_id)
+            self._desk.accept(found, TRIGGER_PREFIX + trigger.venue_order_id)
+            self._desk.wake.set()
+        elif look.ts > found.fence:
             self._desk.tell(found, found.tell(OrderRejected(found.order_id, self._desk.stamp(), "never_arrived")))
 
-    async def _listed(self, status: str, market: str | None = None) -> list[wire.TriggerOrder]:
-        found: list[wire.TriggerOrder] = []
-        while True:
-            page = await self._rest.triggers(status, market, 100, len(found))
-            found += page
-            if len(page) < 100 or status == "finished":  # of what is over, the newest are enough
-                return found
+    def _is_free(self, name: str) -> bool:
+        """Tell whether a trigger belongs to none of the orders, and was not taken back since the look."""
+        return name not in self._gone and not any(name in other.trigger_ids for other in self._desk.tracked.values())
 
     # -- following ---------------------------------------------------------------------------------
-    async def follow(self, found: Tracked, waiting: set[str]) -> None:
+    async def follow(self, found: Tracked, look: Look) -> None:
         """See what became of an order's triggers, and move them where the house has moved its stop."""
         if found.is_unsure:
-            is_sure = await self._make_sure(found)
-            waiting = waiting | set(found.trigger_ids)
+            is_sure = await self._make_sure(found, look)
             is_bare = not (found.trigger_ids or found.venue_ids or found.is_over)
             if is_bare and is_sure and not (found.is_withdrawn or found.cancel_reason):
                 await self.place(found)  # the one that was sent never arrived
                 return
         for name in list(found.trigger_ids):
-            if name not in waiting:
-                await self._on_gone(found, await self._rest.trigger(name))
+            if name not in look.triggers:
+                self._on_gone(found, await self._rest.trigger(name))
         wanted = found.trigger_wanted
         if wanted is not None and not found.is_over and not found.venue_ids:
             await self._move(found, wanted)
 
-    async def _on_gone(self, found: Tracked, trigger: wire.TriggerOrder) -> None:
-        name = trigger.venue_order_id
+    def _on_gone(self, found: Tracked, trigger: wire.TriggerOrder) -> None:
         if trigger.status in ("open", ""):
             return
-        found.trigger_ids.remove(name)
-        if trigger.fired_venue_order_id:
-            found.venue_ids.append(trigger.fired_venue_order_id)
-        elif not found.trigger_ids and not found.venue_ids:
+        self._let_go(found, trigger)
+        if not found.trigger_ids and not found.venue_ids:
             self._desk.tell(found, found.end(self._desk.stamp(), trigger.reason or trigger.status))
+
+    def _let_go(self, found: Tracked, trigger: wire.TriggerOrder) -> None:
+        """Note that a trigger waits no longer; what it has placed in the book trades for its order."""
+        name, fired = trigger.venue_order_id, trigger.fired_venue_order_id
+        self._gone[name] = None
+        if len(self._gone) > _GONE_MAX:
+            del self._gone[next(iter(self._gone))]
+        if name in found.trigger_ids:  # somebody else may have noted it while the answer was on its way
+            found.trigger_ids.remove(name)
+        if fired and fired not in found.venue_ids:
+            found.venue_ids.append(fired)
 
     async def _move(self, found: Tracked, price: Price) -> None:
         old = list(found.trigger_ids)
         request = self._request(found, price)
-        await self._turn(request)
+        if not await self._turn(found, request):
+            return
         try:
             placed = await self._rest.place_trigger(request)
         except GateioUnknownError:
@@ -189,15 +207,14 @@ class TriggerDesk:
         self._desk.tell(found, found.tell(OrderAmended(found.order_id, self._desk.stamp(), trigger_price=price)))
         await self._take_back(found, old)
 
-    async def _make_sure(self, found: Tracked) -> bool:
+    async def _make_sure(self, found: Tracked, look: Look) -> bool:
         """Take over what may have been placed for an order and is not known; True when no more can come."""
-        is_late = self._desk.now() > found.fence  # before the question, so that the answer is of a later moment
-        asked, taken = self._request(found, found.order.trigger_price), self._taken()
-        price = Decimal(asked.trigger.price)
+        asked = self._request(found, found.order.trigger_price)
+        price, is_late = Decimal(asked.trigger.price), look.ts > found.fence
         strays = [
             trigger
-            for trigger in await self._listed("open", found.pair)
-            if trigger.venue_order_id not in taken and _is_like(trigger, asked, is_any_price=True)
+            for trigger in look.triggers.values()
+            if _is_like(trigger, asked, is_any_price=True) and self._is_free(trigger.venue_order_id)
         ]
         found.trigger_ids += [trigger.venue_order_id for trigger in strays]
         found.is_unsure = not is_late
@@ -208,13 +225,10 @@ class TriggerDesk:
             await self._take_back(found, found.trigger_ids[1:])
         return is_late
 
-    def _taken(self) -> set[str]:
-        return {name for other in self._desk.tracked.values() for name in other.trigger_ids}
-
     # -- taking back -------------------------------------------------------------------------------
-    async def cancel(self, found: Tracked) -> None:
+    async def cancel(self, found: Tracked, look: Look) -> None:
         """Take back all triggers of an order; when none is left that could fire, it has ended."""
-        is_sure = not found.is_unsure or await self._make_sure(found)
+        is_sure = not found.is_unsure or await self._make_sure(found, look)
         await self._take_back(found, list(found.trigger_ids))
         if is_sure and not (found.trigger_ids or found.venue_ids):
             self._desk.tell(found, found.end(self._desk.stamp(), "operator"))
@@ -233,12 +247,8 @@ class TriggerDesk:
                 trigger = await self._rest.cancel_trigger(name)
             except (GateioError, GateioUnknownError):
                 trigger = await self._rest.trigger(name)
-            if trigger.status in ("", "open"):
-                continue  # seen again with the next look
-            if name in found.trigger_ids:
-                found.trigger_ids.remove(name)
-            if trigger.fired_venue_order_id and trigger.fired_venue_order_id not in found.venue_ids:
-                found.venue_ids.append(trigger.fired_venue_order_id)
+            if trigger.status not in ("", "open"):  # else it is seen again with the next look
+                self._let_go(found, trigger)
 
     async def _settle_fired(self, found: Tracked) -> None:
         for venue_id in found.venue_ids:
@@ -277,6 +287,10 @@ class TriggerDesk:
             found.venue_ids.remove(order.venue_order_id)
         await self.place(found)
         return True
+
+
+def _is_leaving(found: Tracked) -> bool:
+    return bool(found.cancel_reason)
 
 
 def _is_like(trigger: wire.TriggerOrder, asked: TriggerRequest, *, is_any_price: bool = False) -> bool:

@@ -58,6 +58,15 @@ def test_protection_leaves_at_once_behind_a_hundred_entries():
     assert limiter.reserve(PLACING, MARKET, 0, is_urgent=True) > 0
 
 
+def test_what_is_not_sent_holds_nobody_up():
+    limiter = RateLimiter()
+    for _ in range(PLACE.limit):
+        limiter.reserve(PLACING, MARKET, 0, is_urgent=True)
+    assert [limiter.reserve(PLACING, MARKET, 0, is_urgent=True, wait_max=0.5) for _ in range(1_000)] == [1.0] * 1_000
+    assert limiter.reserve(PLACING, MARKET, SECOND // 2, is_urgent=True, wait_max=0.5) == 0.5
+    assert limiter.reserve(PLACING, MARKET, 2 * SECOND, wait_max=0.5) == 0.0
+
+
 def test_cancels_do_not_share_with_orders():
     limiter = RateLimiter()
     for _ in range(500):
