@@ -44,6 +44,8 @@ WATCHDOG: Final = "reconciliation"
 _WAIT_S: Final = 0.02
 _CONTRADICTED_MAX: Final = 3
 """Reports in a row that must contradict our books: one alone may have been made between a fill and its news."""
+CHECKPOINT_TICKS: Final = 1_000
+"""Decisions between two checkpoints: a start repeats at most about so many."""
 _ASK_AGAIN_S: Final = 0.3
 _BEATS: Final = 4  # signs of life within the dead-man timer
 
@@ -65,7 +67,8 @@ class LiveAgent:
         self._unanswered: set[OrderId] = set()
         self._contradicted = 0
         self._is_reconciled = False
-        self._due_report = self._due_beat = 0
+        self._due_report = self._due_beat = self._ticks = 0
+        self._canceled: set[OrderId] = set()  # a checkpoint carries them: whether they have left is not known
         self.groups_done = self.trades = self.wins = 0
         self.release_wish: ReleaseWish | None = None
         self.recent: list[Tick] = []
@@ -87,6 +90,7 @@ class LiveAgent:
         """
         recovery, state = begin_or_replay(self._journal, self._recorder, self.engine, self.run, is_fresh=is_fresh)
         self.groups_done, self.trades, self.wins = state.groups, state.trades, state.wins
+        self._canceled = state.canceled
         self.release_wish = last_wish(self._journal)
         engine, exchange = self.engine, self._exchange
         open_orders = list(engine.orders.values())
@@ -111,6 +115,8 @@ class LiveAgent:
             self._on_group([bar if self._is_fit(bar, now) else unfit(bar) for bar in group])
         self._look(now)
         self._grant_release()
+        if self._ticks >= CHECKPOINT_TICKS:
+            self.checkpoint()
         self._recorder.flush()
         return len(groups)
 
@@ -125,8 +131,11 @@ class LiveAgent:
 
     def checkpoint(self) -> None:
         """Write the whole state, so that the next start has little to repeat."""
-        state = Checkpoint(snapshot(self.engine), b"", self.groups_done, self.trades, self.wins)
+        self._canceled &= self.engine.orders.keys()
+        owed = encode(sorted(self._canceled))
+        state = Checkpoint(snapshot(self.engine), owed, self.groups_done, self.trades, self.wins)
         self._recorder.write(CHECKPOINT, encode(state))
+        self._ticks = 0
 
     def close(self) -> None:
         """Leave the orders as `on_exit` says, write a last checkpoint, and let venue and journal go."""
@@ -313,6 +322,7 @@ class LiveAgent:
         # The record first, then the effect: nothing leaves the house that the journal does not know.
         self._recorder.tick(tick)
         self.recent.append(tick)
+        self._ticks += 1
         if tick.closed is not None:
             self.trades += 1
             self.wins += tick.closed.pnl > 0
@@ -326,6 +336,7 @@ class LiveAgent:
             case AmendOrder():
                 self._exchange.amend(command.amend, ts)
             case CancelOrder():
+                self._canceled.add(command.order_id)
                 self._exchange.cancel(command.order_id, ts, command.reason)
             case AskOpinion():
                 raise DomainError("a model was asked, but this agent has none", hint="set opinion_timeout_ms to 0")

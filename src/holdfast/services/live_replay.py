@@ -27,6 +27,7 @@ from holdfast.services.versions import PROGRAM, ProgramChanged, versions_named, 
 
 _BARS = msgspec.json.Decoder(list[BarClosed])
 _OPERATOR = msgspec.json.Decoder(OperatorEvent)
+_IDS = msgspec.json.Decoder(list[OrderId])
 _CHECKPOINT = msgspec.json.Decoder(Checkpoint)
 _OF_ITSELF: Final = (BarClosed, EmergencyStopped, TradingResumed)
 """Events that have a record of their own: their ticks follow from it. All others came in with the tick."""
@@ -69,7 +70,8 @@ def begin_or_replay(
                     break
                 recorder.repeat(record.body)
             restore(engine, state.engine)
-            counts = Replayed(state.groups, state.trades, state.wins)
+            owed = read_body(_IDS, state.exchange, "a checkpoint's", checkpoint.sequence) if state.exchange else []
+            counts = Replayed(state.groups, state.trades, state.wins, set(owed))
             after = checkpoint.sequence
         repeated = _Replay(engine, recorder, counts).run(journal.read(after, kinds=(HISTORY, BARS, OPERATOR, TICK)))
         if written_by(journal) != __version__:

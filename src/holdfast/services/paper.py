@@ -55,7 +55,7 @@ _OPERATOR = msgspec.json.Decoder(OperatorEvent)
 
 
 class Checkpoint(State):
-    """Body of a record of kind "checkpoint"."""
+    """Body of a record of kind "checkpoint". `exchange`: what the run's kind of venue needs to go on."""
 
     engine: EngineState
     exchange: bytes

@@ -273,8 +273,9 @@ class GateioExchange:
 
     async def _look_on(self) -> None:
         """Look at the account whenever a push says so, and from time to time while something is open."""
-        desk, pause = self._desk, self._desk.config.poll_ms / 1000
+        desk = self._desk
         while True:
+            pause = desk.pause()
             try:
                 # Not wait_for: before Python 3.12 it loses a cancellation that comes together with what it waits for.
                 async with asyncio.timeout(pause):
@@ -288,7 +289,7 @@ class GateioExchange:
                 await asyncio.sleep(_LOOK_PAUSE_S)
             except VenueError as error:
                 desk.troubles, desk.last_trouble = desk.troubles + 1, str(error)
-                await asyncio.sleep(pause)
+                await asyncio.sleep(max(pause, _LOOK_PAUSE_S))
 
     def _on_done(self, task: asyncio.Task[None]) -> None:
         """Say that nobody looks any more, rather than go on blindly."""

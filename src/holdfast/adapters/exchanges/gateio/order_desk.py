@@ -30,7 +30,7 @@ from holdfast.adapters.exchanges.gateio.tracker import Tracked
 from holdfast.adapters.exchanges.gateio.trigger_desk import SIGNATURE_WINDOW, TriggerDesk
 from holdfast.core.errors import VenueError
 from holdfast.core.record import Record
-from holdfast.core.time import MILLISECOND
+from holdfast.core.time import MILLISECOND, SECOND
 from holdfast.domain.decision import Approved, ApprovedAmend
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.order import (
@@ -126,6 +126,12 @@ class OrderDesk:
     def is_waiting(self) -> bool:
         """Tell whether something is open, or somebody waits for an answer."""
         return any(not found.is_over or found.is_asked for found in self.tracked.values())
+
+    def pause(self) -> float:
+        """Return how long (s) the next look may wait; whoever waits for a fence is looked at once it has fallen."""
+        now, most = self.now(), self.config.poll_ms * MILLISECOND
+        waiting = (x.fence - now for x in self.tracked.values() if x.is_unsure or x.order.state in _UNHEARD)
+        return min([most, *(left + MILLISECOND for left in waiting if left > 0)]) / SECOND
 
     # -- looking ----------------------------------------------------------------------------------------
     async def look(self) -> None:

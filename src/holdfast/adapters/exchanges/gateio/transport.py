@@ -213,14 +213,18 @@ class Transport:
         return b"".join(parts)
 
     def _learn(self, call: Call, status: int, headers: Mapping[str, str], sent: int) -> None:
-        self.limiter.observe(headers, call.endpoint, call.market, sent)
-        if status == 429:
-            reset = headers.get("X-Gate-RateLimit-Reset-Timestamp", "")
-            wait = _PUNISH_S
-            if reset.isascii() and reset.isdecimal() and len(reset) <= 13:
-                # In seconds, as is "now" where nothing was exceeded; then our own pause stands.
-                wait = min(max(int(reset) - self.venue_now() / SECOND, _PUNISH_S), _PAUSE_MAX_S)
-            self.limiter.punish(call.endpoint, self._ticks() + int(wait * SECOND), call.market)
+        if status != 429:
+            self.limiter.observe(headers, call.endpoint, call.market, sent)
+            return
+        reset, now = headers.get("X-Gate-RateLimit-Reset-Timestamp", ""), self.venue_now() / SECOND
+        wait = _PUNISH_S
+        # In seconds. When the venue says when to come back, that counts, and not that all was used up at this moment.
+        is_told = reset.isascii() and reset.isdecimal() and len(reset) <= 13 and int(reset) > now
+        if is_told:
+            wait = min(max(int(reset) - now, _PUNISH_S), _PAUSE_MAX_S)
+        else:
+            self.limiter.observe(headers, call.endpoint, call.market, sent)
+        self.limiter.punish(call.endpoint, self._ticks() + int(wait * SECOND), call.market)
 
     def _refusal(
         self, call: Call, status: int, body: bytes, is_order: bool
