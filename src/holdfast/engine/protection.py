@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Final
 
 from holdfast.core.errors import DomainError
-from holdfast.domain.command import AmendOrder, Command, SubmitOrder
+from holdfast.domain.command import AmendOrder, CancelOrder, Command, SubmitOrder
 from holdfast.domain.decision import Approved, Proposal
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.market import BarClosed
@@ -150,7 +150,7 @@ class Protection:
         return self._leave_again(desk, trade, next_id)
 
     def _leave_again(self, desk: Desk, trade: OpenTrade, next_id: NextId) -> tuple[Command, ...]:
-        commands: list[Command] = []
+        commands = _join_small_parts(desk.instrument, trade)
         for bracket in trade.brackets:
             if bracket.quantity > ZERO and not bracket.exit_id:
                 bracket.exit_id = next_id("x")
@@ -184,6 +184,23 @@ class Protection:
         if not isinstance(verdict, Approved):
             raise DomainError(f"the gate refused protection {spec.order_id}: {verdict}")
         return SubmitOrder(verdict)
+
+
+def _join_small_parts(instrument: Instrument, trade: OpenTrade) -> list[Command]:
+    """Let the largest part that is to leave take along those that no venue would sell alone; cancel what guarded them.
+
+    An entry that fills in many parts may leave some worth less than the least order the venue takes.
+    """
+    leaving = [bracket for bracket in trade.brackets if bracket.quantity > ZERO and not bracket.exit_id]
+    if len(leaving) < 2 or all(b.quantity * trade.stop >= instrument.notional_min for b in leaving):
+        return []
+    commands: list[Command] = []
+    largest = max(leaving, key=lambda bracket: bracket.quantity)
+    for small in leaving:
+        if small is not largest and small.quantity * trade.stop < instrument.notional_min:
+            largest.quantity, small.quantity = largest.quantity + small.quantity, ZERO
+            commands += [CancelOrder(order_id, "joined") for order_id in (small.stop_id, *small.target_ids)]
+    return commands
 
 
 def _affordable(

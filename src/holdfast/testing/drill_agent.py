@@ -129,7 +129,7 @@ def main(arguments: Sequence[str]) -> int:
         guard.look(engine)
         if engine.held or engine.orders or not agent.is_unlocked:
             quiet = time.monotonic()
-    _say("end", bare_s=guard.worst, **_beliefs(engine), warnings=agent.warnings[-20:])
+    _say("end", bare_s=guard.worst, **_beliefs(engine), desk=exchange.describe(), warnings=agent.warnings[-20:])
     agent.close()
     return 0
 

@@ -375,13 +375,21 @@ class Watch:
                 self._check_trigger(order, instrument_id, order_id)
             elif spec.type is OrderType.MARKET and spec.is_reducing:
                 exits[spec.group] = exits.get(spec.group, ZERO) + order.left
-        for group, left in trade.groups.items():
-            if left:
-                covered = max(stops.get(group, ZERO), exits.get(group, ZERO))
-                require(covered >= left, "a position has a stop or an exit", f"{group}: {covered} of {left}")
-            if left and self.level is StopLevel.FLATTEN and instrument_id in self.bars:
-                leaving = exits.get(group, ZERO)
-                require(leaving >= left, "flatten closes everything", f"{group}: {leaving} of {left}")
+        covered = {group: max(stops.get(group, ZERO), exits.get(group, ZERO)) for group in trade.groups}
+        self._check_cover(instrument_id, covered, "a position has a stop or an exit")
+        if self.level is StopLevel.FLATTEN and instrument_id in self.bars:
+            self._check_cover(instrument_id, exits, "flatten closes everything")
+
+    def _check_cover(self, instrument_id: InstrumentId, covered: dict[str, Decimal], promise: str) -> None:
+        """Require that each part is covered: by its own orders, or, if no venue sells it alone, by those of another."""
+        groups, trade = self.rounds[instrument_id].groups, self.engine.desks[instrument_id].trade
+        over = sum((covered.get(group, ZERO) - left for group, left in groups.items()), ZERO)
+        for group, left in groups.items():
+            own = covered.get(group, ZERO)
+            if own < left:
+                least = self.engine.desks[instrument_id].instrument.notional_min
+                is_small = trade is not None and own == ZERO and left * trade.stop < least
+                require(is_small and over >= ZERO, promise, f"{group}: {own} of {left}")
 
     def _check_trigger(self, order: Order, instrument_id: InstrumentId, order_id: OrderId) -> None:
         if self.plan.matching.latency_bars:

@@ -136,7 +136,9 @@ def _compare(url: str, home: Path, key: str, beliefs: dict[str, Any], outcome: O
     resting = [order["text"] for order in account["orders"] if order["status"] == "open"]
     waiting = [trigger["id"] for trigger in account["triggers"] if trigger["status"] == "open"]
     if resting or waiting or beliefs["open"]:
-        broken.append(f"left at the end: {resting[:3]} {waiting[:3]} believed {beliefs['open'][:3]}")
+        broken.append(
+            f"left at the end: {resting[:3]} {waiting[:3]} believed {beliefs['open'][:3]} {beliefs['desk'][:3]}"
+        )
     cash = sum(Decimal(part) for part in account["balances"]["USDT"].values())
     if cash != Decimal(beliefs["cash"]):
         broken.append(f"cash is {cash}, believed {beliefs['cash']}")

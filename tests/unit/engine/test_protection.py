@@ -196,6 +196,33 @@ def test_what_fills_while_leaving_leaves_too():
     assert sum(spec.quantity for spec in rig.all(Role.EXIT)) == entry.quantity
 
 
+def test_a_part_too_small_to_be_sold_alone_leaves_with_the_largest():
+    rig = Rig({0: LONG, 1: LEAVE})
+    rig.bar()
+    entry = rig.last(Role.ENTRY)
+    small = BTC.lot * 2
+    rig.fill(entry, "100", Quantity(small))
+    rig.fill(entry, "100", Quantity(entry.quantity - small))
+    first = rig.all(Role.STOP)[0]
+    commands = rig.bar().commands
+    assert CancelOrder(first.order_id, "joined") in commands
+    (way_out,) = rig.all(Role.EXIT)
+    assert (way_out.quantity, way_out.group) == (entry.quantity, rig.all(Role.STOP)[1].group)
+    assert rig.fill(way_out, "100").closed is not None
+
+
+def test_parts_that_can_be_sold_leave_each_for_itself():
+    rig = Rig({0: LONG, 1: LEAVE})
+    rig.bar()
+    entry = rig.last(Role.ENTRY)
+    half = BTC.quantity(entry.quantity / 2)
+    rig.fill(entry, "100", half)
+    rig.fill(entry, "100", Quantity(entry.quantity - half))
+    commands = rig.bar().commands
+    assert not [command for command in commands if isinstance(command, CancelOrder)]
+    assert len(rig.all(Role.EXIT)) == 2
+
+
 def test_reduce_only_takes_back_entries_and_leaves_positions():
     rig = Rig()
     rig.bar()

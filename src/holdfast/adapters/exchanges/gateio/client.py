@@ -217,6 +217,10 @@ class GateioExchange:
         """Return what has come in."""
         return self._inbox.take(timeout_s)
 
+    def describe(self) -> list[str]:
+        """Say of each open order what is known of it and what is being done; for whoever looks for a fault."""
+        return self._desk.describe()
+
     def close(self) -> None:
         """Let the connections go, and end the thread."""
         if self._loop.is_closed():

@@ -127,6 +127,16 @@ class OrderDesk:
         """Tell whether something is open, or somebody waits for an answer."""
         return any(not found.is_over or found.is_asked for found in self.tracked.values())
 
+    def describe(self) -> list[str]:
+        """Say of each open order what is known of it."""
+        return [
+            f"{x.order_id} {x.order.state}: in the book {x.venue_ids}, triggers {x.trigger_ids}"
+            f"{', unsure' if x.is_unsure else ''}{', withdrawn' if x.is_withdrawn else ''}"
+            f"{', busy' if x.is_busy else ''}{f', to be canceled ({x.cancel_reason})' if x.cancel_reason else ''}"
+            for x in self.tracked.values()
+            if not x.is_over
+        ] + ([f"trouble: {self.last_trouble}"] if self.last_trouble else [])
+
     def pause(self) -> float:
         """Return how long (s) the next look may wait; whoever waits for a fence is looked at once it has fallen."""
         now, most = self.now(), self.config.poll_ms * MILLISECOND
@@ -216,7 +226,9 @@ class OrderDesk:
         if is_unseen and attempt + 1 < _REFUSED_TRIES:
             await asyncio.sleep(_ASK_FIRST_S * 2**attempt)
             return True
-        self.tell(found, found.tell(OrderRejected(found.order_id, self.stamp(), label)))
+        # What had been placed before and could not be placed again has ended, and was not refused.
+        news = found.tell(OrderRejected(found.order_id, self.stamp(), label)) or found.end(self.stamp(), label)
+        self.tell(found, news)
         if isinstance(error, GateioKeyError):
             self._tell([Failure(self.stamp(), str(error), error.hint, is_fatal=True)])
         return False

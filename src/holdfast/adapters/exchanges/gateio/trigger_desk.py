@@ -157,18 +157,24 @@ class TriggerDesk:
     # -- following ---------------------------------------------------------------------------------
     async def follow(self, found: Tracked, look: Look) -> None:
         """See what became of an order's triggers, and move them where the house has moved its stop."""
-        if found.is_unsure:
-            is_sure = await self._make_sure(found, look)
-            is_bare = not (found.trigger_ids or found.venue_ids or found.is_over)
-            if is_bare and is_sure and not (found.is_withdrawn or found.cancel_reason):
-                await self.place(found)  # the one that was sent never arrived
-                return
+        is_sure = not found.is_unsure or await self._make_sure(found, look)
+        if not (found.trigger_ids or found.venue_ids or found.is_over or found.cancel_reason):
+            # What was sent never arrived, or it made way for a way out that came to nothing: it must guard again.
+            if is_sure and not (found.is_withdrawn and self._has_way_out(found)):
+                await self.place(found)
+            return
         for name in list(found.trigger_ids):
             if name not in look.triggers:
                 self._on_gone(found, await self._rest.trigger(name))
         wanted = found.trigger_wanted
         if wanted is not None and not found.is_over and not found.venue_ids:
             await self._move(found, wanted)
+
+    def _has_way_out(self, found: Tracked) -> bool:
+        return any(
+            not other.is_trigger and other.order.spec.is_reducing and not other.is_over
+            for other in self._desk.group_of(found)
+        )
 
     def _on_gone(self, found: Tracked, trigger: wire.TriggerOrder) -> None:
         if trigger.status in ("open", ""):
