@@ -23,7 +23,7 @@ CREATED := $(VENV)/.stamp-created
 RUNTIME := $(VENV)/.stamp-runtime
 DEVELOPMENT := $(VENV)/.stamp-development
 
-.PHONY: help run demo test check bench bench-peers sim format lock clean
+.PHONY: help run demo test check bench bench-peers sim drill matrix format lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)$$/  make \1\t\2/' | expand -t 22
@@ -52,6 +52,13 @@ bench-peers: $(DEVELOPMENT)  ## install the peers that the benchmarks compare wi
 
 sim: $(DEVELOPMENT)  ## simulate seeds: make sim SEEDS=100, or one again: make sim SEED=7
 	@$(BIN)/python -m holdfast.testing.simulation --seeds $(or $(SEEDS),1) $(if $(SEED),--seed $(SEED))
+
+RUNS ?= 24
+drill: $(DEVELOPMENT) matrix  ## the matrix, and live agents killed with -9 while the wire fails: make drill RUNS=1000
+	@$(BIN)/python -m holdfast.testing.kill_drill --runs $(RUNS) --jobs $(JOBS) $(if $(SEED),--seed $(SEED))
+
+matrix: $(DEVELOPMENT)  ## every fault on the wire in every phase of an order's life, as a table
+	@$(BIN)/python -m holdfast.testing.fault_matrix --jobs $(JOBS)
 
 format: $(DEVELOPMENT)  ## format the code and repair what the linter can
 	@$(BIN)/ruff check --fix --quiet $(SOURCES) || true

@@ -141,7 +141,7 @@ def misses(row: Row) -> bool:
 def main() -> int:
     """Run the parts and print the verdicts; exit 1 if a bar does not hold."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", choices=("engines", "steps", "journal", "cuts", "replay", "bars", "parts"))
+    parser.add_argument("--only", choices=("engines", "steps", "journal", "cuts", "replay", "bars", "parts", "wire"))
     parser.add_argument("--short", action="store_true")
     arguments = parser.parse_args()
     short, book = arguments.short, Book()
@@ -157,6 +157,13 @@ def main() -> int:
         "bars": lambda: scripts(book, [("bars.py", ())]),
         "parts": lambda: scripts(
             book, [("matching.py", ()), ("gate.py", ()), ("gateio_wire.py", ()), ("signal_to_wire.py", ())]
+        ),
+        "wire": lambda: scripts(
+            book,
+            [
+                ("socket_soak.py", ("--seconds", "20" if short else "600")),
+                ("recovery.py", ("--starts", "5" if short else "100")),
+            ],
         ),
     }
     CACHE.mkdir(exist_ok=True)

@@ -1,0 +1,50 @@
+"""Some cells of the fault matrix, and what it says of a client that believes wrongly."""
+
+import pytest
+
+from holdfast.adapters.exchanges.gateio.order_desk import OrderDesk
+from holdfast.testing.fault_matrix import FAULTS, KILLED, Cell, run_cell, table
+from holdfast.testing.matrix_life import PHASES
+
+BY_NAME = {fault.name: fault for fault in FAULTS}
+PHASE = {phase.name: phase for phase in PHASES}
+
+
+def test_the_matrix_has_thirty_faults_and_six_phases():
+    assert len(BY_NAME) == len(FAULTS) >= 30
+    assert len(PHASES) == 6
+
+
+def test_the_table_tells_what_broke_and_what_was_not_asked():
+    cells = [Cell("slow", "placing"), Cell("slow", "leaving", "an order is at the venue twice")]
+    head, row = table(cells).splitlines()
+    assert head.split() == [phase.name for phase in PHASES]
+    assert row.split() == ["slow", "ok", "-", "-", "-", "-", "BROKEN"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("fault", "phase"),
+    [
+        ("order lost_after", "placing"),
+        ("maintenance", "resting"),
+        ("partial_fill", "filling"),
+        ("order error_after", "guarding"),
+        (KILLED, "recovering"),
+        ("order lost_before", "leaving"),
+    ],
+)
+def test_nothing_is_lost_doubled_or_left(fault: str, phase: str):
+    cell = run_cell(BY_NAME[fault], PHASE[phase])
+    assert not cell.broken
+    assert cell.orders >= 5
+
+
+@pytest.mark.slow
+def test_a_client_that_does_not_look_for_a_lost_order_is_found(monkeypatch):
+    async def blind(self, found):
+        return None
+
+    monkeypatch.setattr(OrderDesk, "_by_text", blind)
+    cell = run_cell(BY_NAME["order lost_after"], PHASE["placing"])
+    assert "believed never to have arrived" in cell.broken
