@@ -111,6 +111,7 @@ class Life:
             spec = self._spec(OrderType.MARKET, Side.SELL, 0.0, group, self._held(), Role.EXIT)
             self._submit(spec)
             self._end(spec.order_id)
+            self._venue.advance(1)  # who was there to buy has bought: others come with time
         if self._held() > ZERO:
             raise VenueError(f"{self._held()} could not be sold", venue="GATEIO")
 
