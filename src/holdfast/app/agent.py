@@ -77,8 +77,7 @@ class RunningAgent:
         done = self._agent.step()
         self._is_busy = False
         self._follow()
-        # Paper says whether there was a group; a live market has no end.
-        return None if done is False else int(done)
+        return done
 
     def stop(self, level: StopLevel, actor: str, reason: str) -> None:
         """Pull the brake."""
@@ -104,8 +103,8 @@ class RunningAgent:
     def decisions(self) -> Sequence[DecisionLine]:
         """Return what was decided since the last call, oldest first, and what a live account has to warn of."""
         lines, self._fresh = self._fresh, []
-        if not isinstance(self._agent, PaperAgent) and self._agent.warnings:
-            warnings, self._agent.warnings = self._agent.warnings, []
+        if warnings := list(self._agent.warnings):
+            self._agent.warnings.clear()
             ts = self._agent.engine.ts
             lines += [DecisionLine("", ts, "", "warning", text) for text in warnings]
         return lines
@@ -177,4 +176,6 @@ def running_agent(
     home.create()
     with checked_journal(home, show_check) as journal:
         built = build(run)
-        yield RunningAgent(journal, PaperAgent(run, built.engine, built.exchange, market.feed, journal))
+        yield RunningAgent(
+            journal, PaperAgent(run, built.engine, built.exchange, market.feed, journal, warnings=market.warnings)
+        )

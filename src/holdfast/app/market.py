@@ -18,7 +18,7 @@ from holdfast.adapters.sources.loading import MARKET_FOLDER, LoadedBars, availab
 from holdfast.adapters.sources.synthetic import NOTE, SyntheticFeed, SyntheticMarket, SyntheticSettings
 from holdfast.adapters.storage.parquet.store import ParquetBarStore
 from holdfast.app.home import Home
-from holdfast.app.sections import AUTO, SYNTHETIC, MarketSettings
+from holdfast.app.sections import AUTO, SYNTHETIC, VENUE, MarketSettings
 from holdfast.core.errors import ConfigurationError, DataError
 from holdfast.core.time import DAY, parse_time, rfc3339
 from holdfast.domain.bar_quality import quality_report
@@ -61,6 +61,7 @@ class TradedMarket:
     notes: tuple[str, ...]
     whole: Feed | None = None
     left_out: tuple[InstrumentId, ...] = ()
+    warnings: list[str] | None = None  # what a live market has to warn of while it runs
 
 
 def open_market(
@@ -80,10 +81,15 @@ def open_market(
     ConfigurationError
         The source has no such instrument or timeframe, or nothing in the asked time.
     """
+    if settings.source == VENUE:
+        raise ConfigurationError(
+            "only a paper agent can trade a venue's live market",
+            hint="type: holdfast run --market venue; everything else needs recorded or synthetic bars",
+        )
     source = find_source(home, settings)
     length = timeframe(settings.timeframe)
     if source is None:
-        return _charged(_synthetic(settings, length, is_endless=is_endless), settings)
+        return charged(_synthetic(settings, length, is_endless=is_endless), settings)
     found, left_out = [], []
     names = _names(home, source, settings, length)
     for name in names:
@@ -99,10 +105,10 @@ def open_market(
                 raise DataError(f"{name}: {error}", hint=hint) from error
             left_out.append(f"{name} is left out: {error}; next: {error.hint}")
     market = _traded(found, settings, length, str(source.resolve()), is_cut=_is_default(settings) and is_endless)
-    return _charged(replace(market, notes=(*left_out, *market.notes)), settings)
+    return charged(replace(market, notes=(*left_out, *market.notes)), settings)
 
 
-def _charged(market: TradedMarket, settings: MarketSettings) -> TradedMarket:
+def charged(market: TradedMarket, settings: MarketSettings) -> TradedMarket:
     """Return the market with the fees that the settings name in place of the venues'."""
     maker, taker = settings.fee_maker, settings.fee_taker
     if maker is None and taker is None:

@@ -16,6 +16,7 @@ from holdfast.domain.market import timeframe
 SYNTHETIC: Final = "synthetic"
 VENUES: Final = ("gateio",)
 AUTO: Final = "auto"
+VENUE: Final = "venue"
 PAPER, PRACTICE, LIVE = "paper", "practice", "live"
 """Who fills the orders: this process, a simulated venue over the wire, or a real one."""
 PACE_MIN, PACE_MAX = 0.01, 100_000.0
@@ -48,7 +49,7 @@ class AgentSettings(Record, frozen=True):
 class MarketSettings(Record, frozen=True):
     """What is traded, and where its bars come from."""
 
-    source: str = AUTO  # auto, synthetic, or the path of a file or folder
+    source: str = AUTO  # auto, synthetic, venue, or the path of a file or folder
     instruments: tuple[str, ...] = ()  # none: a few that the source has
     timeframe: str = "4h"
     start: str = ""  # where the recorded market begins; empty: chosen by the source
@@ -74,12 +75,12 @@ class MarketSettings(Record, frozen=True):
         _require_fee("maker", self.fee_maker, -_REBATE_MAX)
         _require_fee("taker", self.fee_taker, Decimal(0))
         if not self.source:
-            raise ConfigurationError("market.source is empty, valid is auto, synthetic or a path")
+            raise ConfigurationError("market.source is empty, valid is auto, synthetic, venue or a path")
 
     @property
     def path(self) -> Path | None:
         """Return the path that `source` is, None when it is a word."""
-        return None if self.source in (AUTO, SYNTHETIC) else Path(self.source).expanduser()
+        return None if self.source in (AUTO, SYNTHETIC, VENUE) else Path(self.source).expanduser()
 
 
 class VenueSettings(Record, frozen=True):

@@ -17,7 +17,7 @@ _HEAD: Final = """\
 """
 _ABOUT: Final[Mapping[str, str]] = {
     "agent": "The process. pace: bars per second in paper mode.",
-    "market": "What is traded. source: auto, synthetic, or the path of a file or folder of candles.",
+    "market": "What is traded. source: auto, synthetic, venue, or the path of a file or folder of candles.",
     "strategy": "Which strategy trades; `holdfast strategies` lists names and parameters.",
     "engine": "The account. capital: quote units that a new run begins with.",
     "risk": "The risk gate. No strategy, model or person gets past it.",

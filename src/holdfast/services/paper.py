@@ -82,7 +82,7 @@ class PaperAgent:
 
     def __init__(
         self, run: RunStarted, engine: Engine, exchange: SimulatedExchange, feed: Feed, journal: Journal,
-        checkpoint_every: int = CHECKPOINT_EVERY,
+        checkpoint_every: int = CHECKPOINT_EVERY, warnings: list[str] | None = None,
     ) -> None:  # fmt: skip
         self.run, self.engine = run, engine
         self._exchange, self._feed, self._journal = exchange, feed, journal
@@ -93,6 +93,8 @@ class PaperAgent:
         self.groups_done = 0
         self.trades = self.wins = 0
         self.release_wish: ReleaseWish | None = None
+        self.warnings = [] if warnings is None else warnings
+        """What a person should see and has not been shown yet; whoever gives the list may add to it."""
         self.recent: list[Tick] = []
         """Ticks since `take_ticks` was last called: what a view or a projection has not seen yet."""
 
@@ -121,19 +123,21 @@ class PaperAgent:
         self._groups = self._after(self.engine.ts_bar, whole)
         return recovery
 
-    def step(self) -> bool:
-        """Process the next group of bars; False when the market has ended."""
+    def step(self) -> int | None:
+        """Process the next group of bars and return 1; 0 where none has closed yet, None at the market's end."""
         self._grant_release()  # a crash may have cut it off
         group = next(self._groups, None)
         if group is None:
-            return False
+            return None
+        if not group:
+            return 0
         self._driver.on_group(group)
         self._recorder.sync()
         self.groups_done += 1
         self._grant_release()
         if self.groups_done % self._checkpoint_every == 0:
             self.checkpoint()
-        return True
+        return 1
 
     def stop(self, level: StopLevel, actor: str, reason: str) -> Tick:
         """Pull the brake; what it closes fills with the next bar."""
@@ -196,12 +200,12 @@ class PaperAgent:
                 f" {rfc3339(first)}: the bars between would be left out",
                 hint="give the same start (--from) as before, or begin a new run with `--fresh`",
             )
-        return (group for group in feed.groups() if group[0].ts_event > ts)
+        return (group for group in feed.groups() if not group or group[0].ts_event > ts)
 
     def _left_out(self, feed: Feed, ts: int) -> int | None:
         """Return where `feed` begins, if that is later than `ts`: None where it has the bars around, or none at all."""
         first = next(iter(feed.groups()), None)
-        if first is None:
+        if not first:
             return None
         opened = first[0].ts_event - timeframe(self.run.timeframe).nanos
         return opened if opened > ts else None

@@ -22,6 +22,7 @@ from holdfast.research.parity import Collector, Parity, compare
 _BARS = msgspec.json.Decoder(list[BarClosed])
 _OPERATOR = msgspec.json.Decoder(OperatorEvent)
 _FIT = ~int(BarFlag.NO_ENTRY)
+_PAPER = "paper"
 
 
 class ParityReport(Record, frozen=True):
@@ -56,7 +57,7 @@ def check_parity(
     nanos = timeframe(run.timeframe).nanos
     session, backtest = Collector(nanos), Collector(nanos)
     driver = Driver(engine, exchange, Recorder(scratch, is_durable_first=False, is_input_kept=False), backtest.tick)
-    bars = 0
+    bars, is_past = 0, run.mode == _PAPER
     for record in _of_run(journal, began):
         if record.kind == TICK:
             session.tick(read_tick(record.body, record.sequence))
@@ -68,7 +69,9 @@ def check_parity(
             bars += len(group)
             session.bar(group[0].ts_event)
             backtest.bar(group[0].ts_event)
-            driver.on_group(_fit(group))
+            # A paper account at a live market first sees its past: there was nobody who could have entered.
+            is_past = is_past and all(bar.flags & ~_FIT for bar in group)
+            driver.on_group(group if is_past else _fit(group))
         elif with_operator:
             driver.operate(read_body(_OPERATOR, record.body, "an operator", record.sequence))
     return ParityReport(run.run_id, run.mode, run.quote, bars, compare(session.session, backtest.session),

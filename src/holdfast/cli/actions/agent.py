@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
@@ -16,9 +17,10 @@ from holdfast.app.disk import require_space
 from holdfast.app.home import Home
 from holdfast.app.market import TradedMarket, open_market
 from holdfast.app.run_plan import run_of
-from holdfast.app.sections import PAPER, SYNTHETIC
+from holdfast.app.sections import PACE_MAX, PAPER, SYNTHETIC, VENUE
 from holdfast.app.session import Session
 from holdfast.app.settings import Settings, flag, load_settings
+from holdfast.app.venue_market import venue_market
 from holdfast.cli.actions.checking import checking_shown
 from holdfast.cli.actions.foreground import leaving, until_unread, watched
 from holdfast.cli.actions.live_agent import trade_live
@@ -93,14 +95,22 @@ def _trade(home: Home, settings: Settings, given: RunOptions, *, is_kept: bool =
         home.path, settings.agent.disk_free_min_mb, "every decision must be recorded",
         "free some space, or set agent.disk_free_min_mb lower",
     )  # fmt: skip
-    market = open_market(home, settings.market, is_endless=True)
-    plan = run_of(settings, market, "paper")
+    is_live = settings.market.source == VENUE
+    opened = venue_market(settings) if is_live else nullcontext(open_market(home, settings.market, is_endless=True))
+    with opened as market:
+        return _trade_market(home, settings, given, market, is_kept=is_kept)
+
+
+def _trade_market(home: Home, settings: Settings, given: RunOptions, market: TradedMarket, *, is_kept: bool) -> int:
+    # A live market has its own pace.
+    pace = PACE_MAX if settings.market.source == VENUE else settings.agent.pace
+    plan = run_of(settings, market, PAPER)
     is_plain = given.plain or not (sys.stdin.isatty() and sys.stdout.isatty())
     starting = running_agent(home, plan, market, checking_shown)
     with starting as agent, leaving() as wishes, watched(agent, settings.strategy, wishes):
         recovery = agent.start(is_fresh=given.is_fresh, whole=market.whole)
         mailbox = Mailbox()
-        session = Session(agent, mailbox, settings.agent.pace, given.bars)
+        session = Session(agent, mailbox, pace, given.bars)
         with ControlServer(home.socket, mailbox):
             is_heard = True
             if is_plain:
@@ -112,7 +122,7 @@ def _trade(home: Home, settings: Settings, given: RunOptions, *, is_kept: bool =
             else:
                 limit = settings.risk.drawdown_steps[-1].drawdown
                 _say_notes(market)  # they stand above the view again when it has left
-                frame = Frame(plan.data_source, plan.strategy, settings.agent.pace, limit)
+                frame = Frame(plan.data_source, plan.strategy, pace, limit)
                 show(session, frame, wishes.are_there)
         # Only here, between two groups of bars: a checkpoint of half a group would be a wrong one.
         agent.close()

@@ -17,7 +17,7 @@ _plain = click.option("--plain", is_flag=True, help="Print decisions as lines in
 @click.command()
 @click.option("--mode", metavar="paper|practice|live", help="Who fills the orders (default paper).")
 @market
-@click.option("--market", metavar="PATH|synthetic", help="Recorded bars (file or folder), or the synthetic market.")
+@click.option("--market", metavar="PATH|synthetic|venue", help="Recorded bars, the synthetic market, or a live one.")
 @click.option("--from", "ts_from", metavar="TIME", help="Begin the market here, e.g. 2021-01-01.")
 @click.option("--until", "ts_until", metavar="TIME", help="End when the market reaches this time.")
 @click.option("--capital", metavar="AMOUNT", help="Quote units that a new run begins with (default 10000).")
@@ -25,7 +25,7 @@ _plain = click.option("--plain", is_flag=True, help="Print decisions as lines in
 @_pace
 @_bars
 @_plain
-@click.option("--venue-url", metavar="URL", help="Address of the venue in live mode (default: the venue's own).")
+@click.option("--venue-url", metavar="URL", help="Address of the venue, live or on paper with --market venue.")
 @click.option("--key-file", metavar="FILE", help="Where key and secret of the venue lie (default: venue.toml in home).")
 @click.option("--on-exit", metavar="keep|cancel_entries", help="What becomes of resting entries (default keep).")
 @click.option("--yes", "is_confirmed", is_flag=True, help="No typed word, for a venue on this machine alone.")
@@ -40,6 +40,8 @@ def run(**options: object) -> int:
     Without options it trades recorded bars from market/ in HOLDFAST_DATA, or from ../shared/data/market where that
     exists, or else the built-in synthetic market. The state survives: the next `run` goes on where this one ended.
     Before anything is traded every record of the journal is checked, and a damaged journal is refused.
+
+    With --market venue a paper agent follows the venue's live public market, without a key: nothing is ever sent.
 
     Keys in the live view: p pause entries and undo it, r resume (asks for the word RESUME), s stop menu, + and - pace,
     space hold the market, q quit.

@@ -41,6 +41,7 @@ T = TypeVar("T")
 _WAIT_S: Final = 60.0  # the longest that a call which blocks may take
 _UP_S: Final = 20.0
 _PAGE: Final = 100  # orders in one answer
+_PAUSES_S: Final = (0.2, 0.5, 1.0, 2.0)
 _COUNTDOWN_MIN_S: Final = 5
 _LOOK_PAUSE_S: Final = 0.1  # however many pushes come: the venue allows 200 questions in 10 s
 
@@ -159,15 +160,15 @@ class GateioExchange:
         self._desk.know(orders)
 
     def start(self, instruments: Sequence[Instrument], bars: Timeframe) -> None:
-        """Connect and subscribe; returns when both links are up."""
+        """Connect and subscribe; returns when both links are up. Without a key there is only the market's."""
         self._wait(self._start(instruments, bars))
 
     async def _start(self, instruments: Sequence[Instrument], bars: Timeframe) -> None:
         await self._need({instrument.id for instrument in instruments})
         self._feed.begin([instrument.id for instrument in instruments], bars)
         market = self._socket("market", None, self._feed.on_message)
-        account = self._socket("account", self._credentials, self._on_private)
-        self._sockets = [market, account]
+        account = None if self._credentials is None else self._socket("account", self._credentials, self._on_private)
+        self._sockets = [market] if account is None else [market, account]
         for ticker in [await self._rest.tickers(pair_of(instrument.id)) for instrument in instruments]:
             self._on_ticker(ticker)
         for socket in self._sockets:
@@ -175,16 +176,28 @@ class GateioExchange:
         for socket in self._sockets:
             await socket.wait_up(_UP_S)
         await self._feed.subscribe(market)
-        for instrument in instruments:
-            for channel in ("spot.orders", "spot.usertrades", "spot.priceorders"):
-                await account.subscribe(channel, [pair_of(instrument.id)])
-        self._tasks = [asyncio.ensure_future(work) for work in (self._feed.watch(), self._look_on())]
+        self._tasks = [asyncio.ensure_future(self._feed.watch())]
+        if account is not None:  # else there is nobody whose orders could be looked at
+            for instrument in instruments:
+                for channel in ("spot.orders", "spot.usertrades", "spot.priceorders"):
+                    await account.subscribe(channel, [pair_of(instrument.id)])
+            self._tasks.append(asyncio.ensure_future(self._look_on()))
         for task in self._tasks:
             task.add_done_callback(self._on_done)
 
     def history(self, instrument_id: InstrumentId, count: int, ts_after: int = 0) -> Sequence[BarClosed]:
         """Return the last finished bars that close after `ts_after`, oldest first."""
-        return self._wait(self._feed.history(instrument_id, count, ts_after))
+        return self._wait(self._history(instrument_id, count, ts_after))
+
+    async def _history(self, instrument_id: InstrumentId, count: int, ts_after: int) -> Sequence[BarClosed]:
+        for pause in _PAUSES_S:
+            try:
+                return await self._feed.history(instrument_id, count, ts_after)
+            except VenueError as error:
+                if not error.is_retryable:
+                    raise
+            await asyncio.sleep(pause)  # a start must not fail because the venue is busy for a moment
+        return await self._feed.history(instrument_id, count, ts_after)
 
     def submit(self, approved: Approved, ts: int) -> Sequence[OrderEvent]:
         """Send an order."""

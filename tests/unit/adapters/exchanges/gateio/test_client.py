@@ -260,3 +260,27 @@ def test_closing_twice_is_closing_once(door, exchange):
     started(exchange)
     exchange.close()
     exchange.close()
+
+
+def test_a_start_waits_out_a_venue_that_is_busy_for_a_moment(door, exchange):
+    instrument = started(exchange)
+    asked: list[int] = []
+
+    def candles(request: web.Request) -> object:
+        asked.append(1)
+        return "TOO_BUSY" if len(asked) < 5 else []
+
+    door.answers["GET /spot/candlesticks"] = candles
+    assert not exchange.history(instrument.id, 5)
+    assert len(asked) >= 5
+
+
+def test_without_a_key_only_the_market_is_asked(door):
+    public = GateioExchange(GateioConfig.for_url(door.url), None, WallClock())
+    instrument = started(public)
+    links = [item for item in public.take(0) if isinstance(item, LinkChanged)]
+    assert [(link.link, link.is_up) for link in links] == [("market", True)]
+    time.sleep(0.6)
+    public.close()
+    assert instrument.fees().taker > 0
+    assert not [name for name in door.asked if "order" in name or "account" in name or "fee" in name]

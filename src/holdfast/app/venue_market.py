@@ -1,0 +1,61 @@
+"""A venue's live public market for a paper account: read over the wire, without a key, and never traded on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import msgspec
+
+from holdfast.adapters.exchanges.gateio.client import GateioExchange
+from holdfast.adapters.exchanges.gateio.config import GateioConfig
+from holdfast.adapters.host.clock import SystemClock
+from holdfast.app.live import pairs_of
+from holdfast.app.market import TradedMarket, charged
+from holdfast.app.settings import Settings
+from holdfast.core.errors import ConfigurationError, VenueError
+from holdfast.core.time import MILLISECOND
+from holdfast.domain.instrument import Instrument
+from holdfast.domain.market import timeframe
+from holdfast.services.venue_feed import VenueFeed
+
+
+@contextmanager
+def venue_market(settings: Settings) -> Iterator[TradedMarket]:
+    """Give the market of the venue that the settings name, for as long as the connection is open.
+
+    Raises
+    ------
+    ConfigurationError
+        The venue has no such market; or the settings ask for a time in the past, which a live market has not.
+    VenueError
+        It cannot be reached.
+    """
+    asked, venue = settings.market, settings.venue
+    if asked.start or asked.until:
+        raise ConfigurationError(
+            "a live market has no beginning and no end to choose", hint="leave out --from and --until"
+        )
+    length, live = timeframe(asked.timeframe), settings.live
+    config = GateioConfig.for_url(venue.url) if venue.url else GateioConfig()
+    if venue.url.startswith("http://"):  # a simulated venue, whose market is played more quickly than the clock
+        half_a_bar = length.nanos // MILLISECOND // 2
+        live = msgspec.structs.replace(live, bar_age_max_ms=min(max(half_a_bar, 1_000), 86_400_000), bar_grace_ms=200)
+    exchange = GateioExchange(config, None, SystemClock())
+    try:
+        instruments = _reached(exchange, settings, venue.url or "Gate.io")
+        feed = VenueFeed(exchange, instruments, length, live, time.monotonic_ns)
+        told = f"live market of Gate.io at {venue.url}" if venue.url else "live market of Gate.io"
+        market = TradedMarket(instruments, feed, (), length, told, False, (), warnings=feed.warnings)
+        yield charged(market, asked)
+    finally:
+        exchange.close()
+
+
+def _reached(exchange: GateioExchange, settings: Settings, told: str) -> tuple[Instrument, ...]:
+    try:
+        return exchange.instruments(pairs_of(settings, exchange))
+    except VenueError as error:
+        hint = error.hint or "look at the connection and at --venue-url; for bars from here: --market synthetic"
+        raise VenueError(f"{told}: {error}", venue=exchange.venue, hint=hint, is_retryable=error.is_retryable) from None

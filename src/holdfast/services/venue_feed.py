@@ -1,0 +1,92 @@
+"""A venue's live public market as a feed: for a paper account, which sends nothing. Its bars come when they close."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+from holdfast.core.errors import VenueError
+from holdfast.core.time import MILLISECOND
+from holdfast.domain.instrument import Instrument
+from holdfast.domain.market import BarClosed, Timeframe
+from holdfast.domain.values import InstrumentId
+from holdfast.ports.live import Failure, LinkChanged, LiveExchange, Quote
+from holdfast.services.live_bars import LiveBars, merged, unfit
+from holdfast.services.live_config import LiveConfig
+
+_WAIT_S: Final = 0.02
+
+
+class VenueFeed:
+    """Implements `ports.market.Feed`. A group without bars says that none has closed yet.
+
+    First come bars of the past: a strategy sees them, stops are filled from them, and nothing is entered on them. The
+    same holds for bars that come late, and while the quote beside them is old, crossed or missing, or the link is down.
+    """
+
+    def __init__(
+        self, exchange: LiveExchange, instruments: Sequence[Instrument], timeframe: Timeframe, config: LiveConfig,
+        steady: Callable[[], int],
+    ) -> None:  # fmt: skip
+        self.warnings: list[str] = []
+        """What a person should see and has not been shown yet."""
+        self._exchange, self._instruments, self._timeframe = exchange, instruments, timeframe
+        self._config, self._steady = config, steady
+        self._bars = LiveBars([x.id for x in instruments], timeframe, config.bar_grace_ms)
+        self._past: list[list[BarClosed]] | None = None
+        self._quotes: dict[InstrumentId, tuple[Quote, int]] = {}
+        self._is_up = False
+
+    def groups(self) -> Iterator[Sequence[BarClosed]]:
+        """Yield the past, then what closes; each call begins with the same past.
+
+        Raises
+        ------
+        VenueError
+            The venue cannot be reached, or nothing more will come from it.
+        """
+        if self._past is None:
+            self._past = self._begin()
+        for group in self._past:
+            yield [unfit(bar) for bar in group]
+        while True:
+            self._take_in()
+            now = self._steady()
+            for group in self._bars.ready(now):
+                yield [bar if self._is_fit(bar, now) else unfit(bar) for bar in group]
+            yield ()
+
+    def _begin(self) -> list[list[BarClosed]]:
+        self._exchange.start(self._instruments, self._timeframe)
+        found: list[BarClosed] = []
+        for instrument in self._instruments:
+            found += self._bars.know(self._exchange.history(instrument.id, self._config.history_bars))
+        return merged(found)
+
+    def _take_in(self) -> None:
+        for item in self._exchange.take(_WAIT_S):
+            match item:
+                case BarClosed():
+                    self._bars.add(item, self._steady())
+                case Quote():
+                    self._quotes[item.instrument_id] = (item, self._steady())
+                case LinkChanged():
+                    self._is_up = item.is_up
+                    self.warnings.append(f"the {item.link} link is {'up' if item.is_up else 'down'}: {item.detail}")
+                case Failure():
+                    self.warnings.append(f"{item.message}; {item.hint}" if item.hint else item.message)
+                    if item.is_fatal:
+                        raise VenueError(item.message, venue=self._exchange.venue, hint=item.hint)
+                case _:
+                    pass  # nothing was sent: news of orders cannot be ours
+        self.warnings += self._bars.refused
+        self._bars.refused = []
+
+    def _is_fit(self, bar: BarClosed, now: int) -> bool:
+        found = self._quotes.get(bar.instrument_id)
+        if found is None or not self._is_up:
+            return False
+        quote, seen = found
+        if not 0.0 < quote.bid < quote.ask or now - seen > self._config.quote_age_max_ms * MILLISECOND:
+            return False
+        return quote.ts_event - bar.ts_event <= self._config.bar_age_max_ms * MILLISECOND
