@@ -1,0 +1,154 @@
+"""Stops and targets as triggers: found again, placed again, never twice, and nobody is held up."""
+
+import asyncio
+from decimal import Decimal
+
+import pytest
+from tests.unit.adapters.exchanges.gateio.fake_venue import PAIR, FakeVenue, run
+
+from holdfast.adapters.exchanges.gateio.order_desk import DeskConfig, OrderDesk
+from holdfast.domain.decision import Approved
+from holdfast.domain.order import (
+    OrderAccepted,
+    OrderCanceled,
+    OrderEvent,
+    OrderRejected,
+    OrderSpec,
+    OrderTimedOut,
+    OrderType,
+    Role,
+    TimeInForce,
+)
+from holdfast.domain.values import OrderId, Price, Quantity, Side
+from holdfast.ports.live import Incoming
+from holdfast.testing.builders import make_instrument
+
+BTC = make_instrument("BTC/USDT.GATEIO")
+
+
+class Room:
+    """A desk at a venue in memory, and what it has told the house."""
+
+    def __init__(self, *, is_trusted: bool = True) -> None:
+        self.venue = FakeVenue()
+        self.heard: list[Incoming] = []
+        config = DeskConfig(is_trigger_expiry_trusted=is_trusted)
+        self.desk = OrderDesk(self.venue, config, self.heard.extend, lambda: 0)
+        self.desk.pairs[BTC.id], self.desk.instruments[BTC.id] = PAIR, BTC
+
+    def submit(self, name: str, kind: OrderType, price: str = "", group: str = "g") -> OrderId:
+        role = Role.EXIT if kind is OrderType.MARKET else Role.STOP
+        spec = OrderSpec(
+            OrderId(name), BTC.id, Side.SELL, kind, Quantity(Decimal(1)), role, None,
+            Price(Decimal(price)) if price else None, group=group,
+            time_in_force=TimeInForce.GTC if price else TimeInForce.IOC,
+        )  # fmt: skip
+        self.desk.submit(Approved(spec))
+        return spec.order_id
+
+    async def look(self, times: int = 1, pause: float = 0.3) -> None:
+        for _ in range(times):
+            await asyncio.sleep(pause)
+            await self.desk.look()
+        await asyncio.sleep(pause)
+
+    def told(self, name: str) -> list[type[OrderEvent]]:
+        return [type(item) for item in self.heard if isinstance(item, OrderEvent) and item.order_id == name]
+
+
+def test_one_look_asks_once_however_many_stops_wait():
+    async def scenario() -> None:
+        room = Room()
+        for number in range(6):
+            room.submit(f"s{number}", OrderType.STOP_MARKET, str(80 + number), f"g{number}")
+        await asyncio.sleep(20)
+        assert len(room.venue.armed) == 6
+        before = room.venue.count("triggers")
+        await room.look()
+        assert room.venue.count("triggers") == before + 1
+
+    run(scenario)
+
+
+def test_a_stop_that_is_taken_back_while_it_queues_is_not_sent_and_holds_nobody_up():
+    async def scenario() -> None:
+        room = Room()
+        for number in range(5):
+            room.submit(f"s{number}", OrderType.STOP_MARKET, str(80 + number), f"g{number}")
+        await asyncio.sleep(0.1)  # the first is there, the others wait for their turn
+        for number in range(1, 4):
+            room.desk.cancel(OrderId(f"s{number}"), "over")
+        await asyncio.sleep(1.8)
+        assert len(room.venue.armed) == 2, "the last had to wait for one turn, not for four"
+        assert room.told("s2") == [OrderRejected]
+        assert room.told("s4") == [OrderAccepted]
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("word", ["lost_before", "lost_after"])
+def test_a_stop_without_an_answer_is_looked_for_and_there_is_one_in_the_end(word: str):
+    async def scenario() -> None:
+        room = Room()
+        room.venue.script("place_trigger", word)
+        room.submit("s", OrderType.STOP_MARKET, "80")
+        await room.look(12)
+        if word == "lost_before":
+            assert room.told("s") == [OrderTimedOut, OrderRejected]
+            assert not room.venue.armed
+        else:
+            assert room.told("s") == [OrderTimedOut, OrderAccepted]
+            assert len(room.venue.armed) == 1
+        assert room.venue.count("place_trigger") == 1
+
+    run(scenario)
+
+
+def test_a_stop_that_made_way_guards_again_when_the_way_out_came_to_nothing():
+    async def scenario() -> None:
+        room = Room()
+        room.submit("s", OrderType.STOP_MARKET, "80")
+        await room.look()
+        (first,) = room.venue.armed
+        room.venue.script("place", "BALANCE_NOT_ENOUGH")
+        room.submit("x", OrderType.MARKET)
+        await room.look(8)
+        assert room.told("x") == [OrderRejected]
+        assert len(room.venue.armed) == 1
+        assert room.venue.armed != [first]
+        assert OrderCanceled not in room.told("s")
+
+    run(scenario)
+
+
+def test_a_stop_that_made_way_waits_while_the_way_out_is_on_its_way():
+    async def scenario() -> None:
+        room = Room()
+        room.submit("s", OrderType.STOP_MARKET, "80")
+        await room.look()
+        room.venue.script("place", "lost_before")
+        room.submit("x", OrderType.MARKET)
+        await room.look(2)
+        assert room.told("x") == [OrderTimedOut]
+        assert not room.venue.armed, "both could sell"
+        await room.look(12)
+        assert len(room.venue.armed) == 1
+
+    run(scenario)
+
+
+def test_what_ends_meanwhile_is_noted_once():
+    async def scenario() -> None:
+        room = Room()
+        room.submit("s", OrderType.STOP_MARKET, "80")
+        await room.look()
+        (name,) = room.venue.armed
+        found = room.desk.tracked[OrderId("s")]
+        room.venue.fire(name, None)
+        trigger = await room.venue.trigger(name)
+        for _ in range(2):
+            room.desk.triggers._on_gone(found, trigger)
+        assert found.trigger_ids == []
+        assert len(found.venue_ids) == 1
+
+    run(scenario)
