@@ -58,7 +58,7 @@ drill: $(DEVELOPMENT) matrix  ## the matrix, and live agents killed with -9 whil
 	@$(BIN)/python -m holdfast.testing.kill_drill --runs $(RUNS) --jobs $(JOBS) $(if $(SEED),--seed $(SEED))
 
 matrix: $(DEVELOPMENT)  ## every fault on the wire in every phase of an order's life, as a table
-	@$(BIN)/python -m holdfast.testing.fault_matrix --jobs $(JOBS)
+	@$(BIN)/python -m tests.drills.fault_matrix --jobs $(JOBS)
 
 format: $(DEVELOPMENT)  ## format the code and repair what the linter can
 	@$(BIN)/ruff check --fix --quiet $(SOURCES) || true

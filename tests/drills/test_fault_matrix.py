@@ -1,10 +1,10 @@
 """Some cells of the fault matrix, and what it says of a client that believes wrongly."""
 
 import pytest
+from tests.drills.fault_matrix import FAULTS, KILLED, Cell, run_cell, table
+from tests.drills.matrix_life import PHASES
 
 from holdfast.adapters.exchanges.gateio.order_desk import OrderDesk
-from holdfast.testing.fault_matrix import FAULTS, KILLED, Cell, run_cell, table
-from holdfast.testing.matrix_life import PHASES
 
 BY_NAME = {fault.name: fault for fault in FAULTS}
 PHASE = {phase.name: phase for phase in PHASES}

@@ -104,9 +104,9 @@ class Venue:
 
     def _ask(self, method: str, path: str, body: object = None) -> dict[str, Any]:
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(  # noqa: S310  # a loopback address of our own process
+        request = urllib.request.Request(  # a loopback address of our own process
             self.url + path, data, {"Content-Type": "application/json"}, method=method
         )
-        with urllib.request.urlopen(request, timeout=_PATIENCE_S) as answer:  # noqa: S310  # as above
+        with urllib.request.urlopen(request, timeout=_PATIENCE_S) as answer:  # as above
             found = json.load(answer)
         return found if isinstance(found, dict) else {}

@@ -10,6 +10,7 @@ from itertools import count
 from typing import Final
 
 import msgspec
+from tests.drills.matrix_venue import CASH, COINS, Rule, Venue
 
 from holdfast.adapters.exchanges.gateio.client import GateioExchange
 from holdfast.adapters.exchanges.gateio.config import GateioConfig
@@ -22,7 +23,6 @@ from holdfast.domain.market import Timeframe
 from holdfast.domain.order import Order, OrderEvent, OrderFilled, OrderSpec, OrderState, OrderType, Role, TimeInForce
 from holdfast.domain.values import ZERO, OrderId, Price, Quantity, Side
 from holdfast.ports.live import AccountReport, Answered, Failure, Quote
-from holdfast.testing.matrix_venue import CASH, COINS, Rule, Venue
 
 PAIR: Final = "BTC/USDT"
 QUANTITY: Final = Decimal("0.02")

@@ -1,6 +1,6 @@
 """The fault matrix: what can go wrong on the wire, at each phase of an order's life, at a real simulated venue.
 
-`python -m holdfast.testing.fault_matrix [--fault NAME] [--phase NAME] [--jobs N] [--json]`: each cell is one account,
+`python -m tests.drills.fault_matrix [--fault NAME] [--phase NAME] [--jobs N] [--json]`: each cell is one account,
 the Gate.io client, and a venue in a process of its own. A life of orders is lived: an entry is placed and rests,
 another one fills, a stop guards it and is moved, a second client takes over, and everything is left again. The fault
 acts in one phase. Then what is really at the venue is compared with what the client has told. 1 says that a cell is not
@@ -17,9 +17,10 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from tests.drills.matrix_life import PHASES, Life, Phase
+from tests.drills.matrix_venue import Rule, Venue
+
 from holdfast.core.errors import HoldfastError
-from holdfast.testing.matrix_life import PHASES, Life, Phase
-from holdfast.testing.matrix_venue import Rule, Venue
 
 _LONG, _SKEW = 2_500.0, 1_500.0  # ms: longer than the client waits; off, but within what a signature may be
 
@@ -113,7 +114,7 @@ def _mark(cell: Cell | None) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the cells that were asked for."""
-    parser = argparse.ArgumentParser(prog="holdfast.testing.fault_matrix", description="Faults at each phase.")
+    parser = argparse.ArgumentParser(prog="tests.drills.fault_matrix", description="Faults at each phase.")
     parser.add_argument("--fault", choices=[fault.name for fault in FAULTS], metavar="NAME", help="only this one")
     parser.add_argument("--phase", choices=[phase.name for phase in PHASES], help="only this one")
     parser.add_argument("--jobs", type=int, default=4, help="cells at a time")
