@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from tests.contract.live_contract import LiveExchangeContract
 
+from holdfast.adapters.exchanges.ccxt.client import CcxtExchange
+from holdfast.adapters.exchanges.ccxt.config import CcxtConfig, CcxtKey
 from holdfast.adapters.exchanges.gateio.auth import Credentials
 from holdfast.adapters.exchanges.gateio.client import GateioExchange
 from holdfast.adapters.exchanges.gateio.config import GateioConfig
@@ -68,4 +70,13 @@ class TestGateio(AtSimulatedVenue):
     def connect(self) -> tuple[LiveExchange, Instrument]:
         desk = DeskConfig(is_trigger_expiry_trusted=True)
         exchange = GateioExchange(GateioConfig.for_url(self.url), Credentials(KEY, Secret(SECRET)), SystemClock(), desk)
+        return exchange, exchange.instruments(["BTC/USDT"])[0]
+
+
+class TestCcxtGate(AtSimulatedVenue):
+    """ccxt's `gate` speaks the real protocol to the simulated venue. The window is the one that the simulator keeps."""
+
+    def connect(self) -> tuple[LiveExchange, Instrument]:
+        config = CcxtConfig("gate", self.url, order_window_ms=1_000, margin_ms=500, poll_ms=100)
+        exchange = CcxtExchange(config, CcxtKey(KEY, Secret(SECRET)), SystemClock())
         return exchange, exchange.instruments(["BTC/USDT"])[0]

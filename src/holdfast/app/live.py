@@ -29,6 +29,7 @@ from holdfast.domain.market import BarClosed, Timeframe, timeframe
 from holdfast.portfolio.fold import read_run
 from holdfast.portfolio.run import RunStarted
 from holdfast.ports.journal import Journal
+from holdfast.ports.live import TradingVenue
 from holdfast.services.live import LiveAgent
 from holdfast.services.live_config import LiveConfig
 
@@ -89,7 +90,7 @@ def open_exchange(venue: Venue) -> GateioExchange:
     return GateioExchange(config, venue.credentials, SystemClock(), desk)
 
 
-def pairs_of(settings: Settings, exchange: GateioExchange) -> tuple[str, ...]:
+def pairs_of(settings: Settings, exchange: TradingVenue) -> tuple[str, ...]:
     """Return the pairs that are traded, as BTC/USDT: those of the settings, or a few usual ones that the venue has."""
     if settings.market.instruments:
         return tuple(name.partition(".")[0].upper() for name in settings.market.instruments)

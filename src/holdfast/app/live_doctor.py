@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
-from holdfast.adapters.exchanges.gateio.client import GateioExchange, KeyReport
 from holdfast.app.live import Venue, open_exchange, pairs_of
 from holdfast.app.settings import Settings
 from holdfast.core.errors import HoldfastError
 from holdfast.core.time import MILLISECOND
 from holdfast.domain.values import ZERO
+from holdfast.ports.live import KeyReport, TradingVenue
 from holdfast.services.doctor import Check, CheckResult, State, examine
 
 _SKEW_MAX_MS: Final = 5_000
@@ -32,7 +32,7 @@ def examine_venue(settings: Settings, venue: Venue) -> tuple[CheckResult, ...]:
         exchange.close()
 
 
-def _clock(exchange: GateioExchange) -> CheckResult:
+def _clock(exchange: TradingVenue) -> CheckResult:
     skew = exchange.clock_skew() // MILLISECOND
     if abs(skew) > _SKEW_MAX_MS:
         return CheckResult(
@@ -41,7 +41,7 @@ def _clock(exchange: GateioExchange) -> CheckResult:
     return CheckResult("venue clock", State.OK, f"{skew:+d} ms, which is corrected for")
 
 
-def _key(exchange: GateioExchange, settings: Settings) -> CheckResult:
+def _key(exchange: TradingVenue, settings: Settings) -> CheckResult:
     try:
         report: KeyReport = exchange.key_report()
     except HoldfastError as error:
@@ -60,13 +60,13 @@ def _key(exchange: GateioExchange, settings: Settings) -> CheckResult:
     return CheckResult("key", State.OK, "trades spot, cannot withdraw, tied to addresses")
 
 
-def _pairs(exchange: GateioExchange, settings: Settings) -> CheckResult:
+def _pairs(exchange: TradingVenue, settings: Settings) -> CheckResult:
     found = exchange.instruments(pairs_of(settings, exchange))
     told = ", ".join(f"{x.id} tick {x.tick:f}, lot {x.lot:f}, at least {x.notional_min:f} {x.quote}" for x in found)
     return CheckResult("pairs", State.OK, told)
 
 
-def _balances(exchange: GateioExchange, settings: Settings) -> CheckResult:
+def _balances(exchange: TradingVenue, settings: Settings) -> CheckResult:
     quotes = {x.quote for x in exchange.instruments(pairs_of(settings, exchange))}
     held = exchange.balances()
     capital = settings.engine.capital

@@ -71,6 +71,25 @@ class Failure(Record, frozen=True):
     is_fatal: bool = False
 
 
+class KeyReport(Record, frozen=True):
+    """What the key may do, as far as the venue says so (None: it does not)."""
+
+    can_trade: bool | None
+    can_withdraw: bool | None
+    has_whitelist: bool
+
+
+class Capabilities(Record, frozen=True):
+    """What a venue does for us through its adapter; what it does not, the house does itself, or nobody."""
+
+    resting_stops: bool  # a stop waits at the venue; else the software stop alone watches
+    resting_targets: bool  # a target waits at the venue beside a stop; else the adapter watches its price
+    asks_by_client_id: bool  # one question tells what became of an order without an answer; else lists are read
+    order_expiry: bool  # the venue refuses an order that comes late, so that doubt ends within seconds
+    dead_man: bool  # without a sign of life the venue cancels resting entries
+    pushes: bool  # news come by themselves; else the account is asked again and again
+
+
 Incoming = OrderEvent | BarClosed | Quote | LinkChanged | Answered | AccountReport | Failure
 
 
@@ -140,4 +159,38 @@ class LiveExchange(Protocol):
 
     def close(self) -> None:
         """Let the connections go. What rests at the venue rests on."""
+        ...
+
+
+class TradingVenue(LiveExchange, Protocol):
+    """A live exchange, and what is asked of it before the first order."""
+
+    capabilities: Capabilities
+
+    def instruments(self, pairs: Sequence[str]) -> tuple[Instrument, ...]:
+        """Return the instruments of pairs like BTC/USDT, with grid and fees; blocks.
+
+        Raises
+        ------
+        ConfigurationError
+            The venue does not trade one of them.
+        VenueError
+            It does not answer.
+        """
+        ...
+
+    def pairs(self) -> tuple[str, ...]:
+        """Return what can be traded, as BTC/USDT."""
+        ...
+
+    def clock_skew(self) -> int:
+        """Return how far the venue's clock is ahead of ours (ns)."""
+        ...
+
+    def key_report(self) -> KeyReport:
+        """Return what the key may do."""
+        ...
+
+    def balances(self) -> dict[Asset, Decimal]:
+        """Return what the account holds, free and bound."""
         ...

@@ -13,7 +13,6 @@ from holdfast.adapters.exchanges.gateio import wire
 from holdfast.adapters.exchanges.gateio.auth import Credentials
 from holdfast.adapters.exchanges.gateio.config import GateioConfig
 from holdfast.adapters.exchanges.gateio.errors import GateioError
-from holdfast.adapters.exchanges.gateio.inbox import Inbox
 from holdfast.adapters.exchanges.gateio.mapping import (
     instrument_id_of,
     instrument_of,
@@ -27,15 +26,15 @@ from holdfast.adapters.exchanges.gateio.order_desk import DeskConfig, OrderDesk
 from holdfast.adapters.exchanges.gateio.rest import GateioRest
 from holdfast.adapters.exchanges.gateio.shape import VENUE
 from holdfast.adapters.exchanges.gateio.socket import GateioSocket, Handlers
+from holdfast.adapters.net.inbox import Inbox
 from holdfast.core.errors import ConfigurationError, HoldfastError, VenueError
-from holdfast.core.record import Record
 from holdfast.core.time import Clock
 from holdfast.domain.decision import Approved, ApprovedAmend
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.market import BarClosed, Timeframe
 from holdfast.domain.order import Order, OrderEvent
 from holdfast.domain.values import Asset, InstrumentId, OrderId
-from holdfast.ports.live import AccountReport, Failure, Incoming, LinkChanged, OrderAtVenue
+from holdfast.ports.live import AccountReport, Capabilities, Failure, Incoming, KeyReport, LinkChanged, OrderAtVenue
 
 T = TypeVar("T")
 _WAIT_S: Final = 60.0  # the longest that a call which blocks may take
@@ -46,18 +45,13 @@ _COUNTDOWN_MIN_S: Final = 5
 _LOOK_PAUSE_S: Final = 0.1  # however many pushes come: the venue allows 200 questions in 10 s
 
 
-class KeyReport(Record, frozen=True):
-    """What the key may do, as far as the venue says so (None: it does not)."""
-
-    can_trade: bool | None
-    can_withdraw: bool | None
-    has_whitelist: bool
-
-
 class GateioExchange:
     """One account at Gate.io. All methods may be called from one thread that is not the loop's."""
 
     venue = VENUE
+    capabilities = Capabilities(
+        resting_stops=True, resting_targets=True, asks_by_client_id=True, order_expiry=True, dead_man=True, pushes=True
+    )
 
     def __init__(
         self, config: GateioConfig, credentials: Credentials | None, clock: Clock, desk: DeskConfig | None = None

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from holdfast.adapters.exchanges.gateio.fills import fills_of
 from holdfast.adapters.exchanges.gateio.wire import MyTrade
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.order import (
@@ -18,6 +17,7 @@ from holdfast.domain.order import (
     Role,
 )  # fmt: skip
 from holdfast.domain.values import ZERO, OrderId, Price, Quantity
+from holdfast.domain.venue_fills import fills_of
 
 TRIGGER_PREFIX = "trigger:"
 """Before a venue id that names a price-triggered order and no order in the book."""

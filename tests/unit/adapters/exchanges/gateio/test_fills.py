@@ -5,10 +5,10 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.adapters.exchanges.gateio.fills import fills_of
 from holdfast.adapters.exchanges.gateio.mapping import grossed_up
 from holdfast.adapters.exchanges.gateio.wire import MyTrade
 from holdfast.domain.values import OrderId
+from holdfast.domain.venue_fills import fills_of
 from holdfast.testing.builders import make_instrument
 
 BTC = make_instrument("BTC/USDT.GATEIO", lot="0.0001")

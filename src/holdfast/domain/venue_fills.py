@@ -1,24 +1,52 @@
 """Trades at the venue become fills in the house: whole lots, fees in quote units, cash exact to the last digit.
 
-Gate.io takes the fee of a purchase from what is bought. So more is bought (`mapping.grossed_up`), and what the house is
-told of is the whole lots that are left after the fee. What was spent beyond their price is the fee: the venue's, and
-the value of what is too small to be sold again. It is a fold over all trades of an order, so that a restart comes to
-the same fills.
+Many venues take the fee of a purchase from what is bought. So more is bought (`grossed_up` of an adapter), and what the
+house is told of is the whole lots that are left after the fee. What was spent beyond their price is the fee: the
+venue's, and the value of what is too small to be sold again. It is a fold over all trades of an order, so that a
+restart comes to the same fills.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import ROUND_DOWN, Decimal
+from typing import Protocol
 
-from holdfast.adapters.exchanges.gateio.wire import MyTrade
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.order import Liquidity, OrderFilled
 from holdfast.domain.values import ZERO, Money, OrderId, Price, Quantity
 
 
+class VenueTrade(Protocol):
+    """One trade of our own, as a venue tells it: exact amounts, `side` is buy or sell, `role` maker or taker."""
+
+    @property
+    def trade_id(self) -> str: ...
+
+    @property
+    def ts_event(self) -> int: ...
+
+    @property
+    def side(self) -> str: ...
+
+    @property
+    def role(self) -> str: ...
+
+    @property
+    def price(self) -> Decimal: ...
+
+    @property
+    def amount(self) -> Decimal: ...
+
+    @property
+    def fee(self) -> Decimal: ...
+
+    @property
+    def fee_currency(self) -> str: ...
+
+
 def fills_of(
-    trades: Iterable[MyTrade], order_id: OrderId, instrument: Instrument, quantity: Decimal
+    trades: Iterable[VenueTrade], order_id: OrderId, instrument: Instrument, quantity: Decimal
 ) -> list[OrderFilled]:
     """Return the fills of an order for `quantity` base units, given ALL of its trades so far."""
     unique = {trade.trade_id: trade for trade in trades}

@@ -3,7 +3,7 @@
 import threading
 import time
 
-from holdfast.adapters.exchanges.gateio.inbox import Inbox
+from holdfast.adapters.net.inbox import Inbox
 from holdfast.domain.values import InstrumentId
 from holdfast.ports.live import LinkChanged, Quote
 

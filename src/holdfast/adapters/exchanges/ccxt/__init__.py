@@ -1,0 +1,1 @@
+"""Any venue that ccxt knows, behind the port of live exchanges."""

@@ -1,0 +1,1 @@
+"""What all doors to the outside share."""
