@@ -25,7 +25,7 @@ from holdfast.domain.order import (
     TimeInForce,
 )
 from holdfast.domain.values import OrderId, Price, Quantity, Side
-from holdfast.ports.live import AccountReport, Answered, Incoming, LiveExchange, Quote
+from holdfast.ports.live import AccountReport, Answered, Incoming, Quote, TradingVenue
 
 PATIENCE_S = 20.0
 FOREVER = OrderId("hf-never")
@@ -34,7 +34,7 @@ FOREVER = OrderId("hf-never")
 class Account:
     """One life of an exchange: what it said, folded into orders; what a state does not admit fails the test."""
 
-    def __init__(self, exchange: LiveExchange, instrument: Instrument) -> None:
+    def __init__(self, exchange: TradingVenue, instrument: Instrument) -> None:
         self.exchange, self.instrument = exchange, instrument
         self.orders: dict[OrderId, Order] = {}
         self.events: list[OrderEvent] = []
@@ -98,7 +98,7 @@ class LiveExchangeContract(ABC):
     quantity = Decimal("0.01")
 
     @abstractmethod
-    def connect(self) -> tuple[LiveExchange, Instrument]:
+    def connect(self) -> tuple[TradingVenue, Instrument]:
         """Return a fresh client of the one account, not started yet."""
 
     @abstractmethod
@@ -116,7 +116,7 @@ class LiveExchangeContract(ABC):
     @pytest.fixture
     def account(self) -> Iterator[Account]:
         self._ids = count(1)
-        self.opened: list[LiveExchange] = []
+        self.opened: list[TradingVenue] = []
         yield self.open()
         for exchange in self.opened:
             exchange.close()
@@ -147,6 +147,10 @@ class LiveExchangeContract(ABC):
         )  # fmt: skip
 
     prefix = "hf"
+
+    def needs_resting_stops(self, account: Account) -> None:
+        if not account.exchange.capabilities.resting_stops:
+            pytest.skip("declared: no stop rests at this venue; that each is refused by name is tested")
 
     # -- market ------------------------------------------------------------------------------------
     def test_bars_come_once_in_order_and_follow_on_history(self, account: Account):
@@ -272,6 +276,7 @@ class LiveExchangeContract(ABC):
 
     # -- stops -------------------------------------------------------------------------------------
     def test_a_stop_rests_moves_and_is_reported_with_its_trigger(self, account: Account):
+        self.needs_resting_stops(account)
         spec = self.spec(account, OrderType.STOP_MARKET, Side.SELL, 0.8)
         account.sent(spec, OrderState.OPEN)
         higher = self.price(account, 0.85)
@@ -284,6 +289,14 @@ class LiveExchangeContract(ABC):
         account.hear(lambda: account.state(spec) is OrderState.CANCELED)
         assert not account.report().orders
 
+    def test_a_stop_that_cannot_rest_is_refused_by_name_so_that_the_software_stop_watches(self, account: Account):
+        if account.exchange.capabilities.resting_stops:
+            pytest.skip("declared: stops rest at this venue; that they do is tested")
+        spec = self.spec(account, OrderType.STOP_MARKET, Side.SELL, 0.8)
+        order = account.sent(spec, OrderState.REJECTED)
+        assert order.reason == "no_resting_stops"
+        assert not self.truth()
+
     def test_a_stop_beyond_the_market_is_rejected_and_nothing_is_sold(self, account: Account):
         before = account.report().balances
         spec = self.spec(account, OrderType.STOP_MARKET, Side.SELL, 1.1)
@@ -291,6 +304,7 @@ class LiveExchangeContract(ABC):
         assert account.report().balances == before
 
     def test_a_way_out_ends_the_stop_and_the_target_of_its_group(self, account: Account):
+        self.needs_resting_stops(account)
         stop = self.spec(account, OrderType.STOP_MARKET, Side.SELL, 0.8, group="g")
         target = self.spec(account, OrderType.LIMIT, Side.SELL, 1.2, Role.TARGET, "g")
         account.sent(stop, OrderState.OPEN)
@@ -303,6 +317,7 @@ class LiveExchangeContract(ABC):
         assert before - account.report().balances[account.instrument.base] == self.quantity
 
     def test_a_stop_whose_answer_was_lost_is_found_and_placed_once(self, account: Account):
+        self.needs_resting_stops(account)
         self.fail("lost_after", "POST /spot/price_orders")
         spec = self.spec(account, OrderType.STOP_MARKET, Side.SELL, 0.8)
         account.sent(spec, OrderState.OPEN)
@@ -311,6 +326,7 @@ class LiveExchangeContract(ABC):
         assert account.report().orders[0].order_id == spec.order_id
 
     def test_another_process_goes_on_with_a_stop_and_its_group(self, account: Account):
+        self.needs_resting_stops(account)
         stop = self.spec(account, OrderType.STOP_MARKET, Side.SELL, 0.8, group="g")
         account.sent(stop, OrderState.OPEN)
         known = list(account.orders.values())

@@ -6,9 +6,14 @@ import sys
 import urllib.request
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
-from tests.contract.live_contract import LiveExchangeContract
+from tests.contract import binance_model, coinbase_model
+from tests.contract.binance_model import BinanceModel
+from tests.contract.coinbase_model import CoinbaseModel
+from tests.contract.live_contract import Account, LiveExchangeContract
+from tests.contract.model_venue import ModelVenue, Served
 
 from holdfast.adapters.exchanges.ccxt.client import CcxtExchange
 from holdfast.adapters.exchanges.ccxt.config import CcxtConfig, CcxtKey
@@ -19,7 +24,9 @@ from holdfast.adapters.exchanges.gateio.order_desk import DeskConfig
 from holdfast.adapters.host.clock import SystemClock
 from holdfast.core.secret import Secret
 from holdfast.domain.instrument import Instrument
-from holdfast.ports.live import LiveExchange
+from holdfast.domain.order import OrderFilled, OrderState, OrderType, Role
+from holdfast.domain.values import Side
+from holdfast.ports.live import TradingVenue
 
 KEY, SECRET = "contract-key", "contract-secret"
 START = "import sys; from holdfast.cli.main import main; sys.exit(main())"
@@ -67,7 +74,7 @@ class AtSimulatedVenue(LiveExchangeContract):
 
 
 class TestGateio(AtSimulatedVenue):
-    def connect(self) -> tuple[LiveExchange, Instrument]:
+    def connect(self) -> tuple[TradingVenue, Instrument]:
         desk = DeskConfig(is_trigger_expiry_trusted=True)
         exchange = GateioExchange(GateioConfig.for_url(self.url), Credentials(KEY, Secret(SECRET)), SystemClock(), desk)
         return exchange, exchange.instruments(["BTC/USDT"])[0]
@@ -76,7 +83,81 @@ class TestGateio(AtSimulatedVenue):
 class TestCcxtGate(AtSimulatedVenue):
     """ccxt's `gate` speaks the real protocol to the simulated venue. The window is the one that the simulator keeps."""
 
-    def connect(self) -> tuple[LiveExchange, Instrument]:
+    def connect(self) -> tuple[TradingVenue, Instrument]:
         config = CcxtConfig("gate", self.url, order_window_ms=1_000, margin_ms=500, poll_ms=100)
         exchange = CcxtExchange(config, CcxtKey(KEY, Secret(SECRET)), SystemClock())
         return exchange, exchange.instruments(["BTC/USDT"])[0]
+
+
+class AtModel(LiveExchangeContract):
+    """A model of the venue on loopback, in this process; never reported as the real one."""
+
+    venue: ModelVenue
+    url: str
+    names: ClassVar = {
+        "POST /spot/orders": "place", "DELETE /spot/orders/{order_id}": "cancel", "POST /spot/price_orders": "stop",
+    }  # fmt: skip
+
+    def serve(self, model: BinanceModel | CoinbaseModel) -> Iterator[None]:
+        self.venue, served = model.venue, Served(model.app)
+        self.url = served.url
+        try:
+            yield
+        finally:
+            served.close()
+
+    def move(self, bars: int = 1) -> None:
+        self.venue.move(bars)
+
+    def truth(self) -> Sequence[str]:
+        return [order.client_id for order in self.venue.orders]
+
+    def fail(self, kind: str, endpoint: str, times: int = 1) -> None:
+        self.venue.faults += [(kind, self.names[endpoint])] * times
+
+    def client(self, name: str, key: CcxtKey, pair: str) -> tuple[TradingVenue, Instrument]:
+        # The windows are the venue's own in life; here they are short, for nothing arrives late at the model.
+        config = CcxtConfig(name, self.url, order_window_ms=1_000, margin_ms=200, poll_ms=100)
+        exchange = CcxtExchange(config, key, SystemClock())
+        return exchange, exchange.instruments([pair])[0]
+
+    def test_a_target_kept_here_sells_when_its_price_is_there_and_its_stop_ends(self, account: Account):
+        stop = self.spec(account, OrderType.STOP_MARKET, Side.SELL, 0.8, group="g")
+        target = self.spec(account, OrderType.LIMIT, Side.SELL, 1.2, Role.TARGET, "g")
+        account.submit(stop)
+        account.sent(target, OrderState.OPEN)
+        account.settle(0.5)
+        before = account.report().balances[account.instrument.base]
+        self.venue.trade_at(self.venue.price * 5 // 4)
+        account.hear(lambda: account.state(target) is OrderState.FILLED)
+        account.hear(lambda: account.state(stop).is_final)
+        assert not account.report().orders
+        assert before - account.report().balances[account.instrument.base] == self.quantity
+
+
+class TestCcxtBinance(AtModel):
+    @pytest.fixture(autouse=True)
+    def model(self) -> Iterator[None]:
+        yield from self.serve(BinanceModel())
+
+    def connect(self) -> tuple[TradingVenue, Instrument]:
+        return self.client("binance", CcxtKey(binance_model.KEY, Secret(binance_model.SECRET)), "BTC/USDT")
+
+    def test_a_resting_stop_fires_while_nobody_looks_and_its_fills_are_found(self, account: Account):
+        stop = self.spec(account, OrderType.STOP_MARKET, Side.SELL, 0.8)
+        account.sent(stop, OrderState.OPEN)
+        account.exchange.close()
+        self.venue.trade_at(self.venue.price * 3 // 4)
+        again = self.open(list(account.orders.values()))
+        again.exchange.ask(list(again.orders.values()))
+        again.hear(lambda: again.state(stop) is OrderState.FILLED)
+        assert len([x for x in again.of(stop) if isinstance(x, OrderFilled)]) == 2
+
+
+class TestCcxtCoinbase(AtModel):
+    @pytest.fixture(autouse=True)
+    def model(self) -> Iterator[None]:
+        yield from self.serve(CoinbaseModel())
+
+    def connect(self) -> tuple[TradingVenue, Instrument]:
+        return self.client("coinbase", CcxtKey(coinbase_model.KEY, Secret(coinbase_model.SECRET)), "BTC/USD")

@@ -57,7 +57,7 @@ class MarketFeed:
         for name, symbol in self._names.items():
             await self._quote(name, symbol)
             last = self._last.get(name, 0)
-            if last and max(self._venue.now(), self.market_ts) >= last + self._timeframe.nanos:
+            if last and self._now() >= last + self._timeframe.nanos:
                 bars = await self._closed(name, _CATCH_UP, last)
                 if bars:
                     self._last[name] = bars[-1].ts_event
@@ -122,26 +122,47 @@ class MarketFeed:
         return bars
 
     async def _closed(self, name: InstrumentId, count: int, ts_after: int) -> list[BarClosed]:
+        is_near = ts_after and (self._now() - ts_after) // self._timeframe.nanos <= count
+        found = await (self._after(name, ts_after) if is_near else self._latest(name, count, ts_after))
+        return [found[ts] for ts in sorted(found) if ts > ts_after][-count:]
+
+    async def _after(self, name: InstrumentId, since: int) -> dict[int, BarClosed]:
+        """Return the bars that close after a moment, page by page from there on."""
+        found: dict[int, BarClosed] = {}
+        while since <= self._now() - self._timeframe.nanos:
+            bars = await self._page(name, since, self._venue.profile.page_bars)
+            fresh = [bar for bar in bars if bar.ts_event > since]
+            found.update((bar.ts_event, bar) for bar in fresh)
+            if not fresh:
+                break
+            since = max(bar.ts_event for bar in fresh)
+        return found
+
+    async def _latest(self, name: InstrumentId, count: int, ts_after: int) -> dict[int, BarClosed]:
+        """Return the last bars, page by page backwards."""
         step, page = self._timeframe.nanos, self._venue.profile.page_bars
         found: dict[int, BarClosed] = {}
         since: int | None = None
         while len(found) < count:
             want = min(count - len(found) + 2, page)
-            if since is None and ts_after:
-                missing = max((max(self._venue.now(), self.market_ts) - ts_after) // step + 2, 1)
-                want = min(want, missing, page)
-            rows = await self._venue.read("fetch_ohlcv", self._names[name], self._timeframe.value, since, want)
-            if not isinstance(rows, list):
-                raise self._parser.wrong("candles")
-            bars = [bar for row in rows if (bar := self._bar(name, row)) is not None]
-            fresh = [bar for bar in bars if bar.ts_event > ts_after and bar.ts_event not in found]
+            fresh = [bar for bar in await self._page(name, since, want) if bar.ts_event not in found]
             found.update((bar.ts_event, bar) for bar in fresh)
-            if not fresh or min(bar.ts_event for bar in fresh) - step <= ts_after:
+            if not fresh or min(found) <= ts_after:
                 break
-            # The page before: it ends where this one begins.
-            oldest = min(found) - step
-            since = max(oldest - min(count - len(found) + 2, page) * step, 0) // MILLISECOND
-        return [found[ts] for ts in sorted(found)][-count:]
+            oldest = min(found) - step  # the page before ends where this one begins
+            since = max(oldest - min(count - len(found) + 2, page) * step, 0)
+        return found
+
+    async def _page(self, name: InstrumentId, since: int | None, want: int) -> list[BarClosed]:
+        ms = None if since is None else since // MILLISECOND
+        rows = await self._venue.read("fetch_ohlcv", self._names[name], self._timeframe.value, ms, want)
+        if not isinstance(rows, list):
+            raise self._parser.wrong("candles")
+        return [bar for row in rows if (bar := self._bar(name, row)) is not None]
+
+    def _now(self) -> int:
+        """Return the market's time, or the venue's where that is later."""
+        return max(self._venue.now(), self.market_ts)
 
     def _bar(self, name: InstrumentId, row: object) -> BarClosed | None:
         """Return a finished bar, None for one that is not."""
@@ -150,7 +171,7 @@ class MarketFeed:
         opens, step = row[0] * MILLISECOND, self._timeframe.nanos
         if not 0 < row[0] < _TS_MAX or opens % step:
             raise self._parser.wrong("a candle's time")
-        is_closed = row[_COLUMNS] if len(row) > _COLUMNS else opens + step <= max(self._venue.now(), self.market_ts)
+        is_closed = row[_COLUMNS] if len(row) > _COLUMNS else opens + step <= self._now()
         if not is_closed:
             return None
         try:

@@ -80,7 +80,12 @@ PROFILES: Final[Mapping[str, Profile]] = {
     ),
     "coinbase": Profile(
         client_id=ClientId("", 36, _DOTTED, "client_order_id"), trades_param="order_ids", is_fee_in_base=False,
-        key_method="v3PrivateGetBrokerageKeyPermissions", options={"defaultType": "spot"},
+        key_method="v3PrivateGetBrokerageKeyPermissions",
+        # Both spellings of what an account is: one that ccxt does not know it leaves out, coins and all.
+        options={
+            "defaultType": "spot", "fetchBalance": "v3PrivateGetBrokerageAccounts",
+            "v3Accounts": ["ACCOUNT_TYPE_CRYPTO", "ACCOUNT_TYPE_FIAT", "CRYPTO", "FIAT"],
+        },
     ),
     "gate": Profile(
         client_id=ClientId("t-", 26, _DOTTED), ask_param="id", trades_param="order_id", window_ms=1_000,
