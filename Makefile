@@ -44,8 +44,9 @@ check: $(DEVELOPMENT)  ## format, lint, types, floors, tidy and fast tests, in u
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m pytest -n $(JOBS) -m "not slow"
 
-bench: $(DEVELOPMENT)  ## measure, one JSON line per row
-	@$(BIN)/python benchmarks/run_all.py
+SOAK ?= 60
+bench: $(DEVELOPMENT)  ## measure, one JSON line per row; SOAK=600 soaks the websocket for ten minutes
+	@SOAK=$(SOAK) $(BIN)/python benchmarks/run_all.py
 
 bench-peers: $(DEVELOPMENT)  ## install the peers that the benchmarks compare with
 	@benchmarks/peers/install.sh

@@ -3,12 +3,14 @@
 `make bench` runs it. Rows of other engines appear where `make bench-peers` has installed them. At the end stands one
 line per bar that the project has set itself: what was asked, what was measured, and whether it holds. One thing runs at
 a time. `--only NAME` runs one part; `--short` takes 1/10 of the counts and leaves out the runs of 1,000,000 bars.
+The websocket is soaked for a minute, or for as many seconds as the variable SOAK says: `make bench SOAK=600`.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -161,7 +163,7 @@ def main() -> int:
         "wire": lambda: scripts(
             book,
             [
-                ("socket_soak.py", ("--seconds", "20" if short else "600")),
+                ("socket_soak.py", ("--seconds", "20" if short else os.environ.get("SOAK") or "60")),
                 ("recovery.py", ("--starts", "5" if short else "100")),
             ],
         ),
