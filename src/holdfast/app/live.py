@@ -11,6 +11,8 @@ from typing import Final
 
 import msgspec
 
+from holdfast.adapters.exchanges.ccxt.client import CcxtExchange
+from holdfast.adapters.exchanges.ccxt.config import PREFIX, CcxtConfig, CcxtKey
 from holdfast.adapters.exchanges.gateio.auth import Credentials, read_credentials
 from holdfast.adapters.exchanges.gateio.client import GateioExchange
 from holdfast.adapters.exchanges.gateio.config import GateioConfig
@@ -20,7 +22,7 @@ from holdfast.app.agent import RunningAgent, ShowCheck, checked_journal
 from holdfast.app.home import Home
 from holdfast.app.market import TradedMarket
 from holdfast.app.run_plan import build, run_of
-from holdfast.app.sections import LIVE, PRACTICE
+from holdfast.app.sections import GATEIO, LIVE, PRACTICE
 from holdfast.app.settings import Settings
 from holdfast.core.errors import ConfigurationError
 from holdfast.core.time import MILLISECOND
@@ -34,7 +36,8 @@ from holdfast.services.live import LiveAgent
 from holdfast.services.live_config import LiveConfig
 
 KEY_FILE: Final = "venue.toml"
-USUAL_PAIRS: Final = ("BTC/USDT", "ETH/USDT", "SOL/USDT")
+_USUAL_COINS: Final = ("BTC", "ETH", "SOL")
+_USUAL_QUOTES: Final = ("USDT", "USD", "USDC", "EUR")
 _PREFIX_MAX: Final = 12
 _TIMEOUT_MS: Final = 5_000
 
@@ -45,9 +48,10 @@ class Venue:
 
     mode: str
     url: str
-    credentials: Credentials
+    credentials: Credentials | None
     told: str
     is_synthetic: bool = False
+    exchange: str = GATEIO
 
 
 class _NoBars:
@@ -72,8 +76,18 @@ def real_venue(home: Home, settings: Settings) -> Venue:
             hint=f'write key = "..." and secret = "..." into {path} and chmod 600 it; or practise: holdfast run --mode'
             " practice",
         )
-    url = settings.venue.url
-    return Venue(LIVE, url, read_credentials(path), f"Gate.io at {url}" if url else "Gate.io")
+    return _venue_of(settings, read_credentials(path))
+
+
+def public_venue(settings: Settings) -> Venue:
+    """Return the venue of the settings as one whose market is read, and where nothing can be sent: without a key."""
+    return _venue_of(settings, None)
+
+
+def _venue_of(settings: Settings, credentials: Credentials | None) -> Venue:
+    url, exchange = settings.venue.url, settings.venue.exchange
+    name = "Gate.io" if exchange == GATEIO else f"{exchange.removeprefix(PREFIX)} (through ccxt)"
+    return Venue(LIVE, url, credentials, f"{name} at {url}" if url else name, exchange=exchange)
 
 
 def practised_venue(url: str, key_file: Path, *, is_synthetic: bool) -> Venue:
@@ -81,8 +95,19 @@ def practised_venue(url: str, key_file: Path, *, is_synthetic: bool) -> Venue:
     return Venue(PRACTICE, url, read_credentials(key_file), "simulated venue", is_synthetic)
 
 
-def open_exchange(venue: Venue) -> GateioExchange:
-    """Return a client of the venue; nothing is sent yet."""
+def open_exchange(venue: Venue) -> TradingVenue:
+    """Return a client of the venue; nothing is sent yet.
+
+    Raises
+    ------
+    ConfigurationError
+        It is reached through ccxt, which is not installed or does not know it.
+    """
+    if venue.exchange != GATEIO:
+        who = venue.credentials
+        key = None if who is None else CcxtKey(who.key, who.secret, who.password)
+        ours = CcxtConfig(venue.exchange.removeprefix(PREFIX), venue.url)
+        return CcxtExchange(ours, key, SystemClock())
     config = GateioConfig.for_url(venue.url) if venue.url else GateioConfig()
     config = msgspec.structs.replace(config, request_timeout_ms=_TIMEOUT_MS)
     # A simulated venue is known to drop what is late.
@@ -95,7 +120,10 @@ def pairs_of(settings: Settings, exchange: TradingVenue) -> tuple[str, ...]:
     if settings.market.instruments:
         return tuple(name.partition(".")[0].upper() for name in settings.market.instruments)
     there = exchange.pairs()
-    return tuple(pair for pair in USUAL_PAIRS if pair in there) or there[:1]
+    for quote in _USUAL_QUOTES:
+        if found := tuple(pair for coin in _USUAL_COINS if (pair := f"{coin}/{quote}") in there):
+            return found
+    return there[:1]
 
 
 @contextmanager

@@ -26,6 +26,7 @@ def examine_venue(settings: Settings, venue: Venue) -> tuple[CheckResult, ...]:
             ("key", partial(_key, exchange, settings)),
             ("pairs", partial(_pairs, exchange, settings)),
             ("balances", partial(_balances, exchange, settings)),
+            ("abilities", partial(_abilities, exchange)),
         )
         return examine(checks)
     finally:
@@ -78,3 +79,21 @@ def _balances(exchange: TradingVenue, settings: Settings) -> CheckResult:
             f"bring some in, or trade less: --capital {min(held.get(quote, ZERO) for quote in short):f}",
         )  # fmt: skip
     return CheckResult("balances", State.OK, ", ".join(f"{held[quote]:f} {quote}" for quote in sorted(quotes)))
+
+
+def _abilities(exchange: TradingVenue) -> CheckResult:
+    """Say what the venue does not do for us, for whoever leaves the agent alone with it."""
+    can = exchange.capabilities
+    lacks = [
+        told
+        for is_there, told in (
+            (can.resting_stops, "no stop rests at the venue: the agent watches the price, while it runs"),
+            (can.resting_targets, "targets wait in the agent and not at the venue"),
+            (can.order_expiry, "an order without an answer stays in doubt for up to two minutes"),
+            (can.dead_man, "resting entries stay when the agent falls silent: there is no dead-man timer"),
+        )
+        if not is_there
+    ]
+    if not lacks:
+        return CheckResult("abilities", State.OK, "stops and targets rest at the venue, which has a dead-man timer")
+    return CheckResult("abilities", State.WARN, "; ".join(lacks), "docs/venues.md says what each venue can do")

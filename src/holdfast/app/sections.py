@@ -8,13 +8,14 @@ from typing import Final
 
 import msgspec
 
+from holdfast.adapters.exchanges.ccxt.config import PREFIX, CcxtConfig
 from holdfast.core.errors import ConfigurationError
 from holdfast.core.record import Record
 from holdfast.core.time import parse_time
 from holdfast.domain.market import timeframe
 
 SYNTHETIC: Final = "synthetic"
-VENUES: Final = ("gateio",)
+GATEIO: Final = "gateio"
 AUTO: Final = "auto"
 VENUE: Final = "venue"
 PAPER, PRACTICE, LIVE = "paper", "practice", "live"
@@ -86,14 +87,20 @@ class MarketSettings(Record, frozen=True):
 class VenueSettings(Record, frozen=True):
     """Which venue real orders go to, and where its key lies. The key itself is never a setting."""
 
-    exchange: str = "gateio"
+    exchange: str = GATEIO  # or ccxt:NAME
     url: str = ""  # empty: the venue's own
     key_file: str = ""  # a file with key and secret that only its owner can read; empty: venue.toml in the home
     may_withdraw: bool = False  # take a key that can move coins away, too
 
     def __post_init__(self) -> None:
-        if self.exchange not in VENUES:
-            raise ConfigurationError(f"venue.exchange is {self.exchange!r}, valid is {', '.join(VENUES)}")
+        if self.exchange == GATEIO:
+            return
+        if not self.exchange.startswith(PREFIX):
+            raise ConfigurationError(
+                f"venue.exchange is {self.exchange!r}, valid is {GATEIO} or {PREFIX}NAME",
+                hint=f"every venue but Gate.io is reached through ccxt, like {PREFIX}binance or {PREFIX}coinbase",
+            )
+        CcxtConfig(self.exchange.removeprefix(PREFIX))  # refuses what is no name
 
 
 class StrategySettings(Record, frozen=True):

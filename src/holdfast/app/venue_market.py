@@ -8,16 +8,14 @@ from contextlib import contextmanager
 
 import msgspec
 
-from holdfast.adapters.exchanges.gateio.client import GateioExchange
-from holdfast.adapters.exchanges.gateio.config import GateioConfig
-from holdfast.adapters.host.clock import SystemClock
-from holdfast.app.live import pairs_of
+from holdfast.app.live import open_exchange, pairs_of, public_venue
 from holdfast.app.market import TradedMarket, charged
 from holdfast.app.settings import Settings
 from holdfast.core.errors import ConfigurationError, VenueError
 from holdfast.core.time import MILLISECOND
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.market import timeframe
+from holdfast.ports.live import TradingVenue
 from holdfast.services.venue_feed import VenueFeed
 
 
@@ -38,22 +36,23 @@ def venue_market(settings: Settings) -> Iterator[TradedMarket]:
             "a live market has no beginning and no end to choose", hint="leave out --from and --until"
         )
     length, live = timeframe(asked.timeframe), settings.live
-    config = GateioConfig.for_url(venue.url) if venue.url else GateioConfig()
     if venue.url.startswith("http://"):  # a simulated venue, whose market is played more quickly than the clock
         half_a_bar = length.nanos // MILLISECOND // 2
         live = msgspec.structs.replace(live, bar_age_max_ms=min(max(half_a_bar, 1_000), 86_400_000), bar_grace_ms=200)
-    exchange = GateioExchange(config, None, SystemClock())
+    where = public_venue(settings)
+    exchange = open_exchange(where)
     try:
-        instruments = _reached(exchange, settings, venue.url or "Gate.io")
+        instruments = _reached(exchange, settings, where.told)
         feed = VenueFeed(exchange, instruments, length, live, time.monotonic_ns)
-        told = f"live market of Gate.io at {venue.url}" if venue.url else "live market of Gate.io"
-        market = TradedMarket(instruments, feed, (), length, told, False, (), warnings=feed.warnings)
+        market = TradedMarket(
+            instruments, feed, (), length, f"live market of {where.told}", False, (), warnings=feed.warnings
+        )
         yield charged(market, asked)
     finally:
         exchange.close()
 
 
-def _reached(exchange: GateioExchange, settings: Settings, told: str) -> tuple[Instrument, ...]:
+def _reached(exchange: TradingVenue, settings: Settings, told: str) -> tuple[Instrument, ...]:
     try:
         return exchange.instruments(pairs_of(settings, exchange))
     except VenueError as error:

@@ -22,6 +22,7 @@ class RunOptions(Place, frozen=True):
     pace: float | None = None
     bars: int | None = None
     plain: bool = False
+    venue: str | None = None
     venue_url: str | None = None
     key_file: str | None = None
     on_exit: str | None = None

@@ -25,6 +25,7 @@ _plain = click.option("--plain", is_flag=True, help="Print decisions as lines in
 @_pace
 @_bars
 @_plain
+@click.option("--venue", metavar="gateio|ccxt:NAME", help="Which venue, live or on paper with --market venue.")
 @click.option("--venue-url", metavar="URL", help="Address of the venue, live or on paper with --market venue.")
 @click.option("--key-file", metavar="FILE", help="Where key and secret of the venue lie (default: venue.toml in home).")
 @click.option("--on-exit", metavar="keep|cancel_entries", help="What becomes of resting entries (default keep).")
@@ -40,6 +41,9 @@ def run(**options: object) -> int:
     Without options it trades recorded bars from market/ in HOLDFAST_DATA, or from ../shared/data/market where that
     exists, or else the built-in synthetic market. The state survives: the next `run` goes on where this one ended.
     Before anything is traded every record of the journal is checked, and a damaged journal is refused.
+
+    --venue ccxt:NAME trades at another venue than Gate.io, like ccxt:binance or ccxt:coinbase; it needs ccxt
+    (pip install 'holdfast[ccxt]'), and docs/venues.md says what each can do.
 
     With --market venue a paper agent follows the venue's live public market, without a key: nothing is ever sent.
 

@@ -15,7 +15,7 @@ from holdfast.adapters.exchanges.ccxt.library import Venue
 from holdfast.adapters.exchanges.ccxt.market_feed import MarketFeed
 from holdfast.adapters.exchanges.ccxt.markets import instrument_of
 from holdfast.adapters.exchanges.ccxt.order_desk import OrderDesk
-from holdfast.adapters.exchanges.ccxt.profiles import profile_of
+from holdfast.adapters.exchanges.ccxt.profiles import capabilities_of, profile_of
 from holdfast.adapters.exchanges.ccxt.shape import VenueOrder
 from holdfast.adapters.exchanges.ccxt.tracker import HELD
 from holdfast.adapters.net.inbox import Inbox
@@ -28,7 +28,6 @@ from holdfast.domain.order import Order, OrderEvent
 from holdfast.domain.values import ZERO, Asset, InstrumentId, OrderId, Side
 from holdfast.ports.live import (
     AccountReport,
-    Capabilities,
     Failure,
     Incoming,
     KeyReport,
@@ -49,14 +48,7 @@ class CcxtExchange:
     def __init__(self, config: CcxtConfig, key: CcxtKey | None, clock: Clock) -> None:
         self.venue = f"{PREFIX}{config.name}"
         profile = profile_of(config.name)
-        self.capabilities = Capabilities(
-            resting_stops=profile.has_stops,
-            resting_targets=profile.has_stops and not profile.stops_bind,
-            asks_by_client_id=bool(profile.ask_param),
-            order_expiry=bool(profile.expiry_header or profile.order_params),
-            dead_man=bool(profile.countdown_method),
-            pushes=False,
-        )
+        self.capabilities = capabilities_of(profile)
         self._config, self._key, self._inbox = config, key, Inbox()
         self._venue = Venue(config, key, profile, clock)
         poll_s = config.poll_ms * MILLISECOND / SECOND

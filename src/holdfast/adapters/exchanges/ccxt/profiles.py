@@ -11,6 +11,7 @@ import msgspec
 
 from holdfast.core.record import Record
 from holdfast.domain.values import OrderId
+from holdfast.ports.live import Capabilities
 
 _SAFE_WINDOW_MS: Final = 120_000
 
@@ -104,3 +105,15 @@ ANY: Final = Profile(options={"defaultType": "spot"})
 def profile_of(name: str) -> Profile:
     """Return what is known of a venue."""
     return PROFILES.get(name, ANY)
+
+
+def capabilities_of(profile: Profile) -> Capabilities:
+    """Return what a venue does for us."""
+    return Capabilities(
+        resting_stops=profile.has_stops,
+        resting_targets=profile.has_stops and not profile.stops_bind,
+        asks_by_client_id=bool(profile.ask_param),
+        order_expiry=bool(profile.expiry_header or profile.order_params),
+        dead_man=bool(profile.countdown_method),
+        pushes=False,
+    )

@@ -22,17 +22,17 @@ _HINT: Final = 'write key = "..." and secret = "..." (TOML), or the same two as 
 
 
 class Credentials:
-    """An API key and its secret; both stay out of every print."""
+    """An API key and its secret, and the passphrase that some venues want besides; all stay out of every print."""
 
-    __slots__ = ("key", "secret")
+    __slots__ = ("key", "password", "secret")
 
-    def __init__(self, key: str, secret: Secret) -> None:
+    def __init__(self, key: str, secret: Secret, password: Secret | None = None) -> None:
         # A line end or a blank in a header field would let the file's text write headers of its own.
         if not key or not key.isascii() or not key.isprintable() or " " in key:
             raise ConfigurationError("the API key must be printable ASCII without blanks", hint=_HINT)
         if not secret:
             raise ConfigurationError("the API secret is empty", hint=_HINT)
-        self.key, self.secret = key, secret
+        self.key, self.secret, self.password = key, secret, password or Secret("")
 
     def __repr__(self) -> str:
         return "Credentials(***)"
@@ -59,10 +59,10 @@ def read_credentials(path: Path) -> Credentials:
     if mode & _OPEN_TO_OTHERS:
         raise ConfigurationError(f"{path}: other users can read the credentials", hint=f"chmod 600 {path}")
     document = _parse(raw) if len(raw) <= _SIZE_MAX else {}
-    key, secret = document.get("key"), document.get("secret")
-    if not isinstance(key, str) or not isinstance(secret, str):
+    key, secret, password = document.get("key"), document.get("secret"), document.get("password", "")
+    if not isinstance(key, str) or not isinstance(secret, str) or not isinstance(password, str):
         raise ConfigurationError(f"{path}: expected a text `key` and a text `secret`", hint=_HINT)
-    return Credentials(key, Secret(secret))
+    return Credentials(key, Secret(secret), Secret(password))
 
 
 def _parse(raw: bytes) -> dict[str, object]:

@@ -1,0 +1,82 @@
+"""Which venue is traded at: Gate.io by its own client, every other through ccxt, each with a clear word where not."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from tests.contract import binance_model
+from tests.contract.binance_model import BinanceModel
+from tests.contract.model_venue import Served
+
+from holdfast.adapters.exchanges.ccxt.client import CcxtExchange
+from holdfast.adapters.exchanges.gateio.client import GateioExchange
+from holdfast.app.home import Home
+from holdfast.app.live import open_exchange, public_venue, real_venue
+from holdfast.app.live_doctor import examine_venue
+from holdfast.app.sections import VenueSettings
+from holdfast.app.settings import Settings, flag, load_settings
+from holdfast.core.errors import ConfigurationError
+from holdfast.services.doctor import State
+
+
+def settings_of(tmp_path: Path, **venue: object) -> Settings:
+    flags = [x for key, value in venue.items() for x in flag(f"venue.{key}", value, f"--{key}")]
+    return load_settings(tmp_path / "none.toml", {}, flags).settings
+
+
+def test_a_venue_of_ccxts_is_named_with_its_prefix():
+    assert VenueSettings("ccxt:binance").exchange == "ccxt:binance"
+    with pytest.raises(ConfigurationError, match="'kraken', valid is gateio or ccxt:NAME") as caught:
+        VenueSettings("kraken")
+    assert "ccxt:binance" in caught.value.hint
+    with pytest.raises(ConfigurationError, match="no name of a venue"):
+        VenueSettings("ccxt:../etc")
+
+
+def test_each_name_opens_its_own_client(tmp_path: Path):
+    for name, kind in (("gateio", GateioExchange), ("ccxt:coinbase", CcxtExchange)):
+        exchange = open_exchange(public_venue(settings_of(tmp_path, exchange=name)))
+        assert isinstance(exchange, kind)
+        exchange.close()
+
+
+def test_without_ccxt_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "ccxt.async_support", None)
+    with pytest.raises(ConfigurationError, match="needs ccxt, which is not installed") as caught:
+        open_exchange(public_venue(settings_of(tmp_path, exchange="ccxt:binance")))
+    assert caught.value.hint == "pip install 'holdfast[ccxt]'"
+
+
+def test_the_checklist_looks_at_a_venue_of_ccxts_and_says_what_it_does_not_do(tmp_path: Path):
+    served = Served(BinanceModel().app)
+    key_file = tmp_path / "venue.toml"
+    key_file.write_text(f'key = "{binance_model.KEY}"\nsecret = "{binance_model.SECRET}"\n')
+    key_file.chmod(0o600)
+    try:
+        settings = settings_of(tmp_path, exchange="ccxt:binance", url=served.url)
+        venue = real_venue(Home(tmp_path), settings)
+        found = {check.name: check for check in examine_venue(settings, venue)}
+    finally:
+        served.close()
+    assert {name: check.state for name, check in found.items()} == {
+        "venue clock": State.OK, "key": State.OK, "pairs": State.OK, "balances": State.OK, "abilities": State.WARN,
+    }  # fmt: skip
+    assert "BTC/USDT.BINANCE tick 0.01" in found["pairs"].message
+    assert "targets wait in the agent" in found["abilities"].message
+    assert "no stop rests" not in found["abilities"].message
+
+
+def test_a_wrong_secret_fails_the_checklist_and_is_not_shown(tmp_path: Path):
+    served = Served(BinanceModel().app)
+    key_file = tmp_path / "venue.toml"
+    key_file.write_text(f'key = "{binance_model.KEY}"\nsecret = "some-other-secret"\n')
+    key_file.chmod(0o600)
+    try:
+        settings = settings_of(tmp_path, exchange="ccxt:binance", url=served.url)
+        found = examine_venue(settings, real_venue(Home(tmp_path), settings))
+    finally:
+        served.close()
+    (key,) = [check for check in found if check.name == "key"]
+    assert key.state is State.FAIL
+    assert "some-other-secret" not in str(found)
+    assert binance_model.KEY not in str(found)
