@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from itertools import pairwise
 
+import msgspec
 import pytest
 from tests.oracles.conftest import KEY, OTHER_KEY, OTHER_SECRET, SECRET, VenueProcess
 
@@ -29,7 +30,8 @@ Life = Callable[[GateioRest, VenueProcess], Awaitable[None]]
 
 
 def client(venue: VenueProcess, key: str = KEY, secret: str = SECRET) -> GateioRest:
-    return GateioRest(GateioConfig.for_url(venue.url), Credentials(key, Secret(secret)), SystemClock())
+    config = msgspec.structs.replace(GateioConfig.for_url(venue.url), answer_timeout_ms=10_000)
+    return GateioRest(config, Credentials(key, Secret(secret)), SystemClock())
 
 
 def live(venue: VenueProcess, life: Life) -> None:

@@ -22,7 +22,7 @@ from holdfast.app.agent import RunningAgent, ShowCheck, checked_journal
 from holdfast.app.home import Home
 from holdfast.app.market import TradedMarket
 from holdfast.app.run_plan import build, run_of
-from holdfast.app.sections import GATEIO, LIVE, PRACTICE
+from holdfast.app.sections import GATEIO, LIVE, PRACTICE, VenueSettings
 from holdfast.app.settings import Settings
 from holdfast.core.errors import ConfigurationError
 from holdfast.core.time import MILLISECOND
@@ -95,7 +95,7 @@ def practised_venue(url: str, key_file: Path, *, is_synthetic: bool) -> Venue:
     return Venue(PRACTICE, url, read_credentials(key_file), "simulated venue", is_synthetic)
 
 
-def open_exchange(venue: Venue) -> TradingVenue:
+def open_exchange(venue: Venue, patience: VenueSettings) -> TradingVenue:
     """Return a client of the venue; nothing is sent yet.
 
     Raises
@@ -109,7 +109,11 @@ def open_exchange(venue: Venue) -> TradingVenue:
         ours = CcxtConfig(venue.exchange.removeprefix(PREFIX), venue.url)
         return CcxtExchange(ours, key, SystemClock())
     config = GateioConfig.for_url(venue.url) if venue.url else GateioConfig()
-    config = msgspec.structs.replace(config, request_timeout_ms=_TIMEOUT_MS)
+    config = msgspec.structs.replace(
+        config,
+        answer_timeout_ms=patience.answer_timeout_ms,
+        request_timeout_ms=max(_TIMEOUT_MS, patience.answer_timeout_ms),
+    )
     # A simulated venue is known to drop what is late.
     desk = DeskConfig(is_trigger_expiry_trusted=venue.mode == PRACTICE)
     return GateioExchange(config, venue.credentials, SystemClock(), desk)
@@ -140,7 +144,7 @@ def live_agent(
         The venue cannot be reached.
     """
     home.create()
-    exchange = open_exchange(venue)
+    exchange = open_exchange(venue, settings.venue)
     try:
         instruments = exchange.instruments(pairs_of(settings, exchange))
         with checked_journal(home, show_check) as journal:

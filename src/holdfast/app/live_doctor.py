@@ -19,7 +19,7 @@ _SKEW_MAX_MS: Final = 5_000
 
 def examine_venue(settings: Settings, venue: Venue) -> tuple[CheckResult, ...]:
     """Return each check of the venue, in the order in which trouble is best repaired."""
-    exchange = open_exchange(venue)
+    exchange = open_exchange(venue, settings.venue)
     try:
         checks: Sequence[tuple[str, Check]] = (
             ("venue clock", partial(_clock, exchange)),

@@ -21,6 +21,7 @@ VENUE: Final = "venue"
 PAPER, PRACTICE, LIVE = "paper", "practice", "live"
 """Who fills the orders: this process, a simulated venue over the wire, or a real one."""
 PACE_MIN, PACE_MAX = 0.01, 100_000.0
+ANSWER_MIN_MS, ANSWER_MAX_MS = 300, 30_000
 BAR_SECONDS_MIN, BAR_SECONDS_MAX = 0.1, 3_600.0
 _FREE_DISK_MAX_MB = 1_000_000
 # Dearer than any venue: whoever writes 0.1 means a percentage.
@@ -91,8 +92,14 @@ class VenueSettings(Record, frozen=True):
     url: str = ""  # empty: the venue's own
     key_file: str = ""  # a file with key and secret that only its owner can read; empty: venue.toml in the home
     may_withdraw: bool = False  # take a key that can move coins away, too
+    answer_timeout_ms: int = 1_500  # an order without an answer for so long is asked about by its own id
 
     def __post_init__(self) -> None:
+        if not ANSWER_MIN_MS <= self.answer_timeout_ms <= ANSWER_MAX_MS:
+            raise ConfigurationError(
+                f"venue.answer_timeout_ms is {self.answer_timeout_ms}, valid is {ANSWER_MIN_MS} to {ANSWER_MAX_MS}",
+                hint="above four round trips of your line; a position may lack its stop for as long as this",
+            )
         if self.exchange == GATEIO:
             return
         if not self.exchange.startswith(PREFIX):

@@ -40,7 +40,7 @@ def venue_market(settings: Settings) -> Iterator[TradedMarket]:
         half_a_bar = length.nanos // MILLISECOND // 2
         live = msgspec.structs.replace(live, bar_age_max_ms=min(max(half_a_bar, 1_000), 86_400_000), bar_grace_ms=200)
     where = public_venue(settings)
-    exchange = open_exchange(where)
+    exchange = open_exchange(where, venue)
     try:
         instruments = _reached(exchange, settings, where.told)
         feed = VenueFeed(exchange, instruments, length, live, time.monotonic_ns)

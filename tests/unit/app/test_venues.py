@@ -35,7 +35,7 @@ def test_a_venue_of_ccxts_is_named_with_its_prefix():
 
 def test_each_name_opens_its_own_client(tmp_path: Path):
     for name, kind in (("gateio", GateioExchange), ("ccxt:coinbase", CcxtExchange)):
-        exchange = open_exchange(public_venue(settings_of(tmp_path, exchange=name)))
+        exchange = open_exchange(public_venue(settings_of(tmp_path, exchange=name)), VenueSettings())
         assert isinstance(exchange, kind)
         exchange.close()
 
@@ -43,7 +43,7 @@ def test_each_name_opens_its_own_client(tmp_path: Path):
 def test_without_ccxt_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "ccxt.async_support", None)
     with pytest.raises(ConfigurationError, match="needs ccxt, which is not installed") as caught:
-        open_exchange(public_venue(settings_of(tmp_path, exchange="ccxt:binance")))
+        open_exchange(public_venue(settings_of(tmp_path, exchange="ccxt:binance")), VenueSettings())
     assert caught.value.hint == "pip install 'holdfast[ccxt]'"
 
 

@@ -12,9 +12,15 @@ from holdfast.core.record import Record
 REST_URL: Final = "https://api.gateio.ws"
 SOCKET_URL: Final = "wss://api.gateio.ws/ws/v4/"
 
+ANSWER_TIMEOUT_MS: Final = 1_500
+"""A position may be bare for two seconds: what is left of them is for asking about its order, and for its stop."""
+ANSWER_TIMEOUT_MIN_MS: Final = 300
+ANSWER_TIMEOUT_MAX_MS: Final = 30_000
+
 _BOUNDS: Final = {
     "connect_timeout_ms": (100, 60_000),
     "request_timeout_ms": (100, 120_000),
+    "answer_timeout_ms": (ANSWER_TIMEOUT_MIN_MS, ANSWER_TIMEOUT_MAX_MS),
     "limit_wait_max_ms": (0, 60_000),
     "order_expiry_ms": (100, 30_000),
     "retries": (0, 10),
@@ -30,6 +36,7 @@ class GateioConfig(Record, frozen=True):
     socket_url: str = SOCKET_URL
     connect_timeout_ms: int = 5_000
     request_timeout_ms: int = 10_000  # for the whole answer, however slowly it drips
+    answer_timeout_ms: int = ANSWER_TIMEOUT_MS  # for a signed one, once connected; then its outcome is unknown
     limit_wait_max_ms: int = 5_000  # the longest that a request is held back by the rate limit
     order_expiry_ms: int = 1_000  # the venue takes no order later than this, by its own clock
     retries: int = 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from random import SystemRandom
+from types import SimpleNamespace
 from typing import Final, TypeVar
 
 import aiohttp
@@ -62,6 +63,30 @@ async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerTy
         raise _DroppedError from error
 
 
+class _Patience:
+    """How long one answer is waited for. The time begins once there is a connection: a slow one loses no order."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self.deadline = asyncio.timeout(None)
+        self._seconds = seconds
+
+    def begin(self) -> None:
+        if self._seconds is not None:
+            self.deadline.reschedule(asyncio.get_running_loop().time() + self._seconds)
+
+
+async def _on_connected(_session: aiohttp.ClientSession, context: SimpleNamespace, _parameters: object) -> None:
+    context.trace_request_ctx.begin()
+
+
+def _connections() -> aiohttp.TraceConfig:
+    """Return what tells each request's _Patience that it has a connection."""
+    trace = aiohttp.TraceConfig()
+    trace.on_connection_create_end.append(_on_connected)
+    trace.on_connection_reuseconn.append(_on_connected)
+    return trace
+
+
 class Transport:
     """The connection to one account at Gate.io; all methods belong to one event loop."""
 
@@ -89,6 +114,7 @@ class Transport:
             trust_env=False,
             headers={"Accept": "application/json", "Accept-Encoding": "identity", "Content-Type": "application/json"},
             middlewares=(_once,),
+            trace_configs=[_connections()],
         )
 
     async def close(self) -> None:
@@ -163,10 +189,15 @@ class Transport:
         if session is None:
             raise VenueError(f"{call.endpoint}: the client is not open", venue=VENUE)
         sent = self._ticks()
+        patience = _Patience(self.config.answer_timeout_ms / 1000 if call.is_signed else None)
         try:
-            async with session.request(
-                call.method, url, data=call.body or None, headers=headers, allow_redirects=False
-            ) as response:
+            async with (
+                patience.deadline,
+                session.request(
+                    call.method, url, data=call.body or None, headers=headers, allow_redirects=False,
+                    trace_request_ctx=patience,
+                ) as response,
+            ):  # fmt: skip
                 self._learn(call, response.status, response.headers, sent)
                 body = await self._body(response, call, is_order)
         except _NEVER_LEFT as error:

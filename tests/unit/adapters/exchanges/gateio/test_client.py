@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 from aiohttp import web
 from tests.unit.adapters.exchanges.gateio.loopback import Venue
@@ -105,7 +106,8 @@ def door() -> Iterator[Door]:
 
 @pytest.fixture
 def exchange(door: Door) -> Iterator[GateioExchange]:
-    found = GateioExchange(GateioConfig.for_url(door.url), Credentials(KEY, Secret(SECRET)), WallClock())
+    config = msgspec.structs.replace(GateioConfig.for_url(door.url), answer_timeout_ms=20_000)
+    found = GateioExchange(config, Credentials(KEY, Secret(SECRET)), WallClock())
     yield found
     found.close()
 

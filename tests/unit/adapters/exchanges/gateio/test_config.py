@@ -53,6 +53,8 @@ def test_unsafe_address_is_refused_and_not_quoted(base: str):
         *(
             {"connect_timeout_ms": 0},
             {"request_timeout_ms": 10**9},
+            {"answer_timeout_ms": 299},
+            {"answer_timeout_ms": 30_001},
             {"order_expiry_ms": 0},
             {"order_expiry_ms": 60_000},
         ),
