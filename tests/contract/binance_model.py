@@ -31,6 +31,7 @@ def refuse(why: str) -> web.Response:
 class BinanceModel:
     def __init__(self) -> None:
         self.venue = ModelVenue()
+        self.ahead_s = 0.0  # how far its clock is ahead of ours
 
     def app(self) -> web.Application:
         app = web.Application()
@@ -60,7 +61,7 @@ class BinanceModel:
                 return refuse("key")
             if not hmac.compare_digest(hmac.new(SECRET.encode(), text.encode(), hashlib.sha256).hexdigest(), signature):
                 return refuse("signature")
-            if abs(int(words["timestamp"]) - time.time() * 1000) > int(words.get("recvWindow", 5_000)):
+            if abs(int(words["timestamp"]) - (time.time() + self.ahead_s) * 1000) > int(words.get("recvWindow", 5_000)):
                 return refuse("late")
 
             def answer() -> web.Response:
@@ -76,7 +77,7 @@ class BinanceModel:
 
     # -- public ------------------------------------------------------------------------------------
     async def time(self, request: web.Request) -> web.Response:
-        return web.json_response({"serverTime": int(time.time() * 1000)})
+        return web.json_response({"serverTime": int((time.time() + self.ahead_s) * 1000)})
 
     async def info(self, request: web.Request) -> web.Response:
         filters = [

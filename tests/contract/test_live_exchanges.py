@@ -23,6 +23,8 @@ from holdfast.adapters.exchanges.gateio.config import GateioConfig
 from holdfast.adapters.exchanges.gateio.order_desk import DeskConfig
 from holdfast.adapters.host.clock import SystemClock
 from holdfast.core.secret import Secret
+from holdfast.core.time import SECOND
+from holdfast.domain.decision import ApprovedAmend
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.order import OrderFilled, OrderState, OrderType, Role
 from holdfast.domain.values import Side
@@ -138,7 +140,8 @@ class AtModel(LiveExchangeContract):
 class TestCcxtBinance(AtModel):
     @pytest.fixture(autouse=True)
     def model(self) -> Iterator[None]:
-        yield from self.serve(BinanceModel())
+        self.face = BinanceModel()
+        yield from self.serve(self.face)
 
     def connect(self) -> tuple[TradingVenue, Instrument]:
         return self.client("binance", CcxtKey(binance_model.KEY, Secret(binance_model.SECRET)), "BTC/USDT")
@@ -152,6 +155,28 @@ class TestCcxtBinance(AtModel):
         again.exchange.ask(list(again.orders.values()))
         again.hear(lambda: again.state(stop) is OrderState.FILLED)
         assert len([x for x in again.of(stop) if isinstance(x, OrderFilled)]) == 2
+
+    def test_a_moved_stop_whose_answer_was_lost_and_that_has_fired_sells_once(self, account: Account):
+        stop = self.spec(account, OrderType.STOP_MARKET, Side.SELL, 0.8)
+        account.sent(stop, OrderState.OPEN)
+        before = account.report().balances[account.instrument.base]
+        self.fail("lost_after", "POST /spot/price_orders")
+        account.exchange.amend(ApprovedAmend(stop.order_id, self.price(account, 0.9)), 0)
+        account.hear(lambda: len(self.venue.orders) == 2, "the moved stop")
+        self.venue.trade_at(self.venue.price * 4 // 5)
+        account.hear(lambda: account.state(stop) is OrderState.FILLED)
+        account.settle(3.0)  # past the fence: now it would be placed once more, if it were
+        assert before - account.report().balances[account.instrument.base] == self.quantity
+        assert len(self.venue.orders) == 2
+
+    def test_a_clock_that_is_off_is_corrected_for_and_measured_again(self, account: Account):
+        self.face.ahead_s = 40.0
+        order = account.sent(self.spec(account, OrderType.MARKET, Side.BUY), OrderState.REJECTED, OrderState.FILLED)
+        assert order.state is OrderState.REJECTED, "signed with the old time"
+        assert account.sent(self.spec(account, OrderType.MARKET, Side.BUY), OrderState.FILLED)
+        assert len(self.truth()) == 1
+        again = self.open()
+        assert 39 * SECOND < again.exchange.clock_skew() < 41 * SECOND
 
 
 class TestCcxtCoinbase(AtModel):

@@ -35,6 +35,7 @@ class Tree(Protocol):
     NotSupported: type[Exception]
     ArgumentsRequired: type[Exception]
     ExchangeNotAvailable: type[Exception]
+    InvalidNonce: type[Exception]
 
 
 class CcxtRefusalError(VenueError):

@@ -14,7 +14,7 @@ from holdfast.adapters.exchanges.ccxt.config import CcxtConfig, CcxtKey
 from holdfast.adapters.exchanges.ccxt.errors import FOREIGN, Tree, error_of
 from holdfast.adapters.exchanges.ccxt.profiles import Profile
 from holdfast.core.errors import ConfigurationError, DomainError, VenueError
-from holdfast.core.time import MILLISECOND, Clock
+from holdfast.core.time import MILLISECOND, SECOND, Clock
 
 BODY_MAX: Final = 64 * 1024 * 1024
 """Bytes of one answer; all markets of a large venue are about 20 MiB."""
@@ -120,6 +120,7 @@ class Venue:
         self.client = cast("Client", _guarded(kind, self)(settings))
         _tame(self.client, config.url)
         self._session: OneWaySession | None = None
+        self._is_clock_doubted = False
         self.offset = 0  # by how much (ns) the venue's clock is ahead of ours
 
     async def open(self) -> None:
@@ -165,9 +166,13 @@ class Venue:
         ConfigurationError
             The key is not taken.
         """
+        if self._is_clock_doubted and method != "fetch_time":
+            self._is_clock_doubted = False
+            await self.sync_clock()
         try:
             return await getattr(self._prepare(), method)(*given)
         except (self.tree.BaseError, *FOREIGN) as error:
+            self._doubt_clock(error)
             raise error_of(error, self.tree, self.name, is_order=False) from None
 
     async def order(self, method: str, *given: object) -> object:
@@ -184,9 +189,14 @@ class Venue:
         try:
             return await getattr(self._prepare(), method)(*given)
         except (self.tree.BaseError, DomainError, *FOREIGN) as error:
+            self._doubt_clock(error)
             raise error_of(error, self.tree, self.name, is_order=True) from None
         finally:
             _order.reset(mark)
+
+    def _doubt_clock(self, error: Exception) -> None:
+        # Measured again before the next question: the venue calls our time wrong.
+        self._is_clock_doubted = self._is_clock_doubted or isinstance(error, self.tree.InvalidNonce)
 
     def admit(self, method: str, headers: Mapping[str, str] | None) -> dict[str, str]:
         """Let a request out, with an expiry if it carries an order.
@@ -218,6 +228,16 @@ def _guarded(kind: type, venue: Venue) -> type:
             self, url: str, method: str = "GET", headers: Mapping[str, str] | None = None, body: object = None
         ) -> object:
             return await super().fetch(url, method, venue.admit(method, headers), body)
+
+        # What is signed carries the venue's time: a clock of ours that is off would have every request refused.
+        def milliseconds(self) -> int:
+            return venue.now() // MILLISECOND
+
+        def seconds(self) -> int:
+            return venue.now() // SECOND
+
+        def microseconds(self) -> int:
+            return venue.now() // 1_000
 
         def handle_errors(self, code: int, *rest: object) -> object:
             venue.refuse_gateway(code)

@@ -165,6 +165,17 @@ class StopDesk:
     async def _make_sure(self, found: Tracked, look: Look) -> bool:
         """Take over what may wait for an order and is not known; True when no more can come."""
         is_late = look.ts > found.fence
+        if found.pending and self._desk.venue.profile.has_stop_ids:
+            # It may have been there and have fired already: then it waits nowhere, and must not be placed again.
+            order = await self._desk.questions.by_client_id(found.pending, found.limits.symbol, look)
+            if order is not None and order.venue_order_id:
+                found.generation += 1
+                found.is_unsure, found.pending = False, ""
+                if order.is_final or order.filled:
+                    self._let_go(found, order)
+                else:
+                    await self._take_over(found, order)
+                return True
         strays = [x for x in look.waiting.values() if self._is_ours(x, found, None)]
         found.waiting += [x.venue_order_id for x in strays if x.venue_order_id not in found.waiting]
         found.is_unsure, found.pending = not is_late, "" if is_late else found.pending
@@ -174,6 +185,17 @@ class StopDesk:
             for name in [x for x in found.waiting if x != best]:
                 await self._take_back(found, name)
         return is_late
+
+    async def _take_over(self, found: Tracked, order: VenueOrder) -> None:
+        """Go on with a stop whose answer was lost, at the price that it has."""
+        self._desk.accept(found, TRIGGER_PREFIX + order.venue_order_id)
+        price = order.trigger_price
+        if found.is_stop and price is not None and price != found.order.trigger_price:
+            moved = found.instrument.price(price)
+            self._desk.tell(found, found.tell(OrderAmended(found.order_id, self._desk.stamp(), trigger_price=moved)))
+            found.trigger_wanted = None if found.trigger_wanted == moved else found.trigger_wanted
+        for name in [x for x in found.waiting if x != order.venue_order_id]:
+            await self._take_back(found, name)
 
     # -- following ---------------------------------------------------------------------------------
     async def follow(self, found: Tracked, look: Look) -> None:
@@ -313,9 +335,11 @@ class StopDesk:
         if found.book or found.cancel_reason or price is None or bid is None or bid < price:
             return
         others = [x for x in self._desk.group_of(found) if x is not found]
+        if found.limits.refusal(min(found.order.left, self._desk.shares[found.order.spec.group]), price):
+            return  # it would not be taken: the stop guards on
         if any(x.is_way_out for x in others) or not await self.clear_way(found):
             return
         amount = min(found.order.left, self._desk.shares[found.order.spec.group])
         found.generation += 1
-        if not found.limits.refusal(amount, price):
+        if amount > ZERO:
             await self._desk.send(found, amount, price, is_ioc=True)
