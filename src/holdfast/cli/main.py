@@ -30,6 +30,7 @@ _COMMANDS: Final = {
     "data": (f"{_ROOM}.data:data", "Import, list and verify market data."),
     "journal": (f"{_ROOM}.journal:journal", "Read, verify, export and replay the journal."),
     "parity": (f"{_ROOM}.parity:parity", "Compare what was traded with a backtest over the same bars."),
+    "spreads": (f"{_ROOM}.spreads:spreads", "Compare the prices of several venues, net of all fees; reports only."),
     "simulate-venue": (f"{_ROOM}.simulate:simulate_venue", "Be a venue like Gate.io on this machine, for practice."),
     "strategies": (f"{_ROOM}.inspection:strategies", "List strategies and their parameters."),
     "doctor": (f"{_ROOM}.installation:doctor", "Check this installation and say what to repair."),
