@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Coroutine, Sequence
+from concurrent.futures import Future
 from decimal import Decimal
 from itertools import count
 from typing import Final, TypeVar
@@ -42,6 +43,8 @@ _UP_S: Final = 20.0
 _PAGE: Final = 100  # orders in one answer
 _PAUSES_S: Final = (0.2, 0.5, 1.0, 2.0)
 _COUNTDOWN_MIN_S: Final = 5
+_BEAT_TRIES: Final = 3  # of ending the dead-man timer: twice is the same as once
+_LAST_WORDS_S: Final = 10.0
 _LOOK_PAUSE_S: Final = 0.1  # however many pushes come: the venue allows 200 questions in 10 s
 
 
@@ -63,6 +66,9 @@ class GateioExchange:
         self._desk = OrderDesk(self._rest, desk or DeskConfig(), self._inbox.put, lambda: self._feed.market_ts)
         self._sockets: list[GateioSocket] = []
         self._tasks: list[asyncio.Task[None]] = []
+        self._report_asked: Future[None] | None = None
+        self._beats: set[Future[None]] = set()
+        self._beat_turn = asyncio.Lock()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="gateio", daemon=True)
         self._thread.start()
@@ -213,12 +219,18 @@ class GateioExchange:
         self._loop.call_soon_threadsafe(self._desk.ask, orders)
 
     def ask_account(self) -> None:
-        """Ask for an AccountReport; without an answer there is none, and it may be asked for again."""
-        self._later(self._report())
+        """Ask for an AccountReport; without an answer there is none, and it may be asked for again.
+
+        While one is being asked for there is no second: many that wait for one slow answer would say one thing twice.
+        """
+        if self._report_asked is None or self._report_asked.done():
+            self._report_asked = self._later(self._report())
 
     def beat(self, timeout_s: int) -> None:
         """Renew the dead-man timer, on the pairs that are traded."""
-        self._later(self._beat(timeout_s))
+        beat = self._later(self._beat(timeout_s))
+        self._beats.add(beat)
+        beat.add_done_callback(self._beats.discard)
 
     def take(self, timeout_s: float) -> Sequence[Incoming]:
         """Return what has come in."""
@@ -229,7 +241,7 @@ class GateioExchange:
         return self._desk.describe()
 
     def close(self) -> None:
-        """Let the connections go, and end the thread."""
+        """Let the connections go, and end the thread; what was said of the dead-man timer is said first."""
         if self._loop.is_closed():
             return
         try:
@@ -240,6 +252,9 @@ class GateioExchange:
             self._loop.close()
 
     async def _close(self) -> None:
+        last_words = [asyncio.wrap_future(beat) for beat in tuple(self._beats)]
+        if last_words:
+            await asyncio.wait(last_words, timeout=_LAST_WORDS_S)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -247,6 +262,10 @@ class GateioExchange:
         for socket in self._sockets:
             await socket.close()
         await self._rest.close()
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     # -- in the loop -------------------------------------------------------------------------------
     async def _need(self, names: set[InstrumentId]) -> None:
@@ -355,7 +374,16 @@ class GateioExchange:
         return list(orders.values()), list(triggers.values())
 
     async def _beat(self, timeout_s: int) -> None:
-        await self._rest.countdown(max(timeout_s, _COUNTDOWN_MIN_S) if timeout_s else 0)
+        """Set the timer, one after the other, so that the last word is the last to arrive; to end it is tried again."""
+        async with self._beat_turn:
+            for tries_left in range(_BEAT_TRIES if timeout_s == 0 else 1, 0, -1):
+                try:
+                    await self._rest.countdown(max(timeout_s, _COUNTDOWN_MIN_S) if timeout_s else 0)
+                except VenueError:
+                    if tries_left == 1:
+                        raise
+                else:
+                    return
 
     # -- between the threads -----------------------------------------------------------------------
     def _wait(self, work: Coroutine[object, object, T]) -> T:
@@ -366,7 +394,7 @@ class GateioExchange:
             future.cancel()
             raise VenueError(f"no answer within {_WAIT_S:.0f} s", venue=VENUE, is_retryable=True) from None
 
-    def _later(self, work: Coroutine[object, object, None]) -> None:
+    def _later(self, work: Coroutine[object, object, None]) -> Future[None]:
         async def quietly() -> None:
             try:
                 await work
@@ -376,4 +404,4 @@ class GateioExchange:
                 # Without its key nothing more will come; an account that cannot be understood is asked for again.
                 self._fail(error, is_fatal=isinstance(error, ConfigurationError))
 
-        asyncio.run_coroutine_threadsafe(quietly(), self._loop)
+        return asyncio.run_coroutine_threadsafe(quietly(), self._loop)

@@ -86,6 +86,8 @@ class Door:
         answer = self.answers.get(name, "ORDER_NOT_FOUND")
         if callable(answer):
             answer = answer(request)
+            if asyncio.iscoroutine(answer):
+                answer = await answer
         if isinstance(answer, str):
             return web.json_response({"label": answer, "message": f"{KEY} {SECRET}"}, status=400)
         return web.json_response(answer)
@@ -262,6 +264,67 @@ def test_closing_twice_is_closing_once(door, exchange):
     started(exchange)
     exchange.close()
     exchange.close()
+
+
+def test_the_last_word_about_the_dead_man_timer_is_said_before_the_client_closes(door, exchange):
+    said: list[int] = []
+
+    async def slowly(request: web.Request) -> object:
+        timeout = (await request.json())["timeout"]
+        await asyncio.sleep(0.5 if timeout else 0.1)  # what was said before must not arrive after it
+        said.append(timeout)
+        return {"triggerTime": "0"}
+
+    door.answers["POST /spot/countdown_cancel_all"] = slowly
+    started(exchange)
+    exchange.beat(60)
+    exchange.beat(0)
+    exchange.close()
+    assert said == [60, 0]
+
+
+def test_to_end_the_dead_man_timer_is_tried_again(door, exchange):
+    said: list[int] = []
+
+    def busy_once(request: web.Request) -> object:
+        said.append(1)
+        return "TOO_BUSY" if len(said) == 1 else {"triggerTime": "0"}
+
+    door.answers["POST /spot/countdown_cancel_all"] = busy_once
+    started(exchange)
+    exchange.beat(0)
+    exchange.close()
+    assert len(said) == 2
+
+
+def test_closing_leaves_no_task_behind(door, exchange):
+    async def hang(request: web.Request) -> object:
+        await asyncio.sleep(10)  # longer than its answer is waited for here
+        return []
+
+    started(exchange)
+    door.answers["GET /spot/accounts"] = hang
+    exchange.ask_account()
+    hear(exchange, lambda _: "GET /spot/accounts" in door.asked)
+    loop = exchange._loop
+    tasks = asyncio.all_tasks(loop)
+    assert tasks
+    exchange.close()
+    assert all(task.done() for task in tasks)
+
+
+def test_a_report_that_is_on_its_way_is_not_asked_for_again(door, exchange):
+    async def slow(request: web.Request) -> object:
+        await asyncio.sleep(0.3)
+        return [{"currency": "USDT", "available": "7", "locked": "3"}]
+
+    started(exchange)
+    door.answers["GET /spot/accounts"] = slow
+    for _ in range(3):
+        exchange.ask_account()
+    heard = hear(exchange, has(AccountReport))
+    time.sleep(0.2)
+    assert len([x for x in [*heard, *exchange.take(0)] if isinstance(x, AccountReport)]) == 1
 
 
 def test_a_start_waits_out_a_venue_that_is_busy_for_a_moment(door, exchange):
