@@ -85,10 +85,22 @@ class TestGateio(AtSimulatedVenue):
 class TestCcxtGate(AtSimulatedVenue):
     """ccxt's `gate` speaks the real protocol to the simulated venue. The window is the one that the simulator keeps."""
 
+    poll_ms = 100
+
     def connect(self) -> tuple[TradingVenue, Instrument]:
-        config = CcxtConfig("gate", self.url, order_window_ms=1_000, margin_ms=500, poll_ms=100)
+        config = CcxtConfig("gate", self.url, order_window_ms=1_000, margin_ms=500, poll_ms=self.poll_ms)
         exchange = CcxtExchange(config, CcxtKey(KEY, Secret(SECRET)), SystemClock())
         return exchange, exchange.instruments(["BTC/USDT"])[0]
+
+    def test_a_push_tells_what_somebody_else_has_done(self, account: Account):
+        self.poll_ms = 60_000  # longer than the patience of this test: what is heard came as a push
+        listening = self.open()
+        spec = self.spec(listening, OrderType.LIMIT, Side.BUY, 0.8)
+        listening.sent(spec, OrderState.OPEN)
+        listening.settle(2.0)
+        account.exchange.know([listening.orders[spec.order_id]])
+        account.exchange.cancel(spec.order_id, 0, "operator")
+        listening.hear(lambda: listening.state(spec) is OrderState.CANCELED)
 
 
 class AtModel(LiveExchangeContract):
@@ -119,7 +131,7 @@ class AtModel(LiveExchangeContract):
 
     def client(self, name: str, key: CcxtKey, pair: str) -> tuple[TradingVenue, Instrument]:
         # The windows are the venue's own in life; here they are short, for nothing arrives late at the model.
-        config = CcxtConfig(name, self.url, order_window_ms=1_000, margin_ms=200, poll_ms=100)
+        config = CcxtConfig(name, self.url, order_window_ms=1_000, margin_ms=200, poll_ms=100, is_streaming=False)
         exchange = CcxtExchange(config, key, SystemClock())
         return exchange, exchange.instruments([pair])[0]
 

@@ -71,7 +71,7 @@ ABILITIES: Mapping[str, tuple[str, list[str], list[str]]] = {
     ),
     "order_expiry": ("the venue refuses an order that comes late", [], []),
     "dead_man": ("the venue cancels entries when the agent falls silent", [], []),
-    "pushes": ("news come by themselves", [], []),
+    "pushes": ("news come by themselves", ["test_a_push_tells_what_somebody_else_has_done"], []),
 }
 HEAD = """# What each venue can do
 

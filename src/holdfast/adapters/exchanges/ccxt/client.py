@@ -40,6 +40,8 @@ _WAIT_S: Final = 90.0
 _PAUSES_S: Final = (0.2, 0.5, 1.0, 2.0)
 _LOOK_PAUSE_S: Final = 0.05
 _DOWN_AFTER: Final = 3
+_LISTEN_PAUSE_S: Final = 1.0
+_LISTEN_PAUSE_MAX_S: Final = 60.0
 
 
 class CcxtExchange:
@@ -163,6 +165,9 @@ class CcxtExchange:
             await self._venue.read("fetch_balance")
             self._inbox.put([LinkChanged(self._venue.now(), "account", True)])
             self._begin(self._look_on())
+            if self._venue.is_streaming:
+                for symbol in sorted({limits.symbol for _, limits in self._desk.instruments.values()}):
+                    self._begin(self._listen(symbol))
 
     def _begin(self, work: Coroutine[object, object, None]) -> None:
         self._tasks.append(task := asyncio.ensure_future(work))
@@ -267,6 +272,19 @@ class CcxtExchange:
                 if failures == _DOWN_AFTER:
                     self._inbox.put([LinkChanged(self._venue.now(), "account", False, str(error))])
                 await asyncio.sleep(max(desk.pause(), _LOOK_PAUSE_S))
+
+    async def _listen(self, symbol: str) -> None:
+        """Let a push make the next look earlier; where none comes, the look comes by itself."""
+        pause = _LISTEN_PAUSE_S
+        while True:
+            try:
+                await self._venue.read("watch_orders", symbol)
+                pause = _LISTEN_PAUSE_S
+                self._desk.wake.set()
+            except HoldfastError as error:
+                self._desk.last_trouble = str(error)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _LISTEN_PAUSE_MAX_S)
 
     def _on_done(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:

@@ -41,6 +41,7 @@ class CcxtConfig(Record, frozen=True):
     order_window_ms: int = 0  # how long the venue may still take an order that was sent; 0: what is known of the venue
     margin_ms: int = 1_000  # added to it before "not found" is believed
     poll_ms: int = 1_000  # how often account and market are looked at
+    is_streaming: bool = True  # listen to the venue's pushes, where it has them
     collar: Decimal = Decimal("0.01")  # how far beyond the best price a market order may buy
 
     def __post_init__(self) -> None:

@@ -86,8 +86,8 @@ class OneWaySession:
         return once
 
 
-def load(name: str) -> tuple[type, Tree]:
-    """Return ccxt's class of a venue, with streams where it has them, and its exceptions.
+def load(name: str, *, is_streaming: bool = False) -> tuple[type, Tree]:
+    """Return ccxt's class of a venue, with streams where they are asked for and there, and its exceptions.
 
     Raises
     ------
@@ -103,7 +103,11 @@ def load(name: str) -> tuple[type, Tree]:
     if name not in library.exchanges:
         near = ", ".join(x for x in library.exchanges if x.startswith(name[:3])) or "binance, coinbase, kraken"
         raise ConfigurationError(f"ccxt has no venue {name!r}", hint=f"such as {near}")
-    return cast("type", getattr(library, name)), cast("Tree", library)
+    kind = getattr(library, name)
+    if is_streaming:
+        streams = importlib.import_module("ccxt.pro")
+        kind = getattr(streams, name) if name in streams.exchanges else kind
+    return cast("type", kind), cast("Tree", library)
 
 
 class Venue:
@@ -111,7 +115,8 @@ class Venue:
 
     def __init__(self, config: CcxtConfig, key: CcxtKey | None, profile: Profile, clock: Clock) -> None:
         self.name, self.profile, self._clock = config.name, profile, clock
-        kind, self.tree = load(config.name)
+        self.is_streaming = config.is_streaming and profile.has_pushes and key is not None
+        kind, self.tree = load(config.name, is_streaming=self.is_streaming)
         settings: dict[str, object] = {
             "timeout": config.request_timeout_ms, "enableRateLimit": True, "options": dict(profile.options),
         }  # fmt: skip
@@ -273,5 +278,7 @@ def _moved(found: object, url: str) -> object:
         return {name: _moved(value, url) for name, value in found.items()}
     if isinstance(found, str) and "://" in found:
         path = found.split("://", 1)[1].partition("/")[2]
+        if found.startswith("ws"):
+            url = "ws" + url.removeprefix("http")
         return f"{url}/{path}" if path else url
     return found

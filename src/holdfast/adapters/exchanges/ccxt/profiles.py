@@ -59,6 +59,7 @@ class Profile(Record, frozen=True):
     open_page_param: str = ""  # open orders come in pages of this name
     trades_page_param: str = ""  # fromId, page, or empty: trades are paged by time
     countdown_method: str = ""  # ccxt's name of the dead-man timer
+    has_pushes: bool = False  # news of our orders over a websocket, which ccxt knows how to open
     quote_by_book: bool = False
     is_fee_in_base: bool | None = None  # of a purchase; None: as ccxt says of the market
     page_bars: int = 300
@@ -70,6 +71,7 @@ class Profile(Record, frozen=True):
 _DOTTED: Final = "0-9A-Za-z_.-"
 PROFILES: Final[Mapping[str, Profile]] = {
     "binance": Profile(
+        has_pushes=True,
         client_id=ClientId("", 36, _DOTTED, "newClientOrderId"), ask_param="origClientOrderId", trades_param="orderId",
         window_ms=5_000, stop_window_ms=5_000, order_params={"recvWindow": 5_000}, has_stops=True,
         page_bars=1_000, page_trades=500, trades_page_param="fromId",
@@ -80,6 +82,7 @@ PROFILES: Final[Mapping[str, Profile]] = {
         },
     ),
     "coinbase": Profile(
+        has_pushes=True,
         client_id=ClientId("", 36, _DOTTED, "client_order_id"), trades_param="order_ids", is_fee_in_base=False,
         key_method="v3PrivateGetBrokerageKeyPermissions",
         # Both spellings of what an account is: one that ccxt does not know it leaves out, coins and all.
@@ -89,6 +92,7 @@ PROFILES: Final[Mapping[str, Profile]] = {
         },
     ),
     "gate": Profile(
+        has_pushes=True,
         client_id=ClientId("t-", 26, _DOTTED), ask_param="id", trades_param="order_id", window_ms=1_000,
         expiry_header="x-gate-exptime", has_stops=True, stops_bind=False, trigger_params={"trigger": True},
         has_stop_ids=False, fired_key="fired_order_id", spacing_s=1.6, closed_column=7, open_page_param="page",
@@ -115,5 +119,5 @@ def capabilities_of(profile: Profile) -> Capabilities:
         asks_by_client_id=bool(profile.ask_param),
         order_expiry=bool(profile.expiry_header or profile.order_params),
         dead_man=bool(profile.countdown_method),
-        pushes=False,
+        pushes=profile.has_pushes,
     )
