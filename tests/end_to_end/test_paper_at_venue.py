@@ -22,6 +22,7 @@ def url(tmp_path: Path) -> Iterator[str]:
     venue = subprocess.Popen(
         [
             *(sys.executable, "-c", START, "simulate-venue", "--market", "synthetic", "--instrument", "BTC/USDT"),
+            *("--instrument", "ETH/USDT"),
             *("--timeframe", "4h", "--pace", "8", "--account", "k:a-secret-of-a-test", "--balance", "USDT=100"),
             *("--state", str(tmp_path / "venue"), "--json"),
         ],
@@ -74,6 +75,32 @@ def test_a_killed_paper_agent_goes_on_and_parity_finds_every_order(url: str, tmp
         (account,) = json.load(answer)["accounts"]
     assert not account["orders"]
     assert not account["triggers"]
+
+
+def test_several_instruments_go_on_after_an_outage_longer_than_the_history_of_a_new_run(url: str, tmp_path: Path):
+    home, more = tmp_path / "home", ("--instrument", "ETH/USDT")
+    environment = {**os.environ, "COLUMNS": "240", "HOLDFAST_LIVE__HISTORY_BARS": "60"}
+    agent = subprocess.Popen(
+        words(url, home, *more), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
+    )
+    assert agent.stdout is not None
+    ends = time.monotonic() + PATIENCE_S
+    while " entered: " not in (line := agent.stdout.readline()):
+        assert line, "it ended"
+        assert time.monotonic() < ends
+    agent.send_signal(signal.SIGKILL)
+    agent.wait(PATIENCE_S)
+    short = {**environment, "HOLDFAST_LIVE__HISTORY_BARS": "2"}
+    time.sleep(1)  # some eight bars close meanwhile
+    again = subprocess.run(
+        words(url, home, *more, "--bars", "100"), capture_output=True, text=True, timeout=PATIENCE_S, env=short
+    )
+    assert again.returncode == 0, again.stderr
+    assert "goes on at" in again.stdout
+    report = json.loads(call(home, "parity", "--json").stdout)
+    assert report["orders"] >= 3
+    assert set(report["by_cause"]) <= {"unfit_bar", "follows"}
+    assert json.loads(call(home, "journal", "replay", "--json").stdout)["differences"] == []
 
 
 def test_what_a_live_market_cannot_do_is_said(tmp_path: Path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from holdfast.core.record import Record
 from holdfast.domain.market import BarClosed, BarSeries, Timeframe
@@ -66,4 +66,19 @@ class Feed(Protocol):
 
     def groups(self) -> Iterator[Sequence[BarClosed]]:
         """Yield groups of bars with one closing time, at most one per instrument, in a fixed order."""
+        ...
+
+
+@runtime_checkable
+class LiveFeed(Feed, Protocol):
+    """A feed whose past is fetched when it begins: as much as a new run needs, unless an earlier one goes on."""
+
+    def go_on_from(self, ts: int) -> None:
+        """Let `groups` begin no later than with the bar after `ts`, at which an earlier run has ended.
+
+        Raises
+        ------
+        ConfigurationError
+            The market no longer has all bars since then.
+        """
         ...

@@ -89,6 +89,10 @@ class LiveBars:
         """Take in bars of the past, oldest first, and return them labelled: those that come later follow on them."""
         return [made for bar in bars if (made := self._label(bar)) is not None]
 
+    def end_past(self, ts: int) -> None:
+        """Say that groups up to `ts` have been given out: what closed before it and still comes is refused."""
+        self._given = max(self._given, ts)
+
     def add(self, bar: BarClosed, now: int) -> None:
         """Take in a bar that arrived at `now` (ns of a steady clock); one that was seen already is passed over."""
         if bar.ts_event < self._given and bar.ts_event > self._last.get(bar.instrument_id, bar.ts_event):

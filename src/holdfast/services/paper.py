@@ -37,7 +37,7 @@ from holdfast.portfolio.fold import Body, read_body
 from holdfast.portfolio.run import RunStarted
 from holdfast.ports.exchange import SimulatedExchange
 from holdfast.ports.journal import Journal, JournalRecord
-from holdfast.ports.market import Feed
+from holdfast.ports.market import Feed, LiveFeed
 from holdfast.services.emergency import ReleaseWish
 from holdfast.services.release import RELEASE, can_release, last_wish
 from holdfast.services.same_run import require_same
@@ -192,6 +192,9 @@ class PaperAgent:
     def _after(self, ts: int, whole: Feed | None) -> Iterator[Sequence[BarClosed]]:
         if not ts:  # no bar has been seen yet
             return iter(self._feed.groups())
+        if isinstance(self._feed, LiveFeed):
+            self._feed.go_on_from(ts)
+            return self._later_than(ts, self._feed)
         feed = whole if whole is not None and self._left_out(self._feed, ts) is not None else self._feed
         # To jump would be to hold a position, with its stop, through years that are there to be looked at.
         if (first := self._left_out(feed, ts)) is not None:
@@ -200,6 +203,10 @@ class PaperAgent:
                 f" {rfc3339(first)}: the bars between would be left out",
                 hint="give the same start (--from) as before, or begin a new run with `--fresh`",
             )
+        return self._later_than(ts, feed)
+
+    @staticmethod
+    def _later_than(ts: int, feed: Feed) -> Iterator[Sequence[BarClosed]]:
         return (group for group in feed.groups() if not group or group[0].ts_event > ts)
 
     def _left_out(self, feed: Feed, ts: int) -> int | None:

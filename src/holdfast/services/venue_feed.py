@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from holdfast.core.errors import VenueError
-from holdfast.core.time import MILLISECOND
+from holdfast.core.errors import ConfigurationError, VenueError
+from holdfast.core.time import MILLISECOND, rfc3339
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.market import BarClosed, Timeframe
 from holdfast.domain.values import InstrumentId
@@ -15,6 +15,7 @@ from holdfast.services.live_bars import LiveBars, merged, unfit
 from holdfast.services.live_config import LiveConfig
 
 _WAIT_S: Final = 0.02
+_BARS_MAX: Final = 20_000  # two weeks of minutes: what can be fetched before a start is given up
 
 
 class VenueFeed:
@@ -56,12 +57,64 @@ class VenueFeed:
                 yield [bar if self._is_fit(bar, now) else unfit(bar) for bar in group]
             yield ()
 
-    def _begin(self) -> list[list[BarClosed]]:
+    def go_on_from(self, ts: int) -> None:
+        """Look back to `ts`, further than a new run would where an earlier one has been away for longer.
+
+        Raises
+        ------
+        ConfigurationError
+            The venue no longer has all bars since then.
+        VenueError
+            It cannot be reached.
+        """
+        self._past = self._begin(ts)
+
+    def _begin(self, ts: int = 0) -> list[list[BarClosed]]:
         self._exchange.start(self._instruments, self._timeframe)
-        found: list[BarClosed] = []
-        for instrument in self._instruments:
-            found += self._bars.know(self._exchange.history(instrument.id, self._config.history_bars))
-        return merged(found)
+        found = {x.id: list(self._exchange.history(x.id, self._config.history_bars)) for x in self._instruments}
+        if ts:
+            self._reach_back(found, ts)
+        ends = max((bars[-1].ts_event for bars in found.values() if bars), default=0)
+        later = self._even_out(found, ends)
+        past = merged(made for bars in found.values() for made in self._bars.know(bars))
+        self._bars.end_past(ends)
+        for bar in later:
+            self._bars.add(bar, self._steady())
+        return past
+
+    def _reach_back(self, found: dict[InstrumentId, list[BarClosed]], ts: int) -> None:
+        """Fetch what closed since `ts` and a new run would leave out: a position must not be held through it unseen."""
+        nanos = self._timeframe.nanos
+        for name, bars in found.items():
+            if not bars or bars[0].ts_event <= ts + nanos:
+                continue
+            # By the grid: where the market stood still, as many bars reach further back than that.
+            missing = (bars[-1].ts_event - ts) // nanos + 1
+            if missing <= _BARS_MAX:
+                found[name] = list(self._exchange.history(name, max(missing, len(bars))))
+        begins = min((bars[0].ts_event for bars in found.values() if bars), default=0)
+        # One that was listed later begins later; that no instrument reaches back is no listing.
+        if begins > ts + nanos:
+            raise ConfigurationError(
+                f"the journal's run goes on at {rfc3339(ts)}, but {self._exchange.venue} has no bars that close before"
+                f" {rfc3339(begins)} any more: those between would be left out",
+                hint="begin a new run with `--fresh`; the journal keeps the old one. A longer timeframe reaches"
+                " further back",
+            )
+
+    def _even_out(self, found: dict[InstrumentId, list[BarClosed]], ends: int) -> list[BarClosed]:
+        """Let all histories end at `ends`, as the last one does that was fetched; return what has closed since.
+
+        Time would run backwards if a bar of the first came live after a later one of the last had been given out. An
+        instrument that still ends earlier stands still.
+        """
+        later: list[BarClosed] = []
+        for name, bars in found.items():
+            if bars and bars[-1].ts_event < ends:
+                more = self._exchange.history(name, _BARS_MAX, bars[-1].ts_event)
+                bars += [bar for bar in more if bar.ts_event <= ends]
+                later += [bar for bar in more if bar.ts_event > ends]
+        return later
 
     def _take_in(self) -> None:
         for item in self._exchange.take(_WAIT_S):

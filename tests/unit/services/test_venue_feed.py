@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from holdfast.core.errors import VenueError
+from holdfast.core.errors import ConfigurationError, VenueError
 from holdfast.core.time import MINUTE, SECOND
 from holdfast.domain.market import BarClosed, BarFlag, Timeframe
 from holdfast.ports.live import Failure, Incoming, LinkChanged, Quote
@@ -14,7 +14,7 @@ from holdfast.services.live_config import LiveConfig
 from holdfast.services.venue_feed import VenueFeed
 from holdfast.testing.builders import make_instrument
 
-BTC = make_instrument()
+BTC, ETH = make_instrument(), make_instrument("ETH/USDT.SIM")
 T0 = 1_700_000_040 * SECOND
 
 
@@ -117,3 +117,119 @@ def test_failures_are_shown_and_a_fatal_one_ends_the_feed():
     with pytest.raises(VenueError, match="locked"):
         given(found)
     assert "a hiccup; wait" in found.warnings
+
+
+class Past:
+    """A market of several pairs; while each answer is on its way, another bar may close."""
+
+    venue = "TEST"
+
+    def __init__(
+        self, closed: int, first: dict[str, int], *, moves: int = 0, stands: dict[str, int] | None = None
+    ) -> None:
+        self.closed, self.first, self.moves, self.stands = closed, first, moves, stands or {}
+        self.told: dict[str, int] = {}
+        self.asked: list[int] = []
+
+    def start(self, instruments: object, bars: object) -> None:
+        pass
+
+    def history(self, name: str, count: int, ts_after: int = 0) -> list[BarClosed]:
+        self.asked.append(count)
+        last = min(self.closed, self.stands.get(name, self.closed))
+        self.closed += self.moves
+        bars = [made(name, number) for number in range(self.first[name], last + 1)][-count:]
+        found = [bar for bar in bars if bar.ts_event > ts_after]
+        self.told[name] = max([self.told.get(name, -(10**6)), *(number_of(bar) for bar in found)])
+        return found
+
+    def take(self, timeout_s: float) -> list[Incoming]:
+        """Bring each bar after those that were told, in the order of names."""
+        found: list[Incoming] = []
+        for name in self.first:
+            last = min(self.closed, self.stands.get(name, self.closed))
+            found += [made(name, number) for number in range(max(self.told[name] + 1, self.first[name]), last + 1)]
+            self.told[name] = max(last, self.told[name])
+        return found
+
+
+def made(name: str, number: int) -> BarClosed:
+    return replace(bar(number), instrument_id=name)
+
+
+def number_of(bar: BarClosed) -> int:
+    return (bar.ts_event - T0) // MINUTE
+
+
+def two(market: Past, **changes: Any) -> VenueFeed:
+    config = replace(LiveConfig(bar_grace_ms=0), **changes)
+    return VenueFeed(market, [BTC, ETH], Timeframe.M1, config, Steady())  # type: ignore[arg-type]  # only what a feed asks
+
+
+def told(groups: list[Sequence[BarClosed]]) -> list[tuple[str, int]]:
+    return [(bar.instrument_id, number_of(bar)) for group in groups for bar in group]
+
+
+@pytest.mark.parametrize("moves", [0, 1, 2, 3])
+def test_time_never_runs_backwards_and_no_bar_is_lost_while_bars_close_between_two_answers(moves: int):
+    market = Past(20, {BTC.id: 0, ETH.id: 0}, moves=moves)
+    groups = given(two(market, history_bars=10), 60)
+    times = [group[0].ts_event for group in groups if group]
+    assert times == sorted(times)
+    for name in (BTC.id, ETH.id):
+        numbers = [number for one, number in told(groups) if one == name]
+        assert numbers == list(range(numbers[0], market.closed + 1))
+
+
+def test_a_bar_of_one_that_stood_still_does_not_come_after_later_ones_of_others():
+    market = Past(20, {BTC.id: 0, ETH.id: 0}, stands={ETH.id: 12})
+    found = two(market, history_bars=10)
+    source = found.groups()
+    before = [group for group, _ in zip(source, range(30), strict=False)]
+    market.stands = {}
+    after = [group for group, _ in zip(source, range(10), strict=False)]
+    assert (ETH.id, 15) not in told(after)
+    assert any("came after later ones" in warning for warning in found.warnings)
+    times = [group[0].ts_event for group in before + after if group]
+    assert times == sorted(times)
+
+
+def test_one_that_is_listed_later_joins_with_its_first_bar():
+    market = Past(20, {BTC.id: 0, ETH.id: 25})
+    source = two(market, history_bars=10).groups()
+    before = [group for group, _ in zip(source, range(12), strict=False)]
+    market.told[ETH.id], market.closed = 24, 26
+    after = told([group for group, _ in zip(source, range(10), strict=False)])
+    assert {name for name, _ in told(before)} == {BTC.id}
+    assert after[-4:] == [(BTC.id, 25), (ETH.id, 25), (BTC.id, 26), (ETH.id, 26)]
+
+
+def test_a_long_outage_is_fetched_from_further_back():
+    market = Past(900, {BTC.id: 0, ETH.id: 0})
+    found = two(market, history_bars=10)
+    found.go_on_from(bar(100).ts_event)
+    groups = given(found, 850)
+    numbers = [number for name, number in told(groups) if name == ETH.id]
+    assert numbers[0] <= 101
+    assert numbers == list(range(numbers[0], 901))
+
+
+def test_a_short_outage_asks_for_no_more_than_a_new_run():
+    market = Past(900, {BTC.id: 0, ETH.id: 0})
+    two(market, history_bars=10).go_on_from(bar(895).ts_event)
+    assert market.asked == [10, 10]
+
+
+def test_one_listed_during_the_outage_does_not_hinder_the_others():
+    found = two(Past(900, {BTC.id: 0, ETH.id: 500}), history_bars=10)
+    found.go_on_from(bar(100).ts_event)
+    assert told(given(found, 3))[0] == (BTC.id, 100)
+
+
+@pytest.mark.parametrize(("first", "closed"), [(300, 900), (0, 50_000)], ids=["gone at the venue", "too many"])
+def test_bars_that_cannot_be_had_any_more_are_no_reason_to_jump(first: int, closed: int):
+    found = two(Past(closed, {BTC.id: first, ETH.id: first}), history_bars=10)
+    with pytest.raises(ConfigurationError, match="would be left out") as caught:
+        found.go_on_from(bar(100).ts_event)
+    assert "--fresh" in caught.value.hint
+    assert "--from" not in caught.value.hint

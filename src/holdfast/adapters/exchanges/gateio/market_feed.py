@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Final
 
+from holdfast.adapters.exchanges.gateio.errors import GateioError
 from holdfast.adapters.exchanges.gateio.mapping import bar_of, interval_of, pair_of
 from holdfast.adapters.exchanges.gateio.messages import BookTicker, Candle, Message, Ticker
 from holdfast.adapters.exchanges.gateio.rest import GateioRest, Page
@@ -22,6 +23,7 @@ PAGE_MAX: Final = 999
 _CATCH_UP_MAX: Final = 20 * PAGE_MAX  # two weeks of minutes; who was away for longer begins again
 _GRACE: Final = 2 * SECOND  # how long after a bar's end, by the market's time, the socket may take to bring it
 _LOOK_S: Final = 1.0
+_TOO_LONG_AGO: Final = "INVALID_PARAM_VALUE"
 
 Tell = Callable[[Sequence[Incoming]], None]
 
@@ -110,7 +112,12 @@ class MarketFeed:
             page = Page(limit=want)
             if ts_to is not None:
                 page = Page(ts_from=(ts_to - want * nanos) // SECOND, ts_to=ts_to // SECOND)
-            candles = await self._rest.candlesticks(pair, interval_of(self._timeframe), page)
+            try:
+                candles = await self._rest.candlesticks(pair, interval_of(self._timeframe), page)
+            except GateioError as error:
+                if found and error.label == _TOO_LONG_AGO:
+                    break  # it gives the last 10,000 alone; what is missing is missed by who asked
+                raise
             bars = [bar_of(candle, name, self._timeframe) for candle in candles if candle.is_closed]
             fresh = [bar for bar in bars if bar.ts_event > ts_after and bar.ts_event not in found]
             found.update((bar.ts_event, bar) for bar in fresh)
