@@ -66,7 +66,7 @@ class GateioExchange:
         self._desk = OrderDesk(self._rest, desk or DeskConfig(), self._inbox.put, lambda: self._feed.market_ts)
         self._sockets: list[GateioSocket] = []
         self._tasks: list[asyncio.Task[None]] = []
-        self._report_asked: Future[None] | None = None
+        self._report_turn, self._is_report_waiting = asyncio.Lock(), False
         self._beats: set[Future[None]] = set()
         self._beat_turn = asyncio.Lock()
         self._loop = asyncio.new_event_loop()
@@ -221,10 +221,9 @@ class GateioExchange:
     def ask_account(self) -> None:
         """Ask for an AccountReport; without an answer there is none, and it may be asked for again.
 
-        While one is being asked for there is no second: many that wait for one slow answer would say one thing twice.
+        One is asked for at a time, and one waits: many that wait for a slow answer would say one thing many times.
         """
-        if self._report_asked is None or self._report_asked.done():
-            self._report_asked = self._later(self._report())
+        self._later(self._report_in_turn())
 
     def beat(self, timeout_s: int) -> None:
         """Renew the dead-man timer, on the pairs that are traded."""
@@ -330,6 +329,14 @@ class GateioExchange:
         told = str(error) if isinstance(error, HoldfastError) else f"{type(error).__name__}: {error}"
         hint = error.hint if isinstance(error, HoldfastError) else ""
         self._inbox.put([Failure(self._rest.venue_now(), told, hint or "holdfast doctor", is_fatal)])
+
+    async def _report_in_turn(self) -> None:
+        if self._is_report_waiting:
+            return  # it will see what this one would
+        self._is_report_waiting = True
+        async with self._report_turn:
+            self._is_report_waiting = False
+            await self._report()
 
     async def _report(self) -> None:
         ts = self._rest.venue_now()

@@ -313,18 +313,21 @@ def test_closing_leaves_no_task_behind(door, exchange):
     assert all(task.done() for task in tasks)
 
 
-def test_a_report_that_is_on_its_way_is_not_asked_for_again(door, exchange):
+def test_reports_are_asked_for_one_at_a_time_and_one_waits(door, exchange):
     async def slow(request: web.Request) -> object:
         await asyncio.sleep(0.3)
         return [{"currency": "USDT", "available": "7", "locked": "3"}]
 
     started(exchange)
     door.answers["GET /spot/accounts"] = slow
-    for _ in range(3):
+    for _ in range(5):
         exchange.ask_account()
-    heard = hear(exchange, has(AccountReport))
-    time.sleep(0.2)
-    assert len([x for x in [*heard, *exchange.take(0)] if isinstance(x, AccountReport)]) == 1
+    found = hear(exchange, lambda heard: len([x for x in heard if isinstance(x, AccountReport)]) == 2)
+    time.sleep(0.5)
+    assert not [x for x in exchange.take(0) if isinstance(x, AccountReport)]
+    assert found
+    exchange.ask_account()
+    assert hear(exchange, has(AccountReport)), "whoever asks after a report is answered"
 
 
 def test_a_start_waits_out_a_venue_that_is_busy_for_a_moment(door, exchange):
