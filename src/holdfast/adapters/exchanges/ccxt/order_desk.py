@@ -116,6 +116,7 @@ class OrderDesk:
     # -- looking -----------------------------------------------------------------------------------
     async def look(self) -> None:
         """Compare what rests at the venue with what is believed to, and act on each order that has changed."""
+        self._forget()  # before anything is begun: who is busy is kept, and below all become so
         symbols = {x.limits.symbol for x in self.tracked.values() if not x.is_over or x.is_asked}
         if not symbols:
             return
@@ -123,7 +124,6 @@ class OrderDesk:
         for found in list(self.tracked.values()):
             if not found.is_busy and found.limits.symbol in symbols:
                 self.run(self._follow(found, look), found)
-        self._forget()
 
     async def _follow(self, found: Tracked, look: Look) -> None:
         if not found.is_over:
@@ -363,8 +363,9 @@ class OrderDesk:
         return found
 
     def _forget(self) -> None:
-        open_groups = {x.order.spec.group for x in self.tracked.values() if not x.is_over}
+        # Orders of no group share nothing: one of them that rests must not keep all others for ever.
+        kept = {x.order.spec.group for x in self.tracked.values() if not x.is_over or x.is_busy or x.is_asked} - {""}
         for order_id, found in list(self.tracked.items()):
-            if found.is_over and not found.is_asked and not found.is_busy and found.order.spec.group not in open_groups:
+            if found.is_over and not found.is_asked and not found.is_busy and found.order.spec.group not in kept:
                 del self.tracked[order_id]
                 self.shares.pop(found.order.spec.group, None)

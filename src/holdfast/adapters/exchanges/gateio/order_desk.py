@@ -148,10 +148,10 @@ class OrderDesk:
         """Compare what rests at the venue with what is believed to, and act on each order that has changed."""
         look = Look(self._rest, self.now())
         await look.take(wants_triggers=self.triggers.wants_look)
+        self._forget()  # before anything is begun: who is busy is kept, and below all become so
         for found in list(self.tracked.values()):
             if not found.is_busy:
                 self.run(self._follow(found, look), found)
-        self._forget()
 
     async def _follow(self, found: Tracked, look: Look) -> None:
         if not found.is_over:
@@ -392,9 +392,10 @@ class OrderDesk:
 
     def _forget(self) -> None:
         """Let go of what is over, while nobody in its group is open."""
-        open_groups = {x.order.spec.group for x in self.tracked.values() if not x.is_over}
+        # Orders of no group share nothing: one of them that rests must not keep all others for ever.
+        kept = {x.order.spec.group for x in self.tracked.values() if not x.is_over or x.is_busy or x.is_asked} - {""}
         for order_id, found in list(self.tracked.items()):
-            if found.is_over and not found.is_asked and not found.is_busy and found.order.spec.group not in open_groups:
+            if found.is_over and not found.is_asked and not found.is_busy and found.order.spec.group not in kept:
                 del self.tracked[order_id]
                 self.shares.pop(found.order.spec.group, None)
 

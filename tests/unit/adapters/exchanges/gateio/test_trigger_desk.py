@@ -152,3 +152,19 @@ def test_what_ends_meanwhile_is_noted_once():
         assert len(found.venue_ids) == 1
 
     run(scenario)
+
+
+def test_an_order_that_is_over_is_forgotten_while_others_of_no_group_rest():
+    # Orders without a group share nothing: one that rests for months must not keep all that have ended since.
+    async def scenario() -> None:
+        room = Room()
+        for number in range(3):
+            room.submit(f"s{number}", OrderType.STOP_MARKET, str(80 + number), group="")
+        await room.look(20)
+        for number in range(2):
+            room.desk.cancel(OrderId(f"s{number}"), "over")
+        await room.look(4)
+        assert room.told("s1")[-1] is OrderCanceled
+        assert list(room.desk.tracked) == ["s2"]
+
+    run(scenario)
