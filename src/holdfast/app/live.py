@@ -111,6 +111,8 @@ def open_exchange(venue: Venue, patience: VenueSettings) -> TradingVenue:
     config = GateioConfig.for_url(venue.url) if venue.url else GateioConfig()
     config = msgspec.structs.replace(
         config,
+        # A practised venue is a process of this machine.
+        tunnel="" if venue.mode == PRACTICE else patience.tunnel,
         answer_timeout_ms=patience.answer_timeout_ms,
         request_timeout_ms=max(_TIMEOUT_MS, patience.answer_timeout_ms),
     )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
+from holdfast.adapters.exchanges.gateio.config import check_tunnel
 from holdfast.app.live import Venue, open_exchange, pairs_of
+from holdfast.app.sections import LIVE
 from holdfast.app.settings import Settings
 from holdfast.core.errors import HoldfastError
 from holdfast.core.time import MILLISECOND
@@ -14,6 +17,7 @@ from holdfast.domain.values import ZERO
 from holdfast.ports.live import KeyReport, TradingVenue
 from holdfast.services.doctor import Check, CheckResult, State, examine
 
+_TUNNEL_S: Final = 5.0
 _SKEW_MAX_MS: Final = 5_000
 
 
@@ -21,7 +25,9 @@ def examine_venue(settings: Settings, venue: Venue) -> tuple[CheckResult, ...]:
     """Return each check of the venue, in the order in which trouble is best repaired."""
     exchange = open_exchange(venue, settings.venue)
     try:
+        tunnel = (("tunnel", partial(_tunnel, exchange, settings)),) if settings.venue.tunnel else ()
         checks: Sequence[tuple[str, Check]] = (
+            *(tunnel if venue.mode == LIVE else ()),
             ("venue clock", partial(_clock, exchange)),
             ("key", partial(_key, exchange, settings)),
             ("pairs", partial(_pairs, exchange, settings)),
@@ -31,6 +37,32 @@ def examine_venue(settings: Settings, venue: Venue) -> tuple[CheckResult, ...]:
         return examine(checks)
     finally:
         exchange.close()
+
+
+def _tunnel(exchange: TradingVenue, settings: Settings) -> CheckResult:
+    """Check that the tunnel's end answers, that the venue is reached through it, and that the key is tied to it."""
+    tunnel, address = settings.venue.tunnel, settings.venue.tunnel_address
+    again = "start the tunnel, or correct tunnel in [venue]; nothing goes past it"
+    try:
+        socket.create_connection(check_tunnel(tunnel), _TUNNEL_S).close()
+    except OSError as error:
+        return CheckResult("tunnel", State.FAIL, f"nothing answers at {tunnel} ({type(error).__name__})", again)
+    try:
+        exchange.clock_skew()  # the client knows no way but the tunnel
+    except HoldfastError as error:
+        return CheckResult("tunnel", State.FAIL, f"the venue is not reached through {tunnel}: {error}", again)
+    report = exchange.key_report()
+    if not report.has_whitelist:
+        return CheckResult(
+            "tunnel", State.WARN, f"{tunnel} reaches the venue, but the key works from any address",
+            "tie the key to the address of the tunnel's far end",
+        )  # fmt: skip
+    if address and address not in report.addresses:
+        return CheckResult(
+            "tunnel", State.FAIL, f"the key is not tied to {address}, the far end of the tunnel",
+            "correct the key's addresses at the venue, or tunnel_address in [venue]",
+        )  # fmt: skip
+    return CheckResult("tunnel", State.OK, f"{tunnel} reaches the venue, and takes the key from there")
 
 
 def _clock(exchange: TradingVenue) -> CheckResult:

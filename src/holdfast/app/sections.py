@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from holdfast.adapters.exchanges.ccxt.config import PREFIX, CcxtConfig
+from holdfast.adapters.exchanges.gateio.config import check_tunnel
 from holdfast.core.errors import ConfigurationError
 from holdfast.core.record import Record
 from holdfast.core.time import parse_time
@@ -92,6 +94,8 @@ class VenueSettings(Record, frozen=True):
     url: str = ""  # empty: the venue's own
     key_file: str = ""  # a file with key and secret that only its owner can read; empty: venue.toml in the home
     may_withdraw: bool = False  # take a key that can move coins away, too
+    tunnel: str = ""  # HOST:PORT of a proxy on this machine, through which all goes that goes to the venue
+    tunnel_address: str = ""  # the address from which the venue sees us then; the key must be tied to it
     answer_timeout_ms: int = 1_500  # an order without an answer for so long is asked about by its own id
 
     def __post_init__(self) -> None:
@@ -100,8 +104,16 @@ class VenueSettings(Record, frozen=True):
                 f"venue.answer_timeout_ms is {self.answer_timeout_ms}, valid is {ANSWER_MIN_MS} to {ANSWER_MAX_MS}",
                 hint="above four round trips of your line; a position may lack its stop for as long as this",
             )
+        if self.tunnel:
+            check_tunnel(self.tunnel)
+        if self.tunnel_address:
+            _require_address(self.tunnel_address, self.tunnel)
         if self.exchange == GATEIO:
             return
+        if self.tunnel:
+            raise ConfigurationError(
+                "venue.tunnel is for gateio alone; ccxt would connect past it", hint="leave out tunnel, or use gateio"
+            )
         if not self.exchange.startswith(PREFIX):
             raise ConfigurationError(
                 f"venue.exchange is {self.exchange!r}, valid is {GATEIO} or {PREFIX}NAME",
@@ -124,6 +136,18 @@ class StrategySettings(Record, frozen=True):
                 f" {BAR_SECONDS_MAX:.0f}",
                 hint="seconds that the strategy may take for one bar",
             )
+
+
+def _require_address(text: str, tunnel: str) -> None:
+    try:
+        ip_address(text)
+    except ValueError:
+        raise ConfigurationError(
+            f"venue.tunnel_address is {text!r}, which is no IP address",
+            hint="write the address of the tunnel's far end",
+        ) from None
+    if not tunnel:
+        raise ConfigurationError("venue.tunnel_address is given without venue.tunnel", hint="name the tunnel, too")
 
 
 def _require_fee(name: str, rate: Decimal | None, lowest: Decimal) -> None:

@@ -77,6 +77,7 @@ class KeyReport(Record, frozen=True):
     can_trade: bool | None
     can_withdraw: bool | None
     has_whitelist: bool
+    addresses: tuple[str, ...] = ()  # from which it works, where the venue says so
 
 
 class Capabilities(Record, frozen=True):

@@ -140,7 +140,7 @@ class GateioExchange:
     async def _key_report(self) -> KeyReport:
         await self._open()
         found = await self._rest.key_info()
-        return KeyReport(found.can_trade, found.can_withdraw, bool(found.ip_whitelist))
+        return KeyReport(found.can_trade, found.can_withdraw, bool(found.ip_whitelist), tuple(found.ip_whitelist or ()))
 
     def balances(self) -> dict[Asset, Decimal]:
         """Return what the account holds, free and bound."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
@@ -41,6 +42,7 @@ class GateioConfig(Record, frozen=True):
     order_expiry_ms: int = 1_000  # the venue takes no order later than this, by its own clock
     retries: int = 3
     backoff_ms: int = 200
+    tunnel: str = ""  # HOST:PORT of this machine: a proxy through which everything goes, or nothing does
     body_max: int = 16 * 1024 * 1024  # bytes of one answer; all tickers together are about one MiB
 
     def __post_init__(self) -> None:
@@ -48,8 +50,15 @@ class GateioConfig(Record, frozen=True):
             value = getattr(self, name)
             if not least <= value <= most:
                 raise ConfigurationError(f"gateio.{name} must lie in [{least}, {most}], found {value}")
+        if self.tunnel:
+            check_tunnel(self.tunnel)
         _check_url(self.rest_url, "rest_url", "https", "http")
         _check_url(self.socket_url, "socket_url", "wss", "ws")
+
+    @property
+    def proxy(self) -> str | None:
+        """Return the proxy of every connection, None where there is none."""
+        return f"http://{self.tunnel}" if self.tunnel else None
 
     @classmethod
     def for_url(cls, base: str) -> GateioConfig:
@@ -57,6 +66,26 @@ class GateioConfig(Record, frozen=True):
         parts = _check_url(base, "venue_url", "https", "http")
         scheme = "wss" if parts.scheme == "https" else "ws"
         return cls(rest_url=f"{parts.scheme}://{parts.netloc}", socket_url=f"{scheme}://{parts.netloc}/ws/v4/")
+
+
+def check_tunnel(address: str) -> tuple[str, int]:
+    """Return host and port of a tunnel's end on this machine.
+
+    Raises
+    ------
+    ConfigurationError
+        It is no HOST:PORT, or lies on another machine: the way to it would not be guarded.
+    """
+    host, port = "", None
+    with suppress(ValueError):
+        parts = urlsplit(f"//{address}")
+        if parts.netloc == address and "@" not in address:
+            host, port = parts.hostname or "", parts.port
+    if not host or not port or not _is_loopback(host):
+        raise ConfigurationError(
+            "venue.tunnel must be HOST:PORT of an HTTP CONNECT proxy on this machine", hint="like 127.0.0.1:8118"
+        )
+    return host, port
 
 
 def _check_url(url: str, name: str, safe: str, plain: str) -> SplitResult:

@@ -316,6 +316,7 @@ class GateioSocket:
         async with asyncio.timeout(self._config.connect_timeout_ms / 1000):
             socket = await session.ws_connect(
                 self._config.socket_url,
+                proxy=self._config.proxy,
                 max_msg_size=self._settings.message_max,
                 compress=0,  # a small message must not become a large one
                 timeout=aiohttp.ClientWSTimeout(ws_close=_CLOSE_S),

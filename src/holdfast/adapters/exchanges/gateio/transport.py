@@ -195,7 +195,7 @@ class Transport:
                 patience.deadline,
                 session.request(
                     call.method, url, data=call.body or None, headers=headers, allow_redirects=False,
-                    trace_request_ctx=patience,
+                    trace_request_ctx=patience, proxy=self.config.proxy,
                 ) as response,
             ):  # fmt: skip
                 self._learn(call, response.status, response.headers, sent)
