@@ -96,12 +96,21 @@ class OpenTrade(State):
             if bracket.group == order.spec.group:
                 bracket.quantity -= fill.quantity
                 stop = bracket.stop_first
+                self._share(bracket)
         # The market itself was beyond that stop when it could first trade.
         self.has_gapped = self.has_gapped or (fill.is_gap and not fill.is_late) or (stop - reference) * sign > 0
         self.was_late = self.was_late or fill.is_late
         slipped = (reference - fill.price) * sign
         self.has_swept = self.has_swept or slipped > reference * self.slippage_reserved + self.rounding
         self._count(fill, self.side.opposite, order.spec.role)
+
+    def _share(self, sold: Bracket) -> None:
+        """Let the other brackets bear what was sold beyond one: its stop and a late way out have both filled."""
+        for bracket in sorted(self.brackets, key=lambda bracket: bracket.quantity, reverse=True):
+            part = min(-sold.quantity, bracket.quantity)
+            if part > ZERO:
+                bracket.quantity -= part
+                sold.quantity += part
 
     def _count(self, fill: OrderFilled, side: Side, role: Role) -> None:
         self.fees += fill.fee.amount

@@ -30,6 +30,7 @@ from holdfast.engine.watch import Watch
 from holdfast.portfolio.run import RunStarted
 from holdfast.ports.journal import Journal
 from holdfast.ports.live import AccountReport, Answered, Failure, Incoming, LinkChanged, LiveExchange, Quote
+from holdfast.services.dispute import PAUSE, Dispute
 from holdfast.services.emergency import ReleaseWish
 from holdfast.services.live_bars import LiveBars, merged, unfit
 from holdfast.services.live_config import LiveConfig, OnExit
@@ -42,8 +43,6 @@ WATCHDOG: Final = "reconciliation"
 """The actor of a brake that the agent pulls by itself, because the venue's account contradicts the journal."""
 
 _WAIT_S: Final = 0.02
-_CONTRADICTED_MAX: Final = 3
-"""Reports in a row that must contradict our books: one alone may have been made between a fill and its news."""
 CHECKPOINT_TICKS: Final = 1_000
 """Decisions between two checkpoints: a start repeats at most about so many."""
 _ASK_AGAIN_S: Final = 0.3
@@ -65,7 +64,7 @@ class LiveAgent:
         self._quotes: dict[InstrumentId, tuple[Quote, int]] = {}
         self._links: dict[str, bool] = {}
         self._unanswered: set[OrderId] = set()
-        self._contradicted = 0
+        self._dispute = Dispute()
         self._is_reconciled = False
         self._due_report = self._due_beat = self._ticks = 0
         self._canceled: set[OrderId] = set()  # a checkpoint carries them: whether they have left is not known
@@ -126,7 +125,7 @@ class LiveAgent:
 
     def resume(self, actor: str, reason: str) -> Tick:
         """Release the brake."""
-        self._contradicted = 0
+        self._dispute.settle()
         return self._operate(TradingResumed(self.engine.ts, actor, reason))
 
     def checkpoint(self) -> None:
@@ -271,13 +270,14 @@ class LiveAgent:
         findings = compare(self.engine, report, self.config.cash_tolerance)
         self._put_right(findings)
         if not findings.contradictions:
-            self._contradicted, self._is_reconciled = 0, True
+            self._dispute.settle()
+            self._is_reconciled = True
             return
         if self._unanswered:
             return  # what is not yet known explains it, perhaps
-        self._contradicted += 1
-        if self._contradicted < _CONTRADICTED_MAX:
-            self._exchange.ask_account()
+        now = self._steady()
+        if not self._dispute.is_proven(now, is_explained=bool(findings.unsettled)):
+            self._due_report = min(self._due_report, now + PAUSE)
             return
         told = "; ".join(findings.contradictions)
         if not self._is_reconciled:
@@ -300,7 +300,7 @@ class LiveAgent:
     def _is_fit(self, bar: BarClosed, now: int) -> bool:
         """Tell whether something may be entered on the bar: it is fresh, and so is the market around it."""
         found = self._quotes.get(bar.instrument_id)
-        if found is None or not self.is_unlocked or not all(self._links.values()):
+        if found is None or not self.is_unlocked or self._dispute.is_open or not all(self._links.values()):
             return False
         quote, seen = found
         if not 0.0 < quote.bid < quote.ask or now - seen > self.config.quote_age_max_ms * MILLISECOND:

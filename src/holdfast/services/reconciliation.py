@@ -14,6 +14,7 @@ from holdfast.ports.live import AccountReport, OrderAtVenue
 
 _GUARDING = frozenset({Role.STOP, Role.TARGET})
 _RESTING = frozenset({OrderState.OPEN, OrderState.PARTIALLY_FILLED})
+_UNHEARD = frozenset({OrderState.SUBMITTED, OrderState.IN_DOUBT})
 
 
 class Findings(Record, frozen=True):
@@ -24,6 +25,7 @@ class Findings(Record, frozen=True):
     to_ask: tuple[Order, ...] = ()  # ours rest in the books and not at the venue: what became of them?
     to_cancel: tuple[OrderId, ...] = ()  # ended in our books and still there, or guarding what is not held any more
     to_amend: tuple[ApprovedAmend, ...] = ()  # the venue has an older, looser stop, or more than is left to guard
+    unsettled: tuple[OrderId, ...] = ()  # in doubt, or gone from where they rested: they may have traded meanwhile
 
 
 def compare(engine: Engine, report: AccountReport, cash_tolerance: float) -> Findings:
@@ -37,6 +39,7 @@ def compare(engine: Engine, report: AccountReport, cash_tolerance: float) -> Fin
     idle, large = _guards(engine)
     strays = [order_id for order_id in ours if order_id not in known and order_id not in engine.finished]
     prefix = f"{engine.config.order_prefix}-"
+    to_ask = tuple(x for x in known.values() if x.state in _RESTING and x.spec.order_id not in ours)
     return Findings(
         contradictions=(
             *_missing(engine, report.balances, cash_tolerance),
@@ -46,9 +49,10 @@ def compare(engine: Engine, report: AccountReport, cash_tolerance: float) -> Fin
             *(_told(order) for order in report.orders if not order.order_id),
             *(_told(ours[order_id]) for order_id in strays if not order_id.startswith(prefix)),
         ),
-        to_ask=tuple(x for x in known.values() if x.state in _RESTING and x.spec.order_id not in ours),
+        to_ask=to_ask,
         to_cancel=(*ended, *idle),
         to_amend=(*_amends(engine, ours), *large),
+        unsettled=(*(x for x, order in known.items() if order.state in _UNHEARD), *(x.spec.order_id for x in to_ask)),
     )
 
 

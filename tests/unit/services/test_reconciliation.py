@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from tests.unit.engine.conftest import BTC, LONG, Rig
 
-from holdfast.domain.order import Role
+from holdfast.domain.order import OrderState, Role
 from holdfast.domain.values import Asset, OrderId, Side
 from holdfast.ports.live import AccountReport, OrderAtVenue
 from holdfast.services.reconciliation import Findings, compare
@@ -109,3 +109,18 @@ def test_what_guards_more_than_is_left_is_made_smaller(rig: Rig):
     (amend,) = found.to_amend
     assert (amend.order_id, amend.quantity) == (stop.order_id, stop.quantity - half)
     assert found.to_cancel == ()
+
+
+def test_an_order_in_doubt_may_explain_what_is_missing(rig: Rig):
+    found = compare(rig.engine, report(rig, base="-0.0001"), TOLERANCE)
+    assert found.contradictions
+    assert not found.unsettled
+    order = next(iter(rig.engine.orders.values()))
+    rig.engine.orders[order.spec.order_id] = msgspec.structs.replace(order, state=OrderState.IN_DOUBT)
+    assert compare(rig.engine, report(rig, base="-0.0001"), TOLERANCE).unsettled == (order.spec.order_id,)
+
+
+def test_a_stop_that_rests_at_the_venue_no_more_may_have_sold_what_is_missing(rig: Rig):
+    found = compare(rig.engine, report(rig, orders=(), base="-0.0001"), TOLERANCE)
+    assert found.contradictions
+    assert found.unsettled == tuple(x.spec.order_id for x in found.to_ask) != ()
