@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Coroutine, Mapping, Sequence
+from concurrent.futures import Future
 from decimal import Decimal
 from typing import Final, TypeVar
 
@@ -40,6 +41,8 @@ _WAIT_S: Final = 90.0
 _PAUSES_S: Final = (0.2, 0.5, 1.0, 2.0)
 _LOOK_PAUSE_S: Final = 0.05
 _DOWN_AFTER: Final = 3
+_COUNTDOWN_MIN_S: Final = 5
+_LAST_WORDS_S: Final = 10.0
 _LISTEN_PAUSE_S: Final = 1.0
 _LISTEN_PAUSE_MAX_S: Final = 60.0
 
@@ -57,6 +60,9 @@ class CcxtExchange:
         self._feed = MarketFeed(self._venue, self._inbox.put, poll_s)
         self._desk = OrderDesk(self._venue, config, self._inbox.put, self._feed)
         self._tasks: list[asyncio.Task[None]] = []
+        self._report_asked: Future[None] | None = None
+        self._beats: set[Future[None]] = set()
+        self._beat_turn = asyncio.Lock()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name=config.name, daemon=True)
         self._thread.start()
@@ -208,15 +214,19 @@ class CcxtExchange:
 
     def ask_account(self) -> None:
         """Ask for an AccountReport; without an answer there is none, and it may be asked for again."""
-        self._later(self._report())
+        if self._report_asked is None or self._report_asked.done():
+            self._report_asked = self._later(self._report())
 
     def beat(self, timeout_s: int) -> None:
         """Renew the dead-man timer, where the venue has one."""
         if self._venue.profile.countdown_method:
-            self._later(self._beat(timeout_s))
+            self._beats.add(beat := self._later(self._beat(timeout_s)))
+            beat.add_done_callback(self._beats.discard)
 
     async def _beat(self, timeout_s: int) -> None:
-        await self._venue.read(self._venue.profile.countdown_method, {"timeout": timeout_s})
+        async with self._beat_turn:  # one after the other, so that the last word is the last to arrive
+            wanted = max(timeout_s, _COUNTDOWN_MIN_S) if timeout_s else 0
+            await self._venue.read(self._venue.profile.countdown_method, {"timeout": wanted})
 
     def take(self, timeout_s: float) -> Sequence[Incoming]:
         """Return what has come in."""
@@ -234,11 +244,18 @@ class CcxtExchange:
             self._loop.close()
 
     async def _close(self) -> None:
+        last_words = [asyncio.wrap_future(beat) for beat in tuple(self._beats)]
+        if last_words:
+            await asyncio.wait(last_words, timeout=_LAST_WORDS_S)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._desk.close()
         await self._venue.close()
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     # -- in the loop -------------------------------------------------------------------------------
     async def _need(self, names: set[InstrumentId]) -> None:
@@ -307,7 +324,9 @@ class CcxtExchange:
             for x in desk.tracked.values()
             if x.is_held and not x.is_over and not x.book
         ]
-        self._inbox.put([AccountReport(ts, await self._balances(), tuple(there))])
+        report = AccountReport(ts, await self._balances(), tuple(there))
+        self._report_asked = None  # before it is there: whoever has it may ask for the next at once
+        self._inbox.put([report])
 
     def _at_venue(self, order: VenueOrder, name: InstrumentId) -> OrderAtVenue:
         ids = self._venue.profile.client_id
@@ -328,7 +347,7 @@ class CcxtExchange:
             future.cancel()
             raise VenueError(f"no answer within {_WAIT_S:.0f} s", venue=self.venue, is_retryable=True) from None
 
-    def _later(self, work: Coroutine[object, object, None]) -> None:
+    def _later(self, work: Coroutine[object, object, None]) -> Future[None]:
         async def quietly() -> None:
             try:
                 await work
@@ -337,4 +356,4 @@ class CcxtExchange:
             except HoldfastError as error:
                 self._fail(error, is_fatal=isinstance(error, ConfigurationError))
 
-        asyncio.run_coroutine_threadsafe(quietly(), self._loop)
+        return asyncio.run_coroutine_threadsafe(quietly(), self._loop)
