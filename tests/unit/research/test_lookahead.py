@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -217,3 +218,13 @@ def test_a_strategy_with_nothing_but_unusable_signals_is_told_so():
         "None of its 60 entries can be traded as it stands (WRONG_SIDE 60)" in line for line in report.sentences()
     )
     assert report.is_clean, "it is a mistake, and no look into the future"
+
+
+@pytest.mark.slow
+def test_a_cheat_that_asks_the_collector_is_exposed_whatever_else_lies_in_the_process(recorded: BarSeries):
+    # The bars of another test: longer, and of other times. Whoever took these for the future saw none.
+    others = bars_of(recorded) * 4
+    strangers = [msgspec.structs.replace(bar, ts_event=bar.ts_event // 7) for bar in others]
+    report = check_lookahead(load(HERE / "cheats" / "garbage_collector.py", "Cheat"), recorded, effort=EFFORT)
+    assert len(strangers) > 4_000
+    assert FindingKind.EXPOSED in {finding.kind for finding in report.findings}, faults(report)

@@ -1,4 +1,8 @@
-"""Asks the garbage collector for every list of bars in the process."""
+"""Asks the garbage collector for the list that its own bar lies in, and so for what comes after.
+
+The shortest that holds this very bar: the longest of the process may be another test's, or an earlier run's, and which
+of two equally long ones comes first hangs on when the collector last ran.
+"""
 
 import gc
 import itertools
@@ -13,8 +17,8 @@ class Cheat(FreeStrategy):
 
     def on_bar(self, bar: BarClosed) -> Signal | None:
         if self.known is None:
-            lists = [x for x in gc.get_objects() if isinstance(x, list) and x and type(x[0]) is BarClosed]
-            bars = max(lists, key=len)
+            lists = [x for x in gc.get_objects() if isinstance(x, list) and len(x) > 1 and x[0] is bar]
+            bars = min(lists, key=len)
             self.known = {now.ts_event: then.close for now, then in itertools.pairwise(bars)}
         later = self.known.get(bar.ts_event)
         if later is not None and later > bar.close * 1.002:
