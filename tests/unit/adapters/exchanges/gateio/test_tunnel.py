@@ -117,6 +117,19 @@ def test_nothing_goes_past_a_tunnel_that_is_not_there(use: Use):
     assert run(refused, is_there=False) == ([], [])
 
 
+@pytest.mark.parametrize("use", [ask, listen])
+def test_what_is_encrypted_goes_through_as_it_is(use: Use):
+    async def encrypted(config: GateioConfig, _: float) -> None:
+        there = config.rest_url.removeprefix("http://")
+        safe = msgspec.structs.replace(config, rest_url=f"https://{there}", socket_url=f"wss://{there}/ws/v4/")
+        with pytest.raises(VenueError):  # the venue of this test does not encrypt
+            await use(safe, 0.5)
+
+    proxied, _ = run(encrypted)
+    assert proxied
+    assert all(asked.startswith("CONNECT 127.0.0.1:") for asked in proxied)
+
+
 @pytest.mark.parametrize("text", ["127.0.0.1", "10.0.0.1:8118", "u:p@127.0.0.1:1", "127.0.0.1:x", "127.0.0.1:1/a", "a"])
 def test_a_tunnel_is_an_address_of_this_machine(text: str):
     with pytest.raises(ConfigurationError, match="HOST:PORT"):
