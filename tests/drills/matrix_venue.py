@@ -70,6 +70,10 @@ class Venue:
         """Let nothing go wrong any more."""
         self._ask("DELETE", "/simulator/faults")
 
+    def injected(self, kind: str) -> int:
+        """Return how often a fault has really happened, by the venue's own count."""
+        return int(self._ask("GET", "/simulator/faults")["counts"].get(kind, 0))
+
     def account(self) -> dict[str, Any]:
         """Return what is really there."""
         (account,) = self._ask("GET", "/simulator/state")["accounts"]

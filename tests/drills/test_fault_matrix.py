@@ -1,8 +1,10 @@
 """Some cells of the fault matrix, and what it says of a client that believes wrongly."""
 
+from dataclasses import replace
+
 import pytest
 from tests.drills.fault_matrix import FAULTS, KILLED, Cell, run_cell, table
-from tests.drills.matrix_life import PHASES
+from tests.drills.matrix_life import PHASES, Phase
 
 from holdfast.adapters.exchanges.gateio.order_desk import OrderDesk
 
@@ -16,10 +18,14 @@ def test_the_matrix_has_thirty_faults_and_six_phases():
 
 
 def test_the_table_tells_what_broke_and_what_was_not_asked():
-    cells = [Cell("slow", "placing"), Cell("slow", "leaving", "an order is at the venue twice")]
+    cells = [
+        Cell("slow", "placing"),
+        Cell("slow", "guarding", is_injected=False),
+        Cell("slow", "leaving", "an order is at the venue twice"),
+    ]
     head, row = table(cells).splitlines()
     assert head.split() == [phase.name for phase in PHASES]
-    assert row.split() == ["slow", "ok", "-", "-", "-", "-", "BROKEN"]
+    assert row.split() == ["slow", "ok", "-", "-", "n/a", "-", "BROKEN"]
 
 
 @pytest.mark.slow
@@ -37,7 +43,15 @@ def test_the_table_tells_what_broke_and_what_was_not_asked():
 def test_nothing_is_lost_doubled_or_left(fault: str, phase: str):
     cell = run_cell(BY_NAME[fault], PHASE[phase])
     assert not cell.broken
+    assert cell.is_injected
     assert cell.orders >= 5
+
+
+@pytest.mark.slow
+def test_a_fault_that_never_happens_makes_no_green_cell():
+    cell = run_cell(replace(BY_NAME["order lost_after"], times=1, kind="push_lost"), Phase("leaving", "POST /never"))
+    assert not cell.broken
+    assert not cell.is_injected
 
 
 @pytest.mark.slow
