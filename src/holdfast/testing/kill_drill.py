@@ -12,6 +12,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
@@ -29,6 +30,7 @@ from holdfast.domain.command import SubmitOrder
 from holdfast.engine.recorder import TICK
 from holdfast.portfolio.fold import read_tick
 from holdfast.testing.dice import Dice
+from holdfast.testing.matrix_watch import BareWatch
 
 VENUE = "import sys; from holdfast.cli.main import main; sys.exit(main())"
 BATCH = 8
@@ -47,7 +49,8 @@ class Outcome:
     kills: int = 0
     faults: int = 0
     never_arrived: int = 0
-    bare_s: float = 0.0
+    bare_s: float = 0.0  # without a stop at the venue, by its own books, while an agent had recovered
+    looks_holding: int = 0  # looks at which something was held: without any, the times say nothing
     recoveries: list[float] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
 
@@ -80,13 +83,60 @@ def _run(url: str, folder: Path, seed: int, key: tuple[str, str]) -> Outcome:
     return outcome
 
 
+class _Lines:
+    """Reads what an agent prints while it lives, so that it is known from when on it trades."""
+
+    def __init__(self, agent: subprocess.Popen[str]) -> None:
+        self.agent, self.lines = agent, list[str]()
+        self.is_ready = threading.Event()
+        self._threads = (threading.Thread(target=self._read), threading.Thread(target=self._read_errors))
+        self.errors = ""
+        for thread in self._threads:
+            thread.start()
+
+    def _read(self) -> None:
+        for line in self.agent.stdout or ():
+            self.lines.append(line)
+            if '"ready"' in line:
+                self.is_ready.set()
+
+    def _read_errors(self) -> None:
+        self.errors = "" if self.agent.stderr is None else self.agent.stderr.read()
+
+    def is_trading(self) -> bool:
+        return self.is_ready.is_set() and self.agent.poll() is None
+
+    def end(self) -> tuple[str, str]:
+        """Wait for the end, and return all that was said."""
+        self.agent.wait(_PATIENCE_S)
+        for thread in self._threads:
+            thread.join(_PATIENCE_S)
+        return "".join(self.lines), self.errors
+
+
+@contextmanager
+def _watched(url: str, key_file: Path, agent: _Lines, outcome: Outcome) -> Iterator[None]:
+    key = f"key-{key_file.stem}"
+
+    def look() -> dict[str, Any]:
+        (account,) = [one for one in _ask(url, "GET", "/simulator/state")["accounts"] if one["key"] == key]
+        return dict(account)
+
+    with BareWatch(look, agent.is_trading, agent.is_trading) as watch:
+        yield
+    outcome.bare_s = max(outcome.bare_s, watch.without_stop_s)
+    outcome.looks_holding += watch.looks_holding
+
+
 def _live_until_killed(url: str, key_file: Path, home: Path, outcome: Outcome, dice: Dice) -> None:
     agent = _agent(url, key_file, home, outcome.seed)
-    # From the first moments of a start to some seconds of trading: every phase of an order's life is met.
-    time.sleep(dice.choice((dice.uniform(0.3, 1.0), dice.uniform(1.0, 3.0), dice.uniform(1.0, 3.0))))
-    is_alive = agent.poll() is None
-    agent.kill()
-    told, errors = agent.communicate(timeout=_PATIENCE_S)
+    lines = _Lines(agent)
+    with _watched(url, key_file, lines, outcome):
+        # From the first moments of a start to some seconds of trading: every phase of an order's life is met.
+        time.sleep(dice.choice((dice.uniform(0.3, 1.0), dice.uniform(1.0, 3.0), dice.uniform(1.0, 3.0))))
+        is_alive = agent.poll() is None
+        agent.kill()
+        told, errors = lines.end()
     outcome.kills += 1
     _note(told, outcome)
     if not is_alive and "Traceback" in errors:
@@ -98,11 +148,13 @@ def _live_until_killed(url: str, key_file: Path, home: Path, outcome: Outcome, d
 
 def _last_life(url: str, key_file: Path, home: Path, outcome: Outcome, dice: Dice) -> dict[str, Any]:
     agent = _agent(url, key_file, home, outcome.seed)
-    ready = "" if agent.stdout is None else agent.stdout.readline()
-    time.sleep(dice.uniform(0.5, 2.0))
-    agent.terminate()
-    told, errors = agent.communicate(timeout=_PATIENCE_S)
-    found = _note(ready + told, outcome)
+    lines = _Lines(agent)
+    with _watched(url, key_file, lines, outcome):
+        lines.is_ready.wait(_PATIENCE_S)
+        time.sleep(dice.uniform(0.5, 2.0))
+        agent.terminate()
+        told, errors = lines.end()
+    found = _note(told, outcome)
     if found is None:
         raise ValueError(f"the last life ended with {agent.returncode}: {errors.strip()[-400:]}")
     return found
@@ -116,7 +168,6 @@ def _note(told: str, outcome: Outcome) -> dict[str, Any] | None:
             outcome.recoveries.append(said["recovery_s"])
         if said["what"] == "end":
             end = said
-            outcome.bare_s = max(outcome.bare_s, said["bare_s"])
     return end
 
 
@@ -146,7 +197,7 @@ def _compare(url: str, home: Path, key: str, beliefs: dict[str, Any], outcome: O
     if not Decimal(beliefs["held"]) <= held < Decimal(beliefs["held"]) + Decimal("0.00002") * max(len(sent), 1):
         broken.append(f"{held} BTC are there, believed {beliefs['held']}")
     if outcome.bare_s > BARE_MAX_S:
-        broken.append(f"a position was without a stop for {outcome.bare_s:.1f} s")
+        broken.append(f"a position was without a stop at the venue for {outcome.bare_s:.1f} s")
     outcome.faults = _ask(url, "GET", "/simulator/faults").get("total", 0)
 
 
@@ -238,6 +289,8 @@ def main() -> int:
         "kills": sum(x.kills for x in outcomes), "orders": sum(x.orders for x in outcomes),
         "never_arrived_or_triggers": sum(x.never_arrived for x in outcomes),
         "bare_max_s": round(max((x.bare_s for x in outcomes), default=0.0), 3),
+        "bare_over_2_s": sum(x.bare_s > BARE_MAX_S for x in outcomes),
+        "looks_holding": sum(x.looks_holding for x in outcomes),
         "recovery_p50_s": round(recoveries[len(recoveries) // 2], 3) if recoveries else None,
         "recovery_p99_s": round(recoveries[len(recoveries) * 99 // 100], 3) if recoveries else None,
         "secs": round(time.monotonic() - began, 1),
