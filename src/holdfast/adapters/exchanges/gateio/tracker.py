@@ -37,6 +37,7 @@ class Tracked:
     cancel_reason: str = ""
     is_busy: bool = False  # a request about it is on its way
     is_unsure: bool = False  # there may be more triggers for it than are known, until the fence has fallen
+    doubted: set[Decimal] = field(default_factory=set)  # amounts of the triggers that there may be
     is_withdrawn: bool = False  # its triggers were taken back to clear the way for a way out
     is_asked: bool = False  # somebody waits for an Answered
     trigger_wanted: Price | None = None  # where the house has moved its stop

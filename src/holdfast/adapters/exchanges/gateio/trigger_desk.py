@@ -8,7 +8,7 @@ is taken back; a smaller one the other way round, so that never more can be sold
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from decimal import Decimal
 from typing import Final, Protocol
 
@@ -86,7 +86,7 @@ class TriggerDesk:
             try:
                 placed = await self._rest.place_trigger(request)
             except GateioUnknownError:
-                self._doubt(found)
+                self._doubt(found, request)
                 self._desk.doubt(found)
                 return
             except (GateioError, VenueError) as error:
@@ -97,7 +97,9 @@ class TriggerDesk:
             self._desk.accept(found, TRIGGER_PREFIX + placed.venue_order_id)
             return
 
-    def _doubt(self, found: Tracked) -> None:
+    def _doubt(self, found: Tracked, request: TriggerRequest) -> None:
+        # Its group may take some of it before it is found: then it is no more as large as what is asked for now.
+        found.doubted.add(Decimal(request.put.amount))
         found.is_unsure, found.fence = True, self._desk.trigger_fence()
 
     def _request(self, found: Tracked, price: Price | None) -> TriggerRequest:
@@ -202,7 +204,7 @@ class TriggerDesk:
         try:
             placed = await self._rest.place_trigger(request)
         except GateioUnknownError:
-            self._doubt(found)  # the old one guards on; the new one is looked for before the next try
+            self._doubt(found, request)  # the old one guards on; the new one is looked for before the next try
             return
         except GateioError as error:
             if error.reaction is not Reaction.SLOW_DOWN:
@@ -216,19 +218,28 @@ class TriggerDesk:
     async def _make_sure(self, found: Tracked, look: Look) -> bool:
         """Take over what may have been placed for an order and is not known; True when no more can come."""
         asked = self._request(found, found.order.trigger_price)
-        price, is_late = Decimal(asked.trigger.price), look.ts > found.fence
+        price, amount, is_late = Decimal(asked.trigger.price), Decimal(asked.put.amount), look.ts > found.fence
         strays = [
             trigger
             for trigger in look.triggers.values()
-            if _is_like(trigger, asked, is_any_price=True) and self._is_free(trigger.venue_order_id)
+            if _is_like(trigger, asked, found.doubted | {amount}, is_any_price=True)
+            and self._is_free(trigger.venue_order_id)
         ]
         found.trigger_ids += [trigger.venue_order_id for trigger in strays]
         found.is_unsure = not is_late
-        if strays and (best := next((x for x in strays if x.trigger.price == price), None)) is not None:
+        if is_late:
+            found.doubted.clear()
+        wrong = [trigger.venue_order_id for trigger in strays if trigger.put.amount != amount]
+        right = [name for name in found.trigger_ids if name not in wrong]
+        best = next((x for x in strays if x.trigger.price == price and x.put.amount == amount), None)
+        if best is not None:
             self._desk.accept(found, TRIGGER_PREFIX + best.venue_order_id)
             await self._take_back(found, [name for name in found.trigger_ids if name != best.venue_order_id])
         elif len(found.trigger_ids) > 1:
-            await self._take_back(found, found.trigger_ids[1:])
+            kept = (right or wrong)[0]
+            await self._take_back(found, [name for name in found.trigger_ids if name != kept])
+        if wrong and not right and found.quantity_wanted is None:
+            found.quantity_wanted = found.order.quantity  # it guards, but too much, or too little
         return is_late
 
     # -- taking back -------------------------------------------------------------------------------
@@ -282,7 +293,8 @@ class TriggerDesk:
         if found.trigger_ids or found.venue_ids:
             found.quantity_wanted = wanted
             return
-        self._desk.tell(found, found.tell(OrderAmended(found.order_id, self._desk.stamp(), quantity=wanted)))
+        if wanted != found.order.quantity:
+            self._desk.tell(found, found.tell(OrderAmended(found.order_id, self._desk.stamp(), quantity=wanted)))
         await self.place(found)
 
     async def arm_again(self, found: Tracked, order: wire.Order) -> bool:
@@ -299,11 +311,17 @@ def _is_leaving(found: Tracked) -> bool:
     return bool(found.cancel_reason)
 
 
-def _is_like(trigger: wire.TriggerOrder, asked: TriggerRequest, *, is_any_price: bool = False) -> bool:
+def _is_like(
+    trigger: wire.TriggerOrder,
+    asked: TriggerRequest,
+    amounts: Set[Decimal] = frozenset(),
+    *,
+    is_any_price: bool = False,
+) -> bool:
     return (
         trigger.market == asked.market
         and trigger.put.side == asked.put.side
         and trigger.trigger.rule == asked.trigger.rule
         and (is_any_price or trigger.trigger.price == Decimal(asked.trigger.price))
-        and trigger.put.amount == Decimal(asked.put.amount)
+        and trigger.put.amount in (amounts or {Decimal(asked.put.amount)})
     )

@@ -168,3 +168,22 @@ def test_an_order_that_is_over_is_forgotten_while_others_of_no_group_rest():
         assert list(room.desk.tracked) == ["s2"]
 
     run(scenario)
+
+
+@pytest.mark.parametrize("word", ["lost_before", "lost_after"])
+def test_a_stop_that_is_moved_without_an_answer_and_shrunk_at_once_leaves_none_behind(word: str):
+    # The lost one has the old amount, and what is asked for by then the new one: it was looked for in vain, for ever.
+    async def scenario() -> None:
+        room = Room()
+        room.submit("s", OrderType.STOP_MARKET, "80")
+        await room.look()
+        found = room.desk.tracked[OrderId("s")]
+        found.trigger_wanted, found.quantity_wanted = Price(Decimal(85)), Quantity(Decimal("0.5"))
+        room.venue.script("place_trigger", word)
+        await room.look(14)
+        (name,) = room.venue.armed
+        assert found.trigger_ids == [name]
+        assert (await room.venue.trigger(name)).put.amount == Decimal("0.5")
+        assert not found.doubted
+
+    run(scenario)
