@@ -87,6 +87,7 @@ def plan_of(run: RunStarted) -> AccountPlan:
         risk=build_section(RiskConfig, "risk", _given(run, "risk")),
         exits=build_section(ExitConfig, "exits", _given(run, "exits")),
         matching=build_section(MatchingConfig, "matching", _given(run, "matching")),
+        capital_at=run.capital_at,
     )
 
 

@@ -11,7 +11,7 @@ from holdfast.core.record import Record
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.ledger import Account, Ledger, Transfer
 from holdfast.domain.order import Order, OrderFilled
-from holdfast.domain.values import ZERO, Asset, InstrumentId, OrderId, Side
+from holdfast.domain.values import ZERO, Asset, InstrumentId, OrderId, Side, VenueCash, venue_of
 
 # Read once: from its class a member takes as long as ten comparisons.
 _BUY: Final = Side.BUY
@@ -50,12 +50,24 @@ class Position(Record, frozen=True):
 
 
 class Portfolio:
-    """All positions and the ledger of one account whose instruments share one quote asset."""
+    """All positions and the ledger of one account whose instruments share one quote asset.
 
-    __slots__ = ("_instruments", "capital", "ledger", "positions", "quote")
+    `capital_at` says how the capital lies at several venues: then the cash is counted at each of them, too, for what
+    lies at one buys nothing at another.
+    """
 
-    def __init__(self, quote: Asset, capital: Decimal, instruments: tuple[Instrument, ...]) -> None:
+    __slots__ = ("_instruments", "capital", "capital_at", "cash_at", "ledger", "positions", "quote")
+
+    def __init__(
+        self, quote: Asset, capital: Decimal, instruments: tuple[Instrument, ...],
+        capital_at: tuple[VenueCash, ...] = (),
+    ) -> None:  # fmt: skip
         self.quote, self.capital = quote, capital
+        self.capital_at = {there.venue: there.amount for there in capital_at}
+        self.cash_at = dict(self.capital_at)
+        """The quote asset at each venue; nothing where there is one account."""
+        if capital_at and sum(self.capital_at.values()) != capital:
+            raise DomainError(f"{self.capital_at} is not all of the capital {capital} {quote}")
         self.ledger = Ledger()
         if capital <= 0:
             raise DomainError(f"capital {capital} {quote} must be positive")
@@ -68,12 +80,14 @@ class Portfolio:
                     f"{instrument.id} is quoted in {instrument.quote}, the account in {quote}",
                     hint="trade instruments of one quote asset per account",
                 )
+            if capital_at and venue_of(instrument.id) not in self.capital_at:
+                raise DomainError(f"{instrument.id} is traded where no capital lies: there is {self.capital_at}")
             self._instruments[instrument.id] = instrument
             self.positions[instrument.id] = Position(instrument.id)
 
     @property
     def cash(self) -> Decimal:
-        """Return the quote asset at the venue."""
+        """Return the quote asset, at all venues together."""
         return self.ledger.balance(_AVAILABLE, self.quote)
 
     def apply(self, order: Order, fill: OrderFilled) -> Position:
@@ -95,6 +109,8 @@ class Portfolio:
             post(Transfer(_AVAILABLE, _FEES, quote, fee, ref))
         elif fee < ZERO:  # a maker rebate
             post(Transfer(_FEES, _AVAILABLE, quote, -fee, ref))
+        if self.cash_at:
+            self.cash_at[venue_of(spec.instrument_id)] -= value * spec.side.sign + fee
         position = self.positions[spec.instrument_id].apply(spec.side, price, quantity, fee)
         self.positions[spec.instrument_id] = position
         return position
@@ -133,7 +149,25 @@ class Portfolio:
             found.append(f"the ledger holds {self.cash} {self.quote}, the positions come to {cash}")
         if abs((paid := balance(_FEES, self.quote)) - fees) > tolerance:
             found.append(f"the ledger has paid {paid} {self.quote} of fees, the positions {fees}")
-        return tuple(found)
+        return (*found, *self._differences_at_venues(tolerance))
+
+    def _differences_at_venues(self, tolerance: Decimal) -> list[str]:
+        if self.cash_at.keys() != self.capital_at.keys():
+            return [f"there is cash at {sorted(self.cash_at)}, the capital lies at {sorted(self.capital_at)}"]
+        total = sum(self.cash_at.values(), ZERO)
+        found = [f"the ledger holds {self.cash} {self.quote}, the venues {total}"] * (
+            bool(self.cash_at) and total != self.cash
+        )
+        booked = dict(self.capital_at)
+        for name, position in self.positions.items():
+            if (venue := venue_of(name)) in booked:
+                booked[venue] += position.realized - position.fees - position.quantity * position.entry_price
+        found += [
+            f"{self.cash_at[venue]} {self.quote} lie at {venue}, the positions there come to {cash}"
+            for venue, cash in booked.items()
+            if abs(self.cash_at[venue] - cash) > tolerance
+        ]
+        return found
 
     def require_agreement(self) -> None:
         """Require that ledger and positions say the same; see `differences`.

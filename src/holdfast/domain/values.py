@@ -41,6 +41,21 @@ Side.BUY.sign, Side.SELL.sign = 1, -1
 Side.BUY.opposite, Side.SELL.opposite = Side.SELL, Side.BUY
 
 
+class VenueCash(Record, frozen=True):
+    """What lies at one venue (see `venue_of`), in quote units."""
+
+    venue: str
+    amount: Decimal
+
+
+def venue_of(instrument_id: InstrumentId) -> str:
+    """Return where an instrument is traded: `BINANCE` of `BTC/USDT.BINANCE`.
+
+    It names the account, too: a second one at the same venue has a name of its own, like `GATEIO-SAVINGS`.
+    """
+    return instrument_id.rpartition(".")[2]
+
+
 class Money(Record, frozen=True):
     """An exact amount of one asset; may be negative."""
 

@@ -6,13 +6,15 @@ from collections import deque
 from decimal import Decimal
 from functools import lru_cache
 
+import msgspec
+
 from holdfast.core.record import State
 from holdfast.core.time import DAY, MINUTE, WEEK, day_of, week_of
 from holdfast.domain.decision import StopLevel
 from holdfast.domain.ledger import Account as LedgerAccount
 from holdfast.domain.ledger import Transfer
 from holdfast.domain.portfolio import Portfolio, Position, entry_of
-from holdfast.domain.values import ZERO, Asset, InstrumentId
+from holdfast.domain.values import ZERO, Asset, InstrumentId, VenueCash, venue_of
 from holdfast.engine.desk import Desk
 from holdfast.risk.view import Exposure, PortfolioView
 
@@ -32,7 +34,7 @@ class Balance(State):
     amount: Decimal
 
 
-class AccountState(State):
+class AccountState(State, omit_defaults=True):
     """Everything of an account that a restart must know."""
 
     balances: list[Balance]
@@ -47,6 +49,7 @@ class AccountState(State):
     order_times: list[int]
     stop_level: StopLevel
     ts_result_last: int
+    cash_at: list[VenueCash] = msgspec.field(default_factory=list)
 
 
 class Account:
@@ -104,10 +107,8 @@ class Account:
         reserved = ZERO
         for desk in self.desks.values():
             instrument, trade, entry = desk.instrument, desk.trade, desk.entry
-            pending = ZERO if entry is None else entry.quantity
+            pending = _pending(desk)
             if trade is not None and trade.held:
-                if entry is not None and entry.proposal_id == entry_of(trade.trade_id):
-                    pending -= trade.entry_quantity  # it fills in parts
                 price = instrument.price(desk.tape.close_good)
                 signed = trade.held * trade.side.sign
                 # A trailed stop may lie beyond the entry: then nothing of the capital is at stake.
@@ -119,6 +120,16 @@ class Account:
                 risk = abs(entry.entry - entry.stop) * pending
                 found.append(Exposure(instrument.id, instrument.base, pending * entry.side.sign, notional, risk))
         return tuple(found), reserved
+
+    def cash_at(self) -> tuple[VenueCash, ...]:
+        """Return what is available at each venue: without what entries on their way need there."""
+        if not (cash_at := self.portfolio.cash_at):
+            return ()
+        available = dict(cash_at)
+        for desk in self.desks.values():
+            if desk.entry is not None and (pending := _pending(desk)) > 0:
+                available[venue_of(desk.instrument.id)] -= desk.entry.entry * pending
+        return tuple(VenueCash(venue, amount) for venue, amount in available.items())
 
     def view(self, ts: int, pairs: tuple[Pair, ...] = ()) -> PortfolioView:
         """Return what the gate is shown of the account at `ts`."""
@@ -136,7 +147,7 @@ class Account:
         return PortfolioView(
             ts, equity, equity if equity > peak else peak, _exact(self.day_start), _exact(self.week_start),
             cash - reserved, exposures, len(order_times), tuple(self.results), self.stop_level, self.ts_result_last,
-            pairs,
+            pairs, self.cash_at(),
         )  # fmt: skip
 
     def snapshot(self) -> AccountState:
@@ -146,7 +157,7 @@ class Account:
         return AccountState(
             balances, list(portfolio.positions.values()), self.equity, self.peak, self.day_start, self.week_start,
             self.ts_day_end, self.ts_week_end, list(self.results), list(self.order_times), self.stop_level,
-            self.ts_result_last,
+            self.ts_result_last, [VenueCash(venue, amount) for venue, amount in portfolio.cash_at.items()],
         )  # fmt: skip
 
     def restore(self, state: AccountState) -> None:
@@ -156,12 +167,23 @@ class Account:
             transfer for balance in state.balances for transfer in _opening(balance, portfolio.quote)
         )
         portfolio.positions = {position.instrument_id: position for position in state.positions}
+        portfolio.cash_at = {there.venue: there.amount for there in state.cash_at}
         self.equity, self.peak = state.equity, state.peak
         self.day_start, self.week_start = state.day_start, state.week_start
         self.ts_day_end, self.ts_week_end = state.ts_day_end, state.ts_week_end
         self.results.extend(state.results)
         self.order_times.extend(state.order_times)
         self.stop_level, self.ts_result_last = state.stop_level, state.ts_result_last
+
+
+def _pending(desk: Desk) -> Decimal:
+    """Return how much of a desk's entry has not filled yet."""
+    entry, trade = desk.entry, desk.trade
+    if entry is None:
+        return ZERO
+    if trade is not None and trade.held and entry.proposal_id == entry_of(trade.trade_id):
+        return entry.quantity - trade.entry_quantity  # it fills in parts
+    return entry.quantity
 
 
 def _opening(balance: Balance, quote: Asset) -> tuple[Transfer, ...]:

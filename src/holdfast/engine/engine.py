@@ -46,7 +46,7 @@ from holdfast.domain.order import (
 from holdfast.domain.passed_over import entry_pending, unfit_market
 from holdfast.domain.portfolio import ClosedTrade, Portfolio
 from holdfast.domain.tick import Tick
-from holdfast.domain.values import InstrumentId, OrderId, Ratio, Side
+from holdfast.domain.values import InstrumentId, OrderId, Ratio, Side, VenueCash
 from holdfast.engine.account import Account
 from holdfast.engine.config import EngineConfig, OnSilence
 from holdfast.engine.desk import Desk
@@ -74,11 +74,14 @@ _ENTER = {Action.ENTER_LONG: Side.BUY, Action.ENTER_SHORT: Side.SELL}
 class Engine:
     """The state of one trading account, moved on by one event at a time."""
 
-    def __init__(self, config: EngineConfig, desks: Sequence[Desk], planner: Planner, protection: Protection) -> None:
+    def __init__(
+        self, config: EngineConfig, desks: Sequence[Desk], planner: Planner, protection: Protection,
+        capital_at: tuple[VenueCash, ...] = (),
+    ) -> None:  # fmt: skip
         self.config, self.planner, self.protection = config, planner, protection
         self.gate = planner.gate
         self.desks: dict[InstrumentId, Desk] = {desk.instrument.id: desk for desk in desks}
-        portfolio = Portfolio(config.quote, config.capital, tuple(desk.instrument for desk in desks))
+        portfolio = Portfolio(config.quote, config.capital, tuple(desk.instrument for desk in desks), capital_at)
         self.account = Account(portfolio, self.desks)
         self.orders: dict[OrderId, Order] = {}
         # The oldest is dropped first; a plain dict would look for it past all that were dropped before.

@@ -162,7 +162,7 @@ class PortfolioOnlyFold:
         if self.run is not None and self.run.run_id == run.run_id:
             return
         self.run, self.sequence = run, 0
-        self.portfolio = Portfolio(run.quote, run.capital, run.instruments)
+        self.portfolio = Portfolio(run.quote, run.capital, run.instruments, run.capital_at)
         self._orders, self._retired = {}, {}
 
     def _send(self, body: bytes, at: int) -> None:
@@ -311,7 +311,7 @@ class JournalFold:
             return
         self._reset()
         self.run = run
-        self.portfolio = Portfolio(run.quote, run.capital, run.instruments)
+        self.portfolio = Portfolio(run.quote, run.capital, run.instruments, run.capital_at)
 
     def _count(self, sequence: int) -> None:
         if sequence != self.sequence + 1:

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from holdfast.core.record import Record
 from holdfast.domain.instrument import Instrument
-from holdfast.domain.values import Asset, InstrumentId
+from holdfast.domain.values import Asset, InstrumentId, VenueCash
 
 
 class RunStarted(Record, frozen=True):
@@ -25,3 +25,4 @@ class RunStarted(Record, frozen=True):
     version: str  # of holdfast
     settings: dict[str, str]  # what else the result depends on: risk limits, costs, fill rules
     left_out: tuple[InstrumentId, ...] = ()  # asked for, and without bars in the asked time
+    capital_at: tuple[VenueCash, ...] = ()  # how the capital lies at several venues; none: there is one account

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from holdfast.core.record import Record
+from holdfast.domain.values import VenueCash
 
 
 class PositionLine(Record, frozen=True):
@@ -78,3 +79,4 @@ class Status(Record, frozen=True):
     is_release_wished: bool = False  # a person has asked for the stop's release when the account is flat
     is_drawdown_locked: bool = False  # the governor has left no budget: resuming counts the drawdown anew
     left_out: tuple[str, ...] = ()  # instruments that were asked for, and had no bars in the asked time
+    cash_at: tuple[VenueCash, ...] = ()  # the cash, venue by venue, where there are several

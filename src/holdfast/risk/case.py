@@ -81,6 +81,8 @@ def flaw(proposal: Proposal, view: PortfolioView, market: MarketView, instrument
     quantity, entry, stop, target = proposal.quantity, proposal.entry, proposal.stop, proposal.target
     total = quantity + entry + stop + target + view.equity + view.equity_peak + view.equity_day_start
     total += view.equity_week_start + view.cash + market.price_last + proposal.reference
+    for there in view.cash_at:
+        total += there.amount
     for exposure in view.exposures:
         total += exposure.notional + exposure.risk_open + exposure.quantity
         if exposure.notional < ZERO or exposure.risk_open < ZERO:

@@ -69,7 +69,7 @@ def position_size(
         quantity = min( budget x equity / loss                          RISK_PER_TRADE
                         (risk_open_total_max x equity - open) / loss    RISK_OPEN_TOTAL
                         what is left of the day and the week / loss     LOSS_DAY, LOSS_WEEK
-                        cash / (entry x (1 + fee))                      CASH
+                        cash at the venue / (entry x (1 + fee))         CASH
                         (exposure_asset_max x equity - held) / entry    EXPOSURE_ASSET
                         (exposure_total_max x equity - held) / entry    EXPOSURE_TOTAL
                         the root of sqrt(w' C w) = limit / entry        EXPOSURE_CORRELATED
@@ -91,7 +91,7 @@ def position_size(
         quantity = instrument.quantity(config.quantity_fixed)
         return Sized(quantity, quantity * unit, "FIXED")
     caps = _caps(levels, unit, view, market, instrument, config)
-    caps.append((_divide(view.cash, cash_per_unit(entry, reserve)), "CASH"))
+    caps.append((_divide(view.cash_for(instrument.id), cash_per_unit(entry, reserve)), "CASH"))
     largest, limited_by = min(caps, key=lambda cap: cap[0])
     quantity = instrument.quantity(max(largest, ZERO))
     if quantity > largest:  # the lot division rounded up by one unit in its last place

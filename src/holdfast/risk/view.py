@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from holdfast.core.record import Record
 from holdfast.domain.decision import StopLevel
-from holdfast.domain.values import Asset, InstrumentId
+from holdfast.domain.values import ZERO, Asset, InstrumentId, VenueCash, venue_of
 
 
 class Exposure(Record, frozen=True):
@@ -36,6 +36,14 @@ class PortfolioView(Record, frozen=True):
     correlations: tuple[
         tuple[InstrumentId, InstrumentId, float], ...
     ] = ()  # between exposures; a missing pair counts as 1
+    cash_at: tuple[VenueCash, ...] = ()  # the same cash, venue by venue, where there are several; else nothing
+
+    def cash_for(self, instrument_id: InstrumentId) -> Decimal:
+        """Return what an instrument may be bought with: the cash at its venue, and never more than there is in all."""
+        if not self.cash_at:
+            return self.cash
+        venue = venue_of(instrument_id)
+        return min(self.cash, sum((there.amount for there in self.cash_at if there.venue == venue), ZERO))
 
 
 class MarketView(Record, frozen=True):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 
 from holdfast.core.errors import ConfigurationError
 from holdfast.core.record import Record
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.market import Timeframe
-from holdfast.domain.values import InstrumentId, Ratio
+from holdfast.domain.values import ZERO, Asset, InstrumentId, Ratio, VenueCash, venue_of
 from holdfast.engine.config import EngineConfig
 from holdfast.engine.desk import Desk
 from holdfast.engine.engine import Engine
@@ -34,6 +35,7 @@ class AccountPlan(Record, frozen=True):
     risk: RiskConfig
     exits: ExitConfig
     matching: MatchingConfig
+    capital_at: tuple[VenueCash, ...] = ()  # how the capital lies at several venues; none: there is one account
 
     def __post_init__(self) -> None:
         if not self.instruments:
@@ -41,14 +43,38 @@ class AccountPlan(Record, frozen=True):
         names = [instrument.id for instrument in self.instruments]
         if len(set(names)) != len(names):
             raise ConfigurationError(f"instruments are named twice: {', '.join(sorted(names))}")
-        for base in {instrument.base for instrument in self.instruments}:
-            same = sorted(instrument.id for instrument in self.instruments if instrument.base == base)
+        _require_capital(self.capital_at, self.engine.capital, self.instruments)
+        balances: dict[tuple[str, Asset], list[InstrumentId]] = {}
+        for instrument in sorted(self.instruments, key=lambda instrument: instrument.id):
+            venue = venue_of(instrument.id) if self.capital_at else ""
+            balances.setdefault((venue, instrument.base), []).append(instrument.id)
+        for (_, base), same in balances.items():
             if len(same) > 1:
                 # A venue nets them in one balance: what was bought on the one could not be sold beside a short.
                 raise ConfigurationError(
                     f"{' and '.join(same)} have the same base asset {base}: one account holds one balance of it",
                     hint="name one of them, and run the other in an account of its own, with another --home",
                 )
+
+
+def _require_capital(
+    capital_at: tuple[VenueCash, ...], capital: Decimal, instruments: Sequence[Instrument]
+) -> None:  # fmt: skip
+    """Require that the parts of the capital are all of it, and that each instrument is traded where some of it lies."""
+    if not capital_at:
+        return
+    venues = {there.venue for there in capital_at}
+    if len(venues) < len(capital_at) or not all(there.amount > ZERO for there in capital_at):
+        raise ConfigurationError("each venue needs capital of its own, named once", hint="give each some of it")
+    if (total := sum(there.amount for there in capital_at)) != capital:
+        raise ConfigurationError(
+            f"{total} lie at the venues, the capital is {capital}", hint="let the parts be the whole"
+        )
+    for instrument in instruments:
+        if venue_of(instrument.id) not in venues:
+            raise ConfigurationError(
+                f"{instrument.id} is traded where no capital lies", hint=f"there is some at {', '.join(sorted(venues))}"
+            )
 
 
 def build_engine(plan: AccountPlan, strategies: StrategyFactory) -> Engine:
@@ -59,7 +85,7 @@ def build_engine(plan: AccountPlan, strategies: StrategyFactory) -> Engine:
         for instrument in sorted(plan.instruments, key=lambda instrument: instrument.id)
     ]
     gate = build_gate(plan.risk, plan.instruments, plan.matching)
-    return Engine(plan.engine, desks, Planner(gate), Protection(gate, plan.exits))
+    return Engine(plan.engine, desks, Planner(gate), Protection(gate, plan.exits), plan.capital_at)
 
 
 def build_gate(risk: RiskConfig, instruments: Sequence[Instrument], matching: MatchingConfig) -> RiskGate:

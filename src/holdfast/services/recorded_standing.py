@@ -21,7 +21,7 @@ from holdfast.domain.market import BarClosed, BarFlag
 from holdfast.domain.order import Order, OrderFilled, Role
 from holdfast.domain.portfolio import Portfolio, Position
 from holdfast.domain.tick import Tick
-from holdfast.domain.values import ZERO, InstrumentId, OrderId, Side
+from holdfast.domain.values import ZERO, InstrumentId, OrderId, Side, VenueCash
 from holdfast.engine.recorder import BARS, OPERATOR, RUN, TICK
 from holdfast.portfolio.fold import JournalFold, read_body, read_tick
 from holdfast.portfolio.run import RunStarted
@@ -90,6 +90,7 @@ class RecordedStanding:
             decisions=tuple(reversed(fold.decisions)), trades=fold.trades, wins=fold.wins, bars=self._groups,
             digest=self._digest, journal_sequence=self._journal_sequence, is_drawdown_locked=self._is_locked,
             left_out=run.left_out,
+            cash_at=tuple(VenueCash(venue, amount) for venue, amount in self._portfolio.cash_at.items()),
         )  # fmt: skip
 
     def limits(self) -> tuple[LimitLine, ...]:

@@ -16,6 +16,7 @@ from holdfast import __version__
 from holdfast.core.errors import ConfigurationError, OtherVersionError
 from holdfast.core.record import Record
 from holdfast.domain.instrument import Instrument
+from holdfast.domain.values import VenueCash
 from holdfast.engine.config import EngineConfig
 from holdfast.matching.config import MatchingConfig
 from holdfast.portfolio.run import RunStarted
@@ -105,6 +106,9 @@ def differences(recorded: RunStarted, asked: RunStarted) -> Iterator[Difference]
         before, now = getattr(recorded, name), getattr(asked, name)
         if name not in _PASSED_OVER and before != now:
             remedy = f"{_FLAGS[name]} {before}" if name in _FLAGS else f"market.{name}: {before}"
+            if name == "capital_at":
+                before, now = _capital(before), _capital(now)
+                remedy = "[[venue.accounts]] in holdfast.toml as it was"
             if name == "data_source":
                 remedy = "the same market: --market, or [market] in holdfast.toml"
             yield Difference(name, str(before), str(now), remedy)
@@ -115,6 +119,10 @@ def differences(recorded: RunStarted, asked: RunStarted) -> Iterator[Difference]
             remedy = f"leave out --set {key}" if before == NOT_SET else f"--set {key}={before}"
             yield Difference(f"strategy.parameters.{key}", before, now, remedy)
     yield from _settings(recorded.settings, asked.settings)
+
+
+def _capital(capital_at: tuple[VenueCash, ...]) -> str:
+    return ", ".join(f"{there.amount:f} at {there.venue}" for there in capital_at) or "one account"
 
 
 def _instruments(before: tuple[Instrument, ...], now: tuple[Instrument, ...]) -> Iterator[Difference]:

@@ -9,7 +9,7 @@ from typing import Final
 from holdfast.core.record import Record
 from holdfast.domain.decision import StopLevel
 from holdfast.domain.order import Order, Role
-from holdfast.domain.values import ONE, ZERO, Side
+from holdfast.domain.values import ONE, ZERO, Side, VenueCash
 from holdfast.engine.desk import Desk
 from holdfast.engine.engine import Engine
 from holdfast.portfolio.explain import is_named
@@ -80,6 +80,7 @@ def status_of(engine: Engine, run: RunStarted, decisions: Sequence[DecisionLine]
         journal_sequence=progress.journal_sequence,
         is_drawdown_locked=engine.is_locked_by_drawdown,
         left_out=run.left_out,
+        cash_at=tuple(VenueCash(venue, amount) for venue, amount in account.portfolio.cash_at.items()),
     )
 
 

@@ -14,7 +14,7 @@ from holdfast.core.time import HOUR
 from holdfast.domain.bar_quality import label
 from holdfast.domain.instrument import FeeTier, Instrument, Market
 from holdfast.domain.market import BarClosed, BarSeries, Timeframe
-from holdfast.domain.values import Asset, InstrumentId
+from holdfast.domain.values import Asset, InstrumentId, VenueCash
 from holdfast.engine.config import EngineConfig
 from holdfast.matching.config import MatchingConfig
 from holdfast.portfolio.run import RunStarted
@@ -64,11 +64,12 @@ def make_series(
 def make_plan(
     *instruments: Instrument, timeframe: Timeframe = Timeframe.H1, engine: EngineConfig | None = None,
     risk: RiskConfig | None = None, exits: ExitConfig | None = None, matching: MatchingConfig | None = None,
+    capital_at: tuple[VenueCash, ...] = (),
 ) -> AccountPlan:  # fmt: skip
     """Return a plan; what is left out is the default of the house, and the market BTC/USDT."""
     return AccountPlan(
         instruments or (make_instrument(),), timeframe, engine or EngineConfig(), risk or RiskConfig(),
-        exits or ExitConfig(), matching or MatchingConfig(),
+        exits or ExitConfig(), matching or MatchingConfig(), capital_at,
     )  # fmt: skip
 
 
@@ -87,5 +88,5 @@ def make_run(plan: AccountPlan, strategy: str = "test", *, mode: str = "paper", 
     settings = {key: text for name, part in parts.items() for key, text in settings_text(name, part).items()}
     return RunStarted(
         run_id, mode, plan.engine.quote, plan.engine.capital, plan.instruments, strategy, {}, plan.timeframe.value,
-        "test", True, __version__, settings,
+        "test", True, __version__, settings, capital_at=plan.capital_at,
     )  # fmt: skip

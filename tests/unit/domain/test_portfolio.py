@@ -13,7 +13,7 @@ from holdfast.domain.instrument import Instrument, Market
 from holdfast.domain.ledger import Account, Ledger, Transfer
 from holdfast.domain.order import Liquidity, Order, OrderFilled, OrderSpec, OrderType, Role, TimeInForce
 from holdfast.domain.portfolio import Portfolio, Position
-from holdfast.domain.values import Asset, InstrumentId, Money, OrderId, Price, Quantity, Side
+from holdfast.domain.values import Asset, InstrumentId, Money, OrderId, Price, Quantity, Side, VenueCash
 from holdfast.testing.builders import make_instrument
 
 EXTERNAL, AVAILABLE, TRADING, FEES = Account.EXTERNAL, Account.AVAILABLE, Account.TRADING, Account.FEES
@@ -238,3 +238,72 @@ def test_a_purchase_booked_the_wrong_way_round_is_found(monkeypatch):
     portfolio = account()
     trade(portfolio, Side.BUY, "3", "100", "0.3")
     assert portfolio.differences() == ("the ledger holds -3 AAA, the positions 3",)
+
+
+# -- several venues ----------------------------------------------------------------------------------------------------
+
+HERE, THERE = make_instrument("AAA/USDT.HERE"), make_instrument("AAA/USDT.THERE")
+
+
+def split(here: str = "600", there: str = "400", *instruments: Instrument) -> Portfolio:
+    parts = (VenueCash("HERE", Decimal(here)), VenueCash("THERE", Decimal(there)))
+    return Portfolio(USDT, Decimal(1000), instruments or (HERE, THERE), parts)
+
+
+def test_a_fill_moves_cash_at_its_venue_alone():
+    portfolio = split()
+    trade(portfolio, Side.BUY, "3", "100", "0.3", HERE)
+    trade(portfolio, Side.BUY, "2", "100", "-0.1", THERE)
+    trade(portfolio, Side.SELL, "1", "110", "0.11", THERE)
+    assert portfolio.cash_at == {"HERE": Decimal("299.7"), "THERE": Decimal("309.99")}
+    assert sum(portfolio.cash_at.values()) == portfolio.cash
+    assert portfolio.ledger.balance(AVAILABLE, AAA) == 4, "one asset, over all venues"
+    assert portfolio.differences() == ()
+
+
+def test_one_account_has_no_venues():
+    portfolio = account()
+    trade(portfolio, Side.BUY, "3", "100")
+    assert portfolio.cash_at == {}
+
+
+def test_parts_that_are_not_the_capital_are_refused():
+    with pytest.raises(DomainError, match="not all of the capital"):
+        split(there="399")
+    with pytest.raises(DomainError, match="where no capital lies"):
+        split("600", "400", SPOT)
+
+
+@given(
+    steps=st.lists(
+        st.tuples(
+            st.sampled_from(Side), st.decimals("0.0001", "50", places=4), st.decimals("0.01", "900", places=2),
+            st.decimals("-2", "2", places=6), st.sampled_from([HERE, THERE]),
+        ),
+        max_size=30,
+    )
+)  # fmt: skip
+def test_cash_at_the_venues_is_all_the_cash_whatever_was_filled(steps):
+    portfolio = split()
+    for side, quantity, price, fee, instrument in steps:
+        trade(portfolio, side, str(quantity), str(price), str(fee), instrument)
+    assert sum(portfolio.cash_at.values()) == portfolio.cash
+    assert portfolio.differences() == ()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda p: p.cash_at.update(HERE=p.cash_at["HERE"] - 1), "the ledger holds 699.7 USDT, the venues 698.7"),
+        (
+            lambda p: p.cash_at.update(HERE=p.cash_at["HERE"] - 1, THERE=p.cash_at["THERE"] + 1),
+            "298.7 USDT lie at HERE, the positions there come to 299.7",
+        ),
+        (lambda p: p.cash_at.pop("THERE"), "there is cash at ['HERE'], the capital lies at ['HERE', 'THERE']"),
+    ],
+)
+def test_cash_that_lies_at_another_venue_than_its_trades_is_found(spoil, told):
+    portfolio = split()
+    trade(portfolio, Side.BUY, "3", "100", "0.3", HERE)
+    spoil(portfolio)
+    assert told in portfolio.differences()

@@ -5,8 +5,8 @@ from decimal import Decimal
 import pytest
 
 from holdfast.core.errors import ConfigurationError
-from holdfast.domain.instrument import Market
-from holdfast.domain.values import InstrumentId
+from holdfast.domain.instrument import Instrument, Market
+from holdfast.domain.values import InstrumentId, VenueCash
 from holdfast.matching.config import MatchingConfig
 from holdfast.risk.config import RiskConfig
 from holdfast.services.assembly import AccountPlan, build_engine, build_gate
@@ -61,3 +61,34 @@ def test_two_markets_of_one_asset_are_refused_in_one_account(other):
     assert BTC.id in str(refused.value)
     assert other.id in str(refused.value)
     assert "account of its own" in refused.value.hint
+
+
+HERE, THERE = make_instrument("BTC/USDT.HERE"), make_instrument("BTC/USDT.THERE")
+
+
+def over(*parts: tuple[str, int], instruments: tuple[Instrument, ...] = (HERE, THERE)) -> AccountPlan:
+    capital_at = tuple(VenueCash(venue, Decimal(amount)) for venue, amount in parts)
+    return make_plan(*instruments, capital_at=capital_at)
+
+
+def test_one_asset_may_be_traded_at_several_venues_that_have_cash_of_their_own():
+    plan = over(("HERE", 4_000), ("THERE", 6_000))
+    engine = build_engine(plan, lambda name: ScriptedStrategy(name, {}))
+    assert list(engine.desks) == [HERE.id, THERE.id]
+    assert engine.account.view(0).cash_at == (VenueCash("HERE", Decimal(4_000)), VenueCash("THERE", Decimal(6_000)))
+    with pytest.raises(ConfigurationError, match="same base asset BTC"):
+        over(("HERE", 10_000), instruments=(HERE, make_instrument("BTC/USDT:PERP.HERE", market=Market.PERPETUAL)))
+
+
+@pytest.mark.parametrize(
+    ("parts", "told"),
+    [
+        ((("HERE", 4_000), ("THERE", 5_000)), "9000 lie at the venues, the capital is 10000"),
+        ((("HERE", 4_000), ("HERE", 6_000)), "named once"),
+        ((("HERE", 10_000), ("THERE", 0)), "capital of its own"),
+        ((("HERE", 10_000),), "BTC/USDT.THERE is traded where no capital lies"),
+    ],
+)
+def test_capital_that_does_not_lie_where_it_is_traded_is_refused(parts: tuple[tuple[str, int], ...], told: str):
+    with pytest.raises(ConfigurationError, match=told):
+        over(*parts)

@@ -50,6 +50,7 @@ def status(options: Mapping[str, object]) -> int:
         [
             ("Equity", f"{money(found.equity, quote)} {quote} ({signed(gain, quote)} since the start)"),
             ("Cash", f"{money(found.cash, quote)} {quote}"),
+            *((f"Cash at {there.venue}", f"{money(there.amount, quote)} {quote}") for there in found.cash_at),
             ("Today", signed(found.day_pnl, quote)),
             ("Open risk", at_risk),
             ("Drawdown", f"{percent(found.drawdown)} from {money(found.peak, quote)}"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from holdfast.domain.decision import Check
+from holdfast.domain.values import venue_of
 from holdfast.risk.case import Case, whole
 from holdfast.risk.correlation import correlated_exposure, correlated_terms
 
@@ -36,11 +37,12 @@ def exposure_total(case: Case) -> Check:
 
 
 def cash(case: Case) -> Check:
-    """Refuse what the available cash does not pay for, fee included; a short needs the same."""
-    value, limit = case.cash_needed, case.view.cash
+    """Refuse what the cash that is available at its venue does not pay for, fee included; a short needs the same."""
+    value, limit = case.cash_needed, case.view.cash_for(case.instrument.id)
     if value <= limit:
         return Check("CASH", value, limit, True)
-    return Check("CASH", value, limit, False, f"needs {value} {case.instrument.quote}, {limit} are available")
+    where = f" at {venue_of(case.instrument.id)}" if case.view.cash_at else ""
+    return Check("CASH", value, limit, False, f"needs {value} {case.instrument.quote}, {limit} are available{where}")
 
 
 def exposure_correlated(case: Case) -> Check:
