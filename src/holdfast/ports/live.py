@@ -25,12 +25,16 @@ class Quote(Record, frozen=True):
 
 
 class LinkChanged(Record, frozen=True):
-    """The connection to the venue's `link` ("market" or "account") came up or went down, and why."""
+    """The connection to the venue's `link` ("market" or "account") came up or went down, and why.
+
+    `venue` here and below is that of `domain.values.venue_of`, where an agent trades at several; else it is empty.
+    """
 
     ts_event: int
     link: str
     is_up: bool
     detail: str = ""
+    venue: str = ""
 
 
 class Answered(Record, frozen=True):
@@ -60,6 +64,7 @@ class AccountReport(Record, frozen=True):
     ts_event: int
     balances: dict[Asset, Decimal]
     orders: tuple[OrderAtVenue, ...]
+    venue: str = ""
 
 
 class Failure(Record, frozen=True):
@@ -69,6 +74,7 @@ class Failure(Record, frozen=True):
     message: str
     hint: str = ""
     is_fatal: bool = False
+    venue: str = ""
 
 
 class KeyReport(Record, frozen=True):

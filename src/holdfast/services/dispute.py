@@ -48,3 +48,17 @@ class Dispute:
             return False
         self._looks, self._counted = self._looks + 1, now
         return self._looks >= LOOKS
+
+
+class VenueStanding:
+    """How a live agent stands with one venue: its links, and whether its account and our books agree."""
+
+    def __init__(self) -> None:
+        self.links: dict[str, bool] = {}
+        self.dispute = Dispute()
+        self.is_reconciled = False  # a look at its account has agreed with our books since the start
+
+    @property
+    def is_up(self) -> bool:
+        """Tell whether none of its links is known to be down."""
+        return all(self.links.values())

@@ -22,7 +22,7 @@ from holdfast.domain.event import EmergencyStopped, Event, OperatorEvent, Tradin
 from holdfast.domain.market import BarClosed, timeframe
 from holdfast.domain.order import OrderEvent, Role
 from holdfast.domain.tick import Tick
-from holdfast.domain.values import InstrumentId, OrderId
+from holdfast.domain.values import InstrumentId, OrderId, venue_of
 from holdfast.engine.engine import QUIET, Engine
 from holdfast.engine.recorder import CHECKPOINT, HISTORY, OPERATOR, Recorder
 from holdfast.engine.snapshot import snapshot
@@ -30,13 +30,13 @@ from holdfast.engine.watch import Watch
 from holdfast.portfolio.run import RunStarted
 from holdfast.ports.journal import Journal
 from holdfast.ports.live import AccountReport, Answered, Failure, Incoming, LinkChanged, LiveExchange, Quote
-from holdfast.services.dispute import PAUSE, Dispute
+from holdfast.services.dispute import PAUSE, VenueStanding
 from holdfast.services.emergency import ReleaseWish
 from holdfast.services.live_bars import LiveBars, merged, unfit
 from holdfast.services.live_config import LiveConfig, OnExit
 from holdfast.services.live_replay import begin_or_replay
 from holdfast.services.paper import Checkpoint, Recovery
-from holdfast.services.reconciliation import Findings, compare
+from holdfast.services.reconciliation import Findings, compare, is_at
 from holdfast.services.release import can_release, last_wish
 
 WATCHDOG: Final = "reconciliation"
@@ -62,10 +62,8 @@ class LiveAgent:
         self._bars = LiveBars(engine.desks, timeframe(run.timeframe), config.bar_grace_ms)
         self._watch = Watch(engine)
         self._quotes: dict[InstrumentId, tuple[Quote, int]] = {}
-        self._links: dict[str, bool] = {}
-        self._unanswered: set[OrderId] = set()
-        self._dispute = Dispute()
-        self._is_reconciled = False
+        self._venues = {venue: VenueStanding() for venue in engine.account.portfolio.cash_at or ("",)}
+        self._unanswered: dict[OrderId, str] = {}  # and at which venue
         self._due_report = self._due_beat = self._ticks = 0
         self._canceled: set[OrderId] = set()  # a checkpoint carries them: whether they have left is not known
         self.groups_done = self.trades = self.wins = 0
@@ -95,7 +93,7 @@ class LiveAgent:
         open_orders = list(engine.orders.values())
         exchange.know(open_orders)
         exchange.start([desk.instrument for desk in engine.desks.values()], timeframe(self.run.timeframe))
-        self._unanswered = {order.spec.order_id for order in open_orders}
+        self._unanswered = {order.spec.order_id: self._venue(order.spec.instrument_id) for order in open_orders}
         exchange.ask(open_orders)
         exchange.ask_account()
         missed = self._history()
@@ -109,7 +107,7 @@ class LiveAgent:
         """Take in what the venue has said, and return how many groups of bars there were."""
         self._take_in(self._exchange.take(_WAIT_S))
         now = self._steady()
-        groups = self._bars.ready(now)
+        groups = self._bars.ready(now, self._silent())
         for group in groups:
             self._on_group([bar if self._is_fit(bar, now) else unfit(bar) for bar in group])
         self._look(now)
@@ -125,7 +123,8 @@ class LiveAgent:
 
     def resume(self, actor: str, reason: str) -> Tick:
         """Release the brake."""
-        self._dispute.settle()
+        for standing in self._venues.values():
+            standing.dispute.settle()
         return self._operate(TradingResumed(self.engine.ts, actor, reason))
 
     def checkpoint(self) -> None:
@@ -153,8 +152,8 @@ class LiveAgent:
 
     @property
     def is_unlocked(self) -> bool:
-        """Tell whether entries are possible: every order is accounted for, and the venue agrees with the journal."""
-        return self._is_reconciled and not self._unanswered
+        """Tell whether entries are possible: every order is accounted for, and each venue agrees with the journal."""
+        return not self._unanswered and all(standing.is_reconciled for standing in self._venues.values())
 
     @property
     def digest(self) -> str:
@@ -176,17 +175,19 @@ class LiveAgent:
                     self._quotes[item.instrument_id] = (item, self._steady())
                     self._watch.see(item.instrument_id, item.bid, item.ask)
                 case LinkChanged():
-                    self._links[item.link] = item.is_up
-                    self.warnings.append(f"the {item.link} link is {'up' if item.is_up else 'down'}: {item.detail}")
+                    self._venues[item.venue].links[item.link] = item.is_up
+                    link = f"{item.link} link{item.venue and f' to {item.venue}'}"
+                    self.warnings.append(f"the {link} is {'up' if item.is_up else 'down'}: {item.detail}")
                 case Answered():
                     if item.is_certain:
-                        self._unanswered.discard(item.order_id)
+                        self._unanswered.pop(item.order_id, None)
                 case AccountReport():
                     self._reconcile(item)
                 case Failure():
-                    self.warnings.append(f"{item.message}; {item.hint}" if item.hint else item.message)
+                    told = f"{item.venue}: {item.message}" if item.venue else item.message
+                    self.warnings.append(f"{told}; {item.hint}" if item.hint else told)
                     if item.is_fatal:
-                        raise VenueError(item.message, venue=self._exchange.venue, hint=item.hint)
+                        raise VenueError(told, venue=item.venue or self._exchange.venue, hint=item.hint)
                 case _:
                     self._on_order(item)
         refused, self._bars.refused = self._bars.refused, []
@@ -196,7 +197,7 @@ class LiveAgent:
         self._process(event)
         order = self.engine.orders.get(event.order_id)
         if order is None:
-            self._unanswered.discard(event.order_id)  # it has ended, so nothing is left to be asked
+            self._unanswered.pop(event.order_id, None)  # it has ended, so nothing is left to be asked
 
     def _on_group(self, group: list[BarClosed]) -> None:
         self._recorder.bars(group)
@@ -223,7 +224,14 @@ class LiveAgent:
         after = engine.ts_bar - 2 * length if engine.ts_bar else 0
         found: list[BarClosed] = []
         for name in engine.desks:
-            found += self._bars.know(exchange.history(name, self.config.history_bars, after))
+            try:
+                bars = exchange.history(name, self.config.history_bars, after)
+            except VenueError as error:
+                if len(self._venues) == 1 or not engine.ts_bar:
+                    raise
+                self.warnings.append(f"the bars that {name} has missed cannot be had: {error}")
+                continue
+            found += self._bars.know(bars)
         groups = merged(bar for bar in found if bar.ts_event > engine.ts_bar)
         if engine.ts_bar or not groups:
             return groups
@@ -234,18 +242,20 @@ class LiveAgent:
         return []
 
     def _recover(self) -> None:
-        """Take in answers until every order is accounted for and the venue agrees with us, or the wait is over."""
+        """Take in answers until every order is accounted for and the venues agree with us, or the wait is over."""
         ends = self._steady() + self.config.recovery_wait_s * SECOND
         asked = self._steady()
-        while not self.is_unlocked and (now := self._steady()) < ends:
+        while self._awaited() and (now := self._steady()) < ends:
             self._take_in(self._exchange.take(_WAIT_S))
-            if not self._is_reconciled and now - asked > _ASK_AGAIN_S * SECOND:
+            is_agreed = all(standing.is_reconciled for standing in self._venues.values())
+            if not is_agreed and now - asked > _ASK_AGAIN_S * SECOND:
                 asked = now
                 self._exchange.ask_account()
             self._watch_protection(now)
         self._recorder.sync()
         if not self.is_unlocked:
-            waiting = ", ".join(sorted(self._unanswered)) or "the account"
+            disputed = [venue or "the account" for venue, there in self._venues.items() if not there.is_reconciled]
+            waiting = ", ".join([*sorted(self._unanswered), *disputed])
             self.warnings.append(f"entries stay locked until the venue has answered about {waiting}")
 
     def _cancel_again(self, canceled: set[OrderId]) -> None:
@@ -263,24 +273,26 @@ class LiveAgent:
             desk = self.engine.desks[due.instrument_id]
             trade = desk.trade
             ours = set() if trade is None else {b.stop_id for b in trade.brackets} | {b.exit_id for b in trade.brackets}
-            if not ours & self._unanswered:
+            if not ours & self._unanswered.keys():
                 self._process(due)
 
     def _reconcile(self, report: AccountReport) -> None:
+        standing = self._venues[report.venue]
         findings = compare(self.engine, report, self.config.cash_tolerance)
         self._put_right(findings)
         if not findings.contradictions:
-            self._dispute.settle()
-            self._is_reconciled = True
+            standing.dispute.settle()
+            standing.is_reconciled = True
             return
-        if self._unanswered:
+        if report.venue in self._unanswered.values():
             return  # what is not yet known explains it, perhaps
         now = self._steady()
-        if not self._dispute.is_proven(now, is_explained=bool(findings.unsettled)):
+        if not standing.dispute.is_proven(now, is_explained=bool(findings.unsettled)):
             self._due_report = min(self._due_report, now + PAUSE)
             return
         told = "; ".join(findings.contradictions)
-        if not self._is_reconciled:
+        # Of several venues one that contradicts us must not keep the positions at the others from being looked after.
+        if not standing.is_reconciled and len(self._venues) == 1:
             raise DomainError(
                 f"the venue's account contradicts the journal: {told}",
                 hint="put back what was moved at the venue, or begin a new run with `holdfast run --fresh`",
@@ -299,18 +311,44 @@ class LiveAgent:
 
     def _is_fit(self, bar: BarClosed, now: int) -> bool:
         """Tell whether something may be entered on the bar: it is fresh, and so is the market around it."""
-        found = self._quotes.get(bar.instrument_id)
-        if found is None or not self.is_unlocked or self._dispute.is_open or not all(self._links.values()):
+        found, venue = self._quotes.get(bar.instrument_id), self._venue(bar.instrument_id)
+        if found is None or not self._is_open(venue):
             return False
         quote, seen = found
         if not 0.0 < quote.bid < quote.ask or now - seen > self.config.quote_age_max_ms * MILLISECOND:
             return False
-        return self._market_ts() - bar.ts_event <= self.config.bar_age_max_ms * MILLISECOND
+        return self._market_ts(venue) - bar.ts_event <= self.config.bar_age_max_ms * MILLISECOND
 
-    def _market_ts(self) -> int:
+    def _market_ts(self, venue: str = "") -> int:
         """Return the market's time: what the venue's own news carry, which in practice is not that of the wall."""
-        newest = max((quote.ts_event for quote, _ in self._quotes.values()), default=0)
-        return max(newest, self.engine.ts_bar)
+        quotes = (quote.ts_event for quote, _ in self._quotes.values() if is_at(quote.instrument_id, venue))
+        return max(max(quotes, default=0), self.engine.ts_bar)
+
+    # -- several venues ----------------------------------------------------------------------------
+    def _venue(self, instrument_id: InstrumentId) -> str:
+        """Return the venue of an instrument, as reports name it: without a name where there is only one."""
+        return "" if "" in self._venues else venue_of(instrument_id)
+
+    def _is_settled(self, venue: str) -> bool:
+        return self._venues[venue].is_reconciled and venue not in self._unanswered.values()
+
+    def _is_open(self, venue: str) -> bool:
+        """Tell whether entries are possible at a venue. What is missing at one casts doubt on the sum over all."""
+        is_disputed = any(standing.dispute.is_open for standing in self._venues.values())
+        return self._is_settled(venue) and self._venues[venue].is_up and not is_disputed
+
+    def _awaited(self) -> list[str]:
+        """Return the venues whose answers a start waits for: of several, not those that are out of reach."""
+        is_only = len(self._venues) == 1
+        return [
+            venue for venue, there in self._venues.items() if (there.is_up or is_only) and not self._is_settled(venue)
+        ]
+
+    def _silent(self) -> list[InstrumentId]:
+        """Return the instruments whose bars nobody sends now."""
+        if all(standing.is_up for standing in self._venues.values()):
+            return []
+        return [name for name in self.engine.desks if not self._venues[self._venue(name)].is_up]
 
     # -- what goes out -----------------------------------------------------------------------------
     def _process(self, event: Event) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 import numpy as np
@@ -103,12 +103,16 @@ class LiveBars:
             self._waiting.setdefault(bar.ts_event, {})[bar.instrument_id] = made
             self._arrivals.setdefault(bar.ts_event, now)
 
-    def ready(self, now: int) -> list[list[BarClosed]]:
-        """Return the groups that are whole or have waited long enough, oldest first, by instrument within a group."""
+    def ready(self, now: int, silent: Collection[InstrumentId] = ()) -> list[list[BarClosed]]:
+        """Return the groups that are whole or have waited long enough, oldest first, by instrument within a group.
+
+        `silent` are instruments whose bars are not to be waited for: nothing is heard of their venue.
+        """
         groups: list[list[BarClosed]] = []
         for ts in sorted(self._waiting):
             group = self._waiting[ts]
-            if len(group) < len(self._names) and now - self._arrivals[ts] < self._grace:
+            is_whole = len(group) == len(self._names) or group.keys() >= self._names.difference(silent)
+            if not is_whole and now - self._arrivals[ts] < self._grace:
                 break
             del self._waiting[ts], self._arrivals[ts]
             groups.append([group[name] for name in sorted(group)])

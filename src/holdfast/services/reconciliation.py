@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 from holdfast.core.record import Record
 from holdfast.domain.decision import ApprovedAmend
 from holdfast.domain.order import Order, OrderState, Role
-from holdfast.domain.values import ZERO, Asset, OrderId, Quantity
+from holdfast.domain.values import ZERO, Asset, InstrumentId, OrderId, Quantity, venue_of
 from holdfast.engine.engine import Engine
 from holdfast.ports.live import AccountReport, OrderAtVenue
 
@@ -29,21 +29,27 @@ class Findings(Record, frozen=True):
 
 
 def compare(engine: Engine, report: AccountReport, cash_tolerance: float) -> Findings:
-    """Return where the engine's books and the venue's account differ.
+    """Return where the engine's books and the venue's account differ; of several venues, that of the report alone.
 
     More than our books say may lie at the venue: the owner's own, and what is too small to be sold. Less may not.
     """
-    known = engine.orders
+    venue = report.venue
+    known = {x: order for x, order in engine.orders.items() if is_at(order.spec.instrument_id, venue)}
     ours = {order.order_id: order for order in report.orders if order.order_id}
-    ended = [order_id for order_id in ours if order_id in engine.finished and order_id not in known]
-    idle, large = _guards(engine)
-    strays = [order_id for order_id in ours if order_id not in known and order_id not in engine.finished]
+    past = [order_id for order_id in ours if order_id not in known]
+    ended = [x for x in past if x in engine.finished and is_at(engine.finished[x].spec.instrument_id, venue)]
+    idle, large = _guards(engine, known.values())
+    strays = [order_id for order_id in past if order_id not in ended]
     prefix = f"{engine.config.order_prefix}-"
     to_ask = tuple(x for x in known.values() if x.state in _RESTING and x.spec.order_id not in ours)
     return Findings(
         contradictions=(
-            *_missing(engine, report.balances, cash_tolerance),
-            *(f"order {x} rests at the venue and is not in the journal" for x in strays if x.startswith(prefix)),
+            *_missing(engine, report, cash_tolerance),
+            *(
+                f"order {x} rests at {venue or 'the venue'} and is not in the journal"
+                for x in strays
+                if x.startswith(prefix)
+            ),
         ),
         strangers=(
             *(_told(order) for order in report.orders if not order.order_id),
@@ -51,34 +57,41 @@ def compare(engine: Engine, report: AccountReport, cash_tolerance: float) -> Fin
         ),
         to_ask=to_ask,
         to_cancel=(*ended, *idle),
-        to_amend=(*_amends(engine, ours), *large),
+        to_amend=(*_amends(engine, known, ours), *large),
         unsettled=(*(x for x, order in known.items() if order.state in _UNHEARD), *(x.spec.order_id for x in to_ask)),
     )
 
 
-def _missing(engine: Engine, balances: dict[Asset, Decimal], cash_tolerance: float) -> list[str]:
-    portfolio, found = engine.account.portfolio, []
+def is_at(instrument_id: InstrumentId, venue: str) -> bool:
+    """Tell whether an instrument is traded at a venue; without a name there is only one."""
+    return not venue or venue_of(instrument_id) == venue
+
+
+def _missing(engine: Engine, report: AccountReport, cash_tolerance: float) -> list[str]:
+    portfolio, balances, venue = engine.account.portfolio, report.balances, report.venue
+    found, whose = [], venue or "the venue"
     held: dict[Asset, Decimal] = {}
     for instrument_id, position in portfolio.positions.items():
-        base = engine.desks[instrument_id].instrument.base
-        held[base] = held.get(base, ZERO) + position.quantity
+        if is_at(instrument_id, venue):
+            base = engine.desks[instrument_id].instrument.base
+            held[base] = held.get(base, ZERO) + position.quantity
     for base, quantity in sorted(held.items()):
         if quantity > (there := balances.get(base, ZERO)):
-            found.append(f"our books hold {quantity} {base}, the venue {there}")
-    cash, there = portfolio.cash, balances.get(portfolio.quote, ZERO)
-    if cash - there > Decimal(repr(cash_tolerance)) * portfolio.capital:
-        found.append(f"our books hold {cash} {portfolio.quote}, the venue {there}")
+            found.append(f"our books hold {quantity} {base}, {whose} {there}")
+    cash, capital = portfolio.cash_at.get(venue, portfolio.cash), portfolio.capital_at.get(venue, portfolio.capital)
+    if cash - (there := balances.get(portfolio.quote, ZERO)) > Decimal(repr(cash_tolerance)) * capital:
+        found.append(f"our books hold {cash} {portfolio.quote}, {whose} {there}")
     return found
 
 
-def _guards(engine: Engine) -> tuple[list[OrderId], list[ApprovedAmend]]:
+def _guards(engine: Engine, orders: Iterable[Order]) -> tuple[list[OrderId], list[ApprovedAmend]]:
     """Return which guards have nothing left to guard, and which are to become smaller.
 
     A venue, or an adapter for it, sees to that by itself; a crash may have come between.
     """
     idle: list[OrderId] = []
     large: list[ApprovedAmend] = []
-    for order in engine.orders.values():
+    for order in orders:
         spec = order.spec
         if spec.role not in _GUARDING or not spec.group or order.state not in _RESTING:
             continue
@@ -95,10 +108,10 @@ def _guards(engine: Engine) -> tuple[list[OrderId], list[ApprovedAmend]]:
     return idle, large
 
 
-def _amends(engine: Engine, ours: dict[OrderId, OrderAtVenue]) -> Sequence[ApprovedAmend]:
+def _amends(engine: Engine, known: dict[OrderId, Order], ours: dict[OrderId, OrderAtVenue]) -> Sequence[ApprovedAmend]:
     found = []
     for order_id, there in ours.items():
-        order = engine.orders.get(order_id)
+        order = known.get(order_id)
         if order is None or order.spec.role is not Role.STOP or not order.trigger_price or not there.trigger_price:
             continue
         if there.trigger_price != order.trigger_price:

@@ -91,7 +91,7 @@ def test_three_reports_at_once_pull_no_brake(agent):
     for _ in range(60):
         found.step()
     assert found.engine.account.stop_level is StopLevel.NONE
-    assert not found._dispute.is_open
+    assert not found._venues[""].dispute.is_open
 
 
 def test_an_account_that_stays_poor_pulls_the_brake(agent):

@@ -37,6 +37,14 @@ def test_who_is_late_is_not_waited_for_longer_than_the_grace():
     assert one.instrument_id == BTC.id
 
 
+def test_a_venue_that_is_silent_is_not_waited_for():
+    live = bars()
+    live.add(make_bar(BTC, 0, ROW), 0)
+    assert live.ready(0, [BTC.id]) == [], "the other one speaks, and has said nothing yet"
+    ((one,),) = live.ready(0, [ETH.id])
+    assert one.instrument_id == BTC.id
+
+
 def test_a_late_bar_of_the_same_time_comes_as_a_group_of_its_own():
     live = bars()
     live.add(make_bar(BTC, 0, ROW), 0)

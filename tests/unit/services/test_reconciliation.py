@@ -6,10 +6,16 @@ import msgspec
 import pytest
 from tests.unit.engine.conftest import BTC, LONG, Rig
 
-from holdfast.domain.order import OrderState, Role
-from holdfast.domain.values import Asset, OrderId, Side
+from holdfast.domain.command import SubmitOrder
+from holdfast.domain.order import Liquidity, OrderAccepted, OrderFilled, OrderState, Role
+from holdfast.domain.values import Asset, InstrumentId, Money, OrderId, Price, Side, VenueCash
+from holdfast.engine.engine import Engine
+from holdfast.matching.config import MatchingConfig
 from holdfast.ports.live import AccountReport, OrderAtVenue
-from holdfast.services.reconciliation import Findings, compare
+from holdfast.services.assembly import build_engine
+from holdfast.services.reconciliation import Findings, compare, is_at
+from holdfast.testing.builders import make_bar, make_instrument, make_plan
+from holdfast.testing.scripted import ScriptedStrategy
 
 TOLERANCE = 0.001
 USDT, COIN = Asset("USDT"), Asset("BTC")
@@ -124,3 +130,75 @@ def test_a_stop_that_rests_at_the_venue_no_more_may_have_sold_what_is_missing(ri
     found = compare(rig.engine, report(rig, orders=(), base="-0.0001"), TOLERANCE)
     assert found.contradictions
     assert found.unsettled == tuple(x.spec.order_id for x in found.to_ask) != ()
+
+
+# -- several venues ----------------------------------------------------------------------------------------------------
+
+HERE, THERE = make_instrument("BTC/USDT.HERE"), make_instrument("BTC/USDT.THERE")
+
+
+@pytest.fixture
+def both() -> Engine:
+    """An engine that holds BTC at two venues, each position with its stop and its target."""
+    parts = (VenueCash("HERE", Decimal(4_000)), VenueCash("THERE", Decimal(6_000)))
+    plan = make_plan(HERE, THERE, matching=MatchingConfig.ideal(), capital_at=parts)
+    engine = build_engine(plan, lambda name: ScriptedStrategy(name, {0: LONG}))
+    for instrument in (HERE, THERE):
+        (command,) = engine.process(make_bar(instrument, 0, (100.0, 100.0, 100.0, 100.0, 1e6))).commands
+        assert isinstance(command, SubmitOrder)
+        spec = command.approved.order
+        price, fee = Price(Decimal(100)), Money(Decimal(0), BTC.quote)
+        accept(engine, command)
+        fill = OrderFilled(
+            spec.order_id, engine.ts + 1, f"T{instrument.id}", price, spec.quantity, fee, Liquidity.TAKER, price
+        )
+        for protecting in engine.process(fill).commands:
+            assert isinstance(protecting, SubmitOrder)
+            accept(engine, protecting)
+    return engine
+
+
+def accept(engine: Engine, command: SubmitOrder) -> None:
+    engine.process(OrderAccepted(command.approved.order.order_id, engine.ts))
+
+
+def at(engine: Engine, venue: str, cash: str = "0", base: str = "0", **changes: object) -> AccountReport:
+    """What a venue says of itself, as our books have it, and what is changed about that."""
+    portfolio = engine.account.portfolio
+    held = portfolio.positions[InstrumentId(f"BTC/USDT.{venue}")].quantity
+    orders = tuple(
+        OrderAtVenue("v", order.spec.instrument_id, order.spec.side, order.left, x, "", order.trigger_price)
+        for x, order in engine.orders.items()
+        if is_at(order.spec.instrument_id, venue)
+    )
+    balances = {USDT: portfolio.cash_at[venue] + Decimal(cash), COIN: held + Decimal(base)}
+    return msgspec.structs.replace(AccountReport(1, balances, orders, venue), **changes)
+
+
+def test_each_venue_is_compared_with_what_is_held_there_alone(both: Engine):
+    for venue in ("HERE", "THERE"):
+        assert compare(both, at(both, venue), TOLERANCE) == Findings(), venue
+
+
+def test_what_is_missing_at_one_venue_is_not_made_up_for_by_the_other(both: Engine):
+    (told,) = compare(both, at(both, "HERE", base="-0.0001"), TOLERANCE).contradictions
+    assert told.endswith(f"HERE {both.account.portfolio.positions[HERE.id].quantity - Decimal('0.0001')}")
+    assert not compare(both, at(both, "THERE", base="3", cash="9000"), TOLERANCE).contradictions
+
+
+def test_the_tolerance_for_cash_is_a_share_of_what_was_brought_to_that_venue(both: Engine):
+    assert not compare(both, at(both, "HERE", cash="-4"), TOLERANCE).contradictions
+    assert compare(both, at(both, "HERE", cash="-4.01"), TOLERANCE).contradictions
+    assert not compare(both, at(both, "THERE", cash="-6"), TOLERANCE).contradictions
+
+
+def test_of_orders_that_are_gone_only_those_of_the_reports_venue_are_asked_about(both: Engine):
+    found = compare(both, at(both, "HERE", orders=()), TOLERANCE)
+    assert {order.spec.instrument_id for order in found.to_ask} == {HERE.id}
+    assert len(found.to_ask) == 2
+
+
+def test_an_order_of_ours_that_rests_at_the_wrong_venue_is_a_contradiction(both: Engine):
+    theirs = at(both, "THERE").orders
+    (told, _) = compare(both, at(both, "HERE", orders=(*at(both, "HERE").orders, *theirs)), TOLERANCE).contradictions
+    assert "rests at HERE and is not in the journal" in told
