@@ -18,6 +18,7 @@ from holdfast.adapters.exchanges.gateio.client import GateioExchange
 from holdfast.adapters.exchanges.gateio.config import GateioConfig
 from holdfast.adapters.exchanges.gateio.order_desk import DeskConfig
 from holdfast.adapters.host.clock import SystemClock
+from holdfast.adapters.storage.sqlite.journal import SqliteJournal
 from holdfast.app.agent import RunningAgent, ShowCheck, checked_journal
 from holdfast.app.home import Home
 from holdfast.app.market import TradedMarket
@@ -172,6 +173,18 @@ def _run(
     return msgspec.structs.replace(
         run, settings={**run.settings, "engine.order_prefix": msgspec.json.encode(mine).decode()}
     )
+
+
+def has_begun(home: Home) -> bool:
+    """Tell whether the journal's last run is a live one, with which a start goes on."""
+    if not home.journal.is_dir() or not any(home.journal.iterdir()):
+        return False
+    journal = SqliteJournal(home.journal, SystemClock(), is_read_only=True)
+    try:
+        before = _last_run(journal)
+    finally:
+        journal.close()
+    return before is not None and before.mode == LIVE
 
 
 def _last_run(journal: Journal) -> RunStarted | None:

@@ -21,8 +21,14 @@ _TUNNEL_S: Final = 5.0
 _SKEW_MAX_MS: Final = 5_000
 
 
-def examine_venue(settings: Settings, venue: Venue) -> tuple[CheckResult, ...]:
-    """Return each check of the venue, in the order in which trouble is best repaired."""
+def examine_venue(settings: Settings, venue: Venue, *, is_begun: bool = False) -> tuple[CheckResult, ...]:
+    """Return each check of the venue, in the order in which trouble is best repaired.
+
+    Parameters
+    ----------
+    is_begun
+        The start goes on with a run: what it began with is no longer there, but held, lost or multiplied.
+    """
     exchange = open_exchange(venue, settings.venue)
     try:
         tunnel = (("tunnel", partial(_tunnel, exchange, settings)),) if settings.venue.tunnel else ()
@@ -31,7 +37,7 @@ def examine_venue(settings: Settings, venue: Venue) -> tuple[CheckResult, ...]:
             ("venue clock", partial(_clock, exchange)),
             ("key", partial(_key, exchange, settings)),
             ("pairs", partial(_pairs, exchange, settings)),
-            ("balances", partial(_balances, exchange, settings)),
+            ("balances", partial(_balances, exchange, settings, is_begun=is_begun)),
             ("abilities", partial(_abilities, exchange)),
         )
         return examine(checks)
@@ -99,9 +105,12 @@ def _pairs(exchange: TradingVenue, settings: Settings) -> CheckResult:
     return CheckResult("pairs", State.OK, told)
 
 
-def _balances(exchange: TradingVenue, settings: Settings) -> CheckResult:
+def _balances(exchange: TradingVenue, settings: Settings, *, is_begun: bool) -> CheckResult:
     quotes = {x.quote for x in exchange.instruments(pairs_of(settings, exchange))}
     held = exchange.balances()
+    if is_begun:
+        there = ", ".join(f"{held.get(quote, ZERO):f} {quote}" for quote in sorted(quotes))
+        return CheckResult("balances", State.OK, f"{there}; the start compares the account with the journal")
     capital = settings.engine.capital
     short = [quote for quote in sorted(quotes) if held.get(quote, ZERO) < capital]
     if short:

@@ -9,7 +9,7 @@ events and who carries out its commands (see `holdfast.engine.driver`).
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Final, assert_never, get_args
 
@@ -138,6 +138,15 @@ class Engine:
         desk.close = bar.close
         desk.unread.append(bar)
         desk.on_bar(bar)
+
+    def bars_due(self) -> Callable[[BarClosed], bool]:
+        """Return what tells whether a bar is new to the engine as it stands now: each instrument has seen its own bars.
+
+        One that came after the others of its time had been waited for is due, too; an older one is not any more.
+        """
+        ts = self.ts_bar
+        seen = {name: desk.tape.ts_last for name, desk in self.desks.items()}
+        return lambda bar: bar.ts_event > ts or (bar.ts_event == ts and seen.get(bar.instrument_id, ts) < ts)
 
     def open_trades(self) -> tuple[ClosedTrade, ...]:
         """Return what is still held, as if it were worth its last price; nothing is sold."""

@@ -223,6 +223,7 @@ class LiveAgent:
         # The last bars that were seen come once more, so that the labels of those after them are what they were.
         after = engine.ts_bar - 2 * length if engine.ts_bar else 0
         found: list[BarClosed] = []
+        is_due = engine.bars_due()
         for name in engine.desks:
             try:
                 bars = exchange.history(name, self.config.history_bars, after)
@@ -232,7 +233,7 @@ class LiveAgent:
                 self.warnings.append(f"the bars that {name} has missed cannot be had: {error}")
                 continue
             found += self._bars.know(bars)
-        groups = merged(bar for bar in found if bar.ts_event > engine.ts_bar)
+        groups = merged(bar for bar in found if is_due(bar))
         if engine.ts_bar or not groups:
             return groups
         self._recorder.write(HISTORY, encode([bar for group in groups for bar in group]))

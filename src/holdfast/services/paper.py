@@ -194,7 +194,7 @@ class PaperAgent:
             return iter(self._feed.groups())
         if isinstance(self._feed, LiveFeed):
             self._feed.go_on_from(ts)
-            return self._later_than(ts, self._feed)
+            return self._later_than(self._feed)
         feed = whole if whole is not None and self._left_out(self._feed, ts) is not None else self._feed
         # To jump would be to hold a position, with its stop, through years that are there to be looked at.
         if (first := self._left_out(feed, ts)) is not None:
@@ -203,11 +203,14 @@ class PaperAgent:
                 f" {rfc3339(first)}: the bars between would be left out",
                 hint="give the same start (--from) as before, or begin a new run with `--fresh`",
             )
-        return self._later_than(ts, feed)
+        return self._later_than(feed)
 
-    @staticmethod
-    def _later_than(ts: int, feed: Feed) -> Iterator[Sequence[BarClosed]]:
-        return (group for group in feed.groups() if not group or group[0].ts_event > ts)
+    def _later_than(self, feed: Feed) -> Iterator[Sequence[BarClosed]]:
+        is_due = self.engine.bars_due()
+        for group in feed.groups():
+            due = [bar for bar in group if is_due(bar)]
+            if due or not group:
+                yield due
 
     def _left_out(self, feed: Feed, ts: int) -> int | None:
         """Return where `feed` begins, if that is later than `ts`: None where it has the bars around, or none at all."""

@@ -86,8 +86,9 @@ class VenueFeed:
         """Fetch what closed since `ts` and a new run would leave out: a position must not be held through it unseen."""
         nanos = self._timeframe.nanos
         for name, bars in found.items():
-            if not bars or bars[0].ts_event <= ts + nanos:
+            if not bars or bars[0].ts_event <= ts:
                 continue
+            # The bar of `ts` itself may have come too late for the group of the others: the run may lack it, too.
             # By the grid: where the market stood still, as many bars reach further back than that.
             missing = (bars[-1].ts_event - ts) // nanos + 1
             if missing <= _BARS_MAX:

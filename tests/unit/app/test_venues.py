@@ -10,13 +10,19 @@ from tests.contract.model_venue import Served
 
 from holdfast.adapters.exchanges.ccxt.client import CcxtExchange
 from holdfast.adapters.exchanges.gateio.client import GateioExchange
+from holdfast.adapters.host.clock import SystemClock
+from holdfast.adapters.storage.sqlite.journal import SqliteJournal
 from holdfast.app.home import Home
-from holdfast.app.live import open_exchange, public_venue, real_venue
+from holdfast.app.live import has_begun, open_exchange, public_venue, real_venue
 from holdfast.app.live_doctor import examine_venue
 from holdfast.app.sections import VenueSettings
 from holdfast.app.settings import Settings, flag, load_settings
 from holdfast.core.errors import ConfigurationError
+from holdfast.core.record import encode
+from holdfast.engine.recorder import RUN
+from holdfast.ports.journal import Entry
 from holdfast.services.doctor import State
+from holdfast.testing.builders import make_instrument, make_plan, make_run
 
 
 def settings_of(tmp_path: Path, **venue: object) -> Settings:
@@ -80,3 +86,38 @@ def test_a_wrong_secret_fails_the_checklist_and_is_not_shown(tmp_path: Path):
     assert key.state is State.FAIL
     assert "some-other-secret" not in str(found)
     assert binance_model.KEY not in str(found)
+
+
+def test_a_run_that_goes_on_need_not_have_what_it_began_with(tmp_path: Path):
+    served = Served(BinanceModel().app)
+    key_file = tmp_path / "venue.toml"
+    key_file.write_text(f'key = "{binance_model.KEY}"\nsecret = "{binance_model.SECRET}"\n')
+    key_file.chmod(0o600)
+    flags = [
+        *flag("venue.exchange", "ccxt:binance", "a"), *flag("venue.url", served.url, "b"),
+        *flag("engine.capital", "100000000", "c"),
+    ]  # fmt: skip
+    settings = load_settings(tmp_path / "none.toml", {}, flags).settings
+    try:
+        venue = real_venue(Home(tmp_path), settings)
+        states = [
+            {check.name: check.state for check in examine_venue(settings, venue, is_begun=is_begun)}["balances"]
+            for is_begun in (False, True)
+        ]
+    finally:
+        served.close()
+    assert states == [State.FAIL, State.OK]
+
+
+def test_a_live_run_has_begun_when_the_journal_says_so(tmp_path: Path):
+    home = Home(tmp_path / "home")
+    assert not has_begun(home)
+    home.create()
+    journal = SqliteJournal(home.journal, SystemClock())
+    plan = make_plan(make_instrument())
+    found = []
+    for mode in ("live", "practice", "live"):
+        journal.append([Entry(RUN, encode(make_run(plan, mode=mode)))]).wait()
+        found.append(has_begun(home))
+    journal.close()
+    assert found == [True, False, True]

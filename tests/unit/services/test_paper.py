@@ -1,5 +1,6 @@
 """The paper agent: start-up is recovery, from a checkpoint or without, and nothing but the same run goes on."""
 
+from collections.abc import Iterator
 from decimal import Decimal
 
 import msgspec
@@ -9,6 +10,7 @@ from holdfast.adapters.exchanges.simulated.client import SimulatedVenue
 from holdfast.adapters.sources.feed import SeriesFeed
 from holdfast.core.errors import ConfigurationError, JournalError
 from holdfast.domain.decision import Action, Approved, StopLevel
+from holdfast.domain.market import BarClosed
 from holdfast.domain.order import Role
 from holdfast.engine.recorder import BARS, CHECKPOINT, OPERATOR, RUN, TICK
 from holdfast.matching.book import Events
@@ -24,6 +26,7 @@ from holdfast.testing.scripted import Line, ScriptedStrategy
 BTC = make_instrument()
 PLAN = make_plan(BTC)
 BARS_IN_ALL = 40
+BARS_READ = msgspec.json.Decoder(list[BarClosed]).decode
 SCRIPT = {
     3: Line(Action.ENTER_LONG, 98.0, 106.0),
     9: Line(Action.EXIT_LONG),
@@ -227,6 +230,42 @@ def test_a_market_that_begins_later_is_read_from_its_first_bar_where_it_goes_bac
     again = make_agent(records, feed=SeriesFeed([SERIES.slice(20, BARS_IN_ALL)]))
     again.start(whole=FEED)
     assert finish(again) == straight()
+
+
+class LivePast:
+    """A live market: each run begins with what has closed by then."""
+
+    def __init__(self, *groups: list[BarClosed]) -> None:
+        self.past = groups
+
+    def go_on_from(self, ts: int) -> None:
+        pass
+
+    def groups(self) -> Iterator[list[BarClosed]]:
+        yield from self.past
+
+
+@pytest.mark.parametrize("checkpoint_every", [1, 1_000])
+def test_a_bar_that_came_too_late_for_its_group_is_seen_after_a_restart(checkpoint_every: int):
+    eth = make_instrument("ETH/USDT.SIM")
+    plan = make_plan(BTC, eth)
+    (ours, theirs) = (
+        [bar for group in SeriesFeed([make_series(one, rows())]).groups() for bar in group] for one in (BTC, eth)
+    )  # fmt: skip
+    records = MemoryRecords()
+    first = make_agent(
+        records, plan=plan, checkpoint_every=checkpoint_every, feed=LivePast([ours[0], theirs[0]], [ours[1]])
+    )
+    first.start()
+    finish(first)
+    whole = LivePast(*([ours[number], theirs[number]] for number in range(4)))
+    again = make_agent(records, plan=plan, checkpoint_every=checkpoint_every, feed=whole)
+    again.start()
+    finish(again)
+    seen = [(bar.instrument_id, bar.ts_event) for record in kinds(records, BARS) for bar in BARS_READ(record.body)]
+    assert len(seen) == len(set(seen)) == 8
+    assert [ts for _, ts in seen] == sorted(ts for _, ts in seen)
+    assert make_agent(records, plan=plan, feed=whole).start().ts == ours[3].ts_event
 
 
 def test_a_run_that_has_seen_no_bar_may_begin_anywhere():

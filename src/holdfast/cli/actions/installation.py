@@ -9,7 +9,7 @@ import click
 
 from holdfast.app.doctor import diagnose
 from holdfast.app.home import Home
-from holdfast.app.live import real_venue
+from holdfast.app.live import has_begun, real_venue
 from holdfast.app.live_doctor import examine_venue
 from holdfast.app.settings import load_settings
 from holdfast.app.settings_file import settings_text
@@ -52,7 +52,7 @@ def doctor(options: Mapping[str, object]) -> int:
 def _venue(home: Home) -> tuple[CheckResult, ...]:
     try:
         settings = load_settings(home.settings).settings
-        return examine_venue(settings, real_venue(home, settings))
+        return examine_venue(settings, real_venue(home, settings), is_begun=has_begun(home))
     except HoldfastError as error:
         return (CheckResult("venue", State.FAIL, str(error), error.hint),)
 

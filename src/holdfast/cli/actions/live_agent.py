@@ -12,7 +12,7 @@ import click
 from holdfast.app.agent import RunningAgent
 from holdfast.app.disk import require_space
 from holdfast.app.home import Home
-from holdfast.app.live import Venue, live_agent, practised_venue, real_venue
+from holdfast.app.live import Venue, has_begun, live_agent, practised_venue, real_venue
 from holdfast.app.practice import practice_venue
 from holdfast.app.sections import PACE_MAX, PRACTICE
 from holdfast.app.session import Session
@@ -46,7 +46,7 @@ def trade_live(home: Home, settings: Settings, given: RunOptions) -> int:
         with _practice(home, settings) as venue:
             return _trade(home, settings, given, venue)
     venue = real_venue(home, settings)
-    require_ready(settings, venue)
+    require_ready(settings, venue, is_begun=not given.is_fresh and has_begun(home))
     _confirm(venue, given)
     return _trade(home, settings, given, venue)
 

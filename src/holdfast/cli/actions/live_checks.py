@@ -12,7 +12,7 @@ from holdfast.core.errors import RefusedError
 from holdfast.services.doctor import State, is_healthy
 
 
-def require_ready(settings: Settings, venue: Venue) -> None:
+def require_ready(settings: Settings, venue: Venue, *, is_begun: bool) -> None:
     """Examine clock, key, balances and filters, and refuse to start where something is wrong.
 
     Raises
@@ -20,7 +20,7 @@ def require_ready(settings: Settings, venue: Venue) -> None:
     RefusedError
         A check failed; each is shown with what to do.
     """
-    results = examine_venue(settings, venue)
+    results = examine_venue(settings, venue, is_begun=is_begun)
     for result in results:
         if result.state is not State.OK:
             warn(f"{result.name}: {result.message}; {result.next}")

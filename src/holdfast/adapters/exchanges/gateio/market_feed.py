@@ -24,6 +24,8 @@ _CATCH_UP_MAX: Final = 20 * PAGE_MAX  # two weeks of minutes; who was away for l
 _GRACE: Final = 2 * SECOND  # how long after a bar's end, by the market's time, the socket may take to bring it
 _LOOK_S: Final = 1.0
 _TOO_LONG_AGO: Final = "INVALID_PARAM_VALUE"
+_HALT_PAGES_MAX: Final = 11
+"""Empty answers in a row that are looked past: the venue tells of its last 10,000 bars alone."""
 
 Tell = Callable[[Sequence[Incoming]], None]
 
@@ -107,8 +109,9 @@ class MarketFeed:
         pair, nanos = pair_of(name), self._timeframe.nanos
         found: dict[int, BarClosed] = {}
         ts_to: int | None = None
-        while len(found) < count:
-            want = min(count - len(found) + 1, PAGE_MAX)
+        empty = 0
+        while len(found) < count and empty <= _HALT_PAGES_MAX:
+            want = PAGE_MAX if empty else min(count - len(found) + 1, PAGE_MAX)
             page = Page(limit=want)
             if ts_to is not None:
                 page = Page(ts_from=(ts_to - want * nanos) // SECOND, ts_to=ts_to // SECOND)
@@ -121,9 +124,13 @@ class MarketFeed:
             bars = [bar_of(candle, name, self._timeframe) for candle in candles if candle.is_closed]
             fresh = [bar for bar in bars if bar.ts_event > ts_after and bar.ts_event not in found]
             found.update((bar.ts_event, bar) for bar in fresh)
-            if not fresh:
-                break
-            ts_to = min(bar.ts_event for bar in fresh) - 2 * nanos
+            if fresh:
+                empty, ts_to = 0, min(bar.ts_event for bar in fresh) - 2 * nanos
+            elif ts_to is None:
+                break  # the last bars of all are not wanted, or there are none
+            else:
+                # No end of the history: the market may have been halted for longer than one answer reaches.
+                empty, ts_to = empty + 1, ts_to - (want + 1) * nanos
             if ts_to + nanos <= ts_after:
                 break  # what is older was not asked for
         return [found[ts] for ts in sorted(found)][-count:]

@@ -122,6 +122,31 @@ def test_history_goes_back_over_several_answers_and_no_further_than_asked():
     run(scenario)
 
 
+@pytest.mark.parametrize("halted", [300, PAGE_MAX, PAGE_MAX + 1, 2 * PAGE_MAX + 7])
+def test_a_halt_longer_than_one_answer_is_not_the_end_of_the_history(halted: int):
+    async def scenario() -> None:
+        market = Market()
+        market.has(6_000)
+        before = 4_900 - halted
+        del market.venue.candles[before:4_900]
+        ours = [*range(before - 50, before), *range(4_900, 6_000)]
+        assert numbers(await market.feed.history(NAME, len(ours), 0)) == ours
+        after = FIRST + (before - 50) * NANOS
+        assert numbers(await market.feed.history(NAME, 5_000, after)) == ours
+
+    run(scenario)
+
+
+def test_a_pair_that_was_listed_of_late_is_not_asked_about_for_ever():
+    async def scenario() -> None:
+        market = Market()
+        market.has(5)
+        assert numbers(await market.feed.history(NAME, 500, 0)) == list(range(5))
+        assert market.venue.count("candlesticks") <= 13
+
+    run(scenario)
+
+
 def test_what_the_venue_does_not_have_is_not_invented():
     async def scenario() -> None:
         market = Market()
