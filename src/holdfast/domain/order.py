@@ -167,7 +167,8 @@ class OrderFilled(Record, frozen=True, tag=True):
 
     `reference` is the price that it would have had without spread, slippage and gap; the difference is a cost that is
     reported. `is_gap` says that the market had already jumped past the stop when it could first trade, `is_late` that
-    it did so while the stop was on its way.
+    it did so while the stop was on its way, `has_more` that the next fill of the order came in together with it, so
+    that one stop can guard both.
     """
 
     order_id: OrderId
@@ -180,6 +181,7 @@ class OrderFilled(Record, frozen=True, tag=True):
     reference: Price
     is_gap: bool = False
     is_late: bool = False
+    has_more: bool = False
 
 
 OrderEvent = (

@@ -8,9 +8,11 @@ restart comes to the same fills.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import ROUND_DOWN, Decimal
 from typing import Protocol
+
+import msgspec
 
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.order import Liquidity, OrderFilled
@@ -74,3 +76,8 @@ def fills_of(
             )
         )  # fmt: skip
     return fills
+
+
+def together(fills: Sequence[OrderFilled]) -> list[OrderFilled]:
+    """Return fills of one order that came in together, each but the last saying that another one follows."""
+    return [msgspec.structs.replace(fill, has_more=True) for fill in fills[:-1]] + list(fills[-1:])

@@ -1,4 +1,4 @@
-"""What guards an open position: the bracket behind each entry fill, the stop that follows, and the way out."""
+"""What guards an open position: the bracket behind the fills of its entry, the stop that follows, and the way out."""
 
 from __future__ import annotations
 
@@ -61,21 +61,34 @@ class Protection:
         )  # fmt: skip
 
     def protect(self, desk: Desk, trade: OpenTrade, fill: OrderFilled, next_id: NextId) -> tuple[Command, ...]:
-        """Count an entry fill and return its bracket: one stop, one target or more, all of one group."""
-        instrument, side = desk.instrument, trade.side.opposite
+        """Count an entry fill and return the bracket behind it, nothing while the next one is known to follow.
+
+        An entry may fill in many parts at once. A stop for each would be sent one after the other, and venues want
+        them to be apart: the last parts would have none for long.
+        """
         trade.enter(fill)
-        trade.risk += self._risk(trade, fill, self.gate.reserve(instrument)) * fill.quantity
+        trade.risk += self._risk(trade, fill, self.gate.reserve(desk.instrument)) * fill.quantity
+        trade.unguarded += fill.quantity
+        if fill.has_more:
+            trade.is_unprotected = True
+            return ()
+        return self._guard(desk, trade, fill.price, next_id)
+
+    def _guard(self, desk: Desk, trade: OpenTrade, price: Decimal, next_id: NextId) -> tuple[Command, ...]:
+        """Return the bracket of what has none: one stop, one target or more, all of one group."""
+        instrument, side = desk.instrument, trade.side.opposite
+        part, trade.unguarded = Quantity(trade.unguarded), ZERO
         instrument_id, group = instrument.id, f"{trade.trade_id}.{len(trade.brackets)}"
         stop = OrderSpec(
-            next_id("s"), instrument_id, side, _STOP_MARKET, fill.quantity, _STOP, None, trade.stop,
+            next_id("s"), instrument_id, side, _STOP_MARKET, part, _STOP, None, trade.stop,
             group=group,
         )  # fmt: skip
         specs = [stop]
-        targets = partial_targets(fill.price, trade.stop, trade.target, fill.quantity, instrument, self.exits)
+        targets = partial_targets(Price(price), trade.stop, trade.target, part, instrument, self.exits)
         for price, quantity in targets:
             target = OrderSpec(next_id("t"), instrument_id, side, _LIMIT, quantity, _TARGET, price, group=group)
             specs.append(target)
-        bracket = Bracket(group, fill.quantity, trade.stop, stop.order_id, [spec.order_id for spec in specs[1:]])
+        bracket = Bracket(group, part, trade.stop, stop.order_id, [spec.order_id for spec in specs[1:]])
         trade.brackets.append(bracket)
         trade.is_unprotected = True  # until the venue has confirmed the stop
         held = trade.held if trade.side is _BUY else -trade.held
@@ -124,11 +137,15 @@ class Protection:
         self, orders: Mapping[OrderId, Order], desk: Desk, trade: OpenTrade, price: float, next_id: NextId
     ) -> tuple[Command, ...]:
         """Return what cannot wait for the next bar: the way out once more, the software stop, or stops sent anew."""
+        # A fill that was to follow has not come: what came before it waits no longer.
+        found = self._guard(desk, trade, trade.entry_price, next_id) if trade.unguarded > ZERO else ()
         if trade.is_exiting:
-            return self._leave_again(desk, trade, next_id)
+            return (*found, *self._leave_again(desk, trade, next_id))
         is_long = trade.side is _BUY
         if trade.is_unprotected and (price <= trade.stop_level if is_long else price >= trade.stop_level):
-            return self.leave(desk, trade, _STOP, next_id)
+            return (*found, *self.leave(desk, trade, _STOP, next_id))
+        if found:
+            return found
         return tuple([
             self._stop_anew(desk, trade, bracket, next_id)
             for bracket in trade.brackets
@@ -168,7 +185,8 @@ class Protection:
             for bracket in trade.brackets:
                 if bracket.stop_id == order.spec.order_id:
                     bracket.is_stop_resting = True
-            trade.is_unprotected = any(b.quantity > ZERO and not b.is_stop_resting for b in trade.brackets)
+            lacks = any(part.quantity > ZERO and not part.is_stop_resting for part in trade.brackets)
+            trade.is_unprotected = lacks or trade.unguarded > ZERO
 
     def on_ended(self, order: Order, trade: OpenTrade) -> None:
         """Note that a protecting order is gone; a stop that could not be placed leaves the software stop in charge."""

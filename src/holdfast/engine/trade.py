@@ -15,7 +15,7 @@ _EXIT_REASON = {Role.TARGET: "target", Role.EXIT: "signal", Role.EMERGENCY: "eme
 
 
 class Bracket(State):
-    """The protection of one entry fill: a stop and targets that share its quantity under `group`."""
+    """The protection of the entry fills that came together: a stop and targets that share a quantity under `group`."""
 
     group: str
     quantity: Decimal  # still held
@@ -64,6 +64,7 @@ class OpenTrade(State):
     best: float = 0.0  # the best price since the entry, for chandelier stops
     bars_held: int = 0
     is_exiting: bool = False
+    unguarded: Decimal = ZERO  # filled, and waiting for the fill that came in with it: one bracket guards both
     is_unprotected: bool = False  # a stop does not rest at the venue, or not yet: the software stop watches
 
     @property

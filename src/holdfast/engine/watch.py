@@ -63,7 +63,9 @@ class Watch:
         return price <= trade.stop_level if trade.side is Side.BUY else price >= trade.stop_level
 
     def _lacks(self, trade: OpenTrade) -> bool:
-        """Tell whether a way out, or the stop of a bracket, has come to nothing."""
+        """Tell whether a way out, or the stop of a bracket, has come to nothing, or a part has no bracket yet."""
+        if trade.unguarded > ZERO:
+            return True
         open_brackets = [bracket for bracket in trade.brackets if bracket.quantity > ZERO]
         if trade.is_exiting:
             return any(not bracket.exit_id for bracket in open_brackets)

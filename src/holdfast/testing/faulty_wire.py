@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Sequence
 
+import msgspec
+
 from holdfast.adapters.exchanges.simulated.client import SimulatedVenue
 from holdfast.core.errors import VenueError
 from holdfast.core.time import MILLISECOND
@@ -223,7 +225,10 @@ class FaultyWire:
             self._tell(OrderRejected(order_id, self.side.ts, "never_arrived"))
         first = 0 if self.fault_rate and self.dice.random() < 0.2 else self._read[order_id]
         self._read[order_id] = len(log)
-        for event in log[first:]:
+        for number, event in enumerate(log[first:], first + 1):
+            is_followed = number < len(log) and isinstance(log[number], OrderFilled)
+            if isinstance(event, OrderFilled) and is_followed:
+                event = msgspec.structs.replace(event, has_more=True)  # the same, as it came in
             self._tell(event)
         self._asked.pop(order_id, None)
         if order_id in self._wanted:

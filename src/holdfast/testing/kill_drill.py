@@ -36,6 +36,8 @@ VENUE = "import sys; from holdfast.cli.main import main; sys.exit(main())"
 BATCH = 8
 """Runs that share one venue process, one after the other, each with an account of its own."""
 BARE_MAX_S = 2.0
+BARE_TOLD_S = 1.0
+"""From here on a run says which faults made it so, although it is allowed."""
 _PATIENCE_S = 120.0
 _CAPITAL = 10_000
 
@@ -50,6 +52,7 @@ class Outcome:
     faults: int = 0
     never_arrived: int = 0
     bare_s: float = 0.0  # without a stop at the venue, by its own books, while an agent had recovered
+    bare_story: list[str] = field(default_factory=list)  # which faults happened then, for whoever asks why
     looks_holding: int = 0  # looks at which something was held: without any, the times say nothing
     recoveries: list[float] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
@@ -122,10 +125,23 @@ def _watched(url: str, key_file: Path, agent: _Lines, outcome: Outcome) -> Itera
         (account,) = [one for one in _ask(url, "GET", "/simulator/state")["accounts"] if one["key"] == key]
         return dict(account)
 
+    to_wall = time.time() - time.monotonic()
     with BareWatch(look, agent.is_trading, agent.is_trading) as watch:
         yield
-    outcome.bare_s = max(outcome.bare_s, watch.without_stop_s)
+    if watch.without_stop_s > outcome.bare_s:
+        outcome.bare_s = watch.without_stop_s
+        outcome.bare_story = _story(url, to_wall + watch.without_stop_since, watch.without_stop_s)
     outcome.looks_holding += watch.looks_holding
+
+
+def _story(url: str, began: float, lasted: float) -> list[str]:
+    """Return which faults happened around a time without a stop, in ms from its beginning."""
+    first, last = began * 1_000 - 2_000, (began + lasted) * 1_000
+    return [
+        f"{found['ts_ms'] - began * 1_000:+.0f} {found['kind']} {found['endpoint']}"
+        for found in _ask(url, "GET", "/simulator/faults").get("injected", ())
+        if first <= found["ts_ms"] <= last and not str(found["kind"]).startswith("push_")
+    ]
 
 
 def _live_until_killed(url: str, key_file: Path, home: Path, outcome: Outcome, dice: Dice) -> None:
@@ -197,7 +213,8 @@ def _compare(url: str, home: Path, key: str, beliefs: dict[str, Any], outcome: O
     if not Decimal(beliefs["held"]) <= held < Decimal(beliefs["held"]) + Decimal("0.00002") * max(len(sent), 1):
         broken.append(f"{held} BTC are there, believed {beliefs['held']}")
     if outcome.bare_s > BARE_MAX_S:
-        broken.append(f"a position was without a stop at the venue for {outcome.bare_s:.1f} s")
+        why = ", ".join(outcome.bare_story) or "no fault"
+        broken.append(f"a position was without a stop at the venue for {outcome.bare_s:.1f} s; meanwhile (ms): {why}")
     outcome.faults = _ask(url, "GET", "/simulator/faults").get("total", 0)
 
 
@@ -281,6 +298,8 @@ def main() -> int:
             for outcome in batch:
                 for told in outcome.broken:
                     sys.stderr.write(f"seed {outcome.seed}: {told}\n")
+                if outcome.bare_s > BARE_TOLD_S and not outcome.broken:
+                    sys.stderr.write(f"seed {outcome.seed}: bare for {outcome.bare_s:.2f} s: {outcome.bare_story}\n")
             sys.stderr.flush()
     recoveries = sorted(x for outcome in outcomes for x in outcome.recoveries)
     row = {

@@ -106,10 +106,9 @@ def _live(world: Scenario, wire: FaultyWire, journal: MemoryJournal, dice: Dice)
 def _is_bare(engine: Engine) -> bool:
     """Tell whether a position has neither a stop that was sent nor a way out."""
     return any(
-        bracket.quantity and bracket.stop_id not in engine.orders
+        trade.unguarded or any(part.quantity and part.stop_id not in engine.orders for part in trade.brackets)
         for desk in engine.desks.values()
-        if desk.trade is not None and not desk.trade.is_exiting
-        for bracket in desk.trade.brackets
+        if (trade := desk.trade) is not None and not trade.is_exiting
     )
 
 
@@ -142,6 +141,8 @@ def _check(world: Scenario, agent: LiveAgent, side: VenueSide, result: Result) -
     _check_money(engine, side)
     _check_levels(world, engine, side)
     for desk in engine.desks.values():
+        if desk.trade is not None:
+            require(not desk.trade.unguarded, "every part has a bracket", f"{desk.trade.trade_id}")
         if desk.trade is not None and not desk.trade.is_exiting:
             lacking = [b.group for b in desk.trade.brackets if b.quantity and b.stop_id not in at_venue]
             require(not lacking, "a position has its stop at the venue", str(lacking))

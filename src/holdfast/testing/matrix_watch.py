@@ -26,6 +26,7 @@ class Spell:
 
     def __init__(self) -> None:
         self.worst = 0.0
+        self.worst_since = 0.0  # when the longest began
         self._since: float | None = None
 
     def see(self, is_so: bool, now: float) -> None:
@@ -35,7 +36,8 @@ class Spell:
             return
         if self._since is None:
             self._since = now
-        self.worst = max(self.worst, now - self._since)
+        if now - self._since > self.worst:
+            self.worst, self.worst_since = now - self._since, self._since
 
 
 def bare_quantity(account: Mapping[str, Any], asset: str, owned: Decimal = ZERO) -> Decimal:
@@ -76,6 +78,11 @@ class BareWatch:
     def without_stop_s(self) -> float:
         """Return the longest time without a stop at the venue."""
         return self._without_stop.worst
+
+    @property
+    def without_stop_since(self) -> float:
+        """Return when that time began, by the clock of the looks."""
+        return self._without_stop.worst_since
 
     @property
     def without_guard_s(self) -> float:

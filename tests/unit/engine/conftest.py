@@ -75,6 +75,7 @@ class Rig:
 
     def fill(
         self, spec: OrderSpec, price: str, quantity: Decimal | None = None, trade_id: str = "", reference: str = "",
+        *, has_more: bool = False,
     ) -> Tick:  # fmt: skip
         """Fill an order, wholly and at its reference price unless said otherwise."""
         self._trades += 1
@@ -82,7 +83,15 @@ class Rig:
         fee = Money(at * size / 1000, BTC.quote)
         name = trade_id or f"T{self._trades}"
         event = OrderFilled(
-            spec.order_id, self.engine.ts + 1, name, at, size, fee, Liquidity.TAKER, Price(Decimal(reference or price))
+            spec.order_id,
+            self.engine.ts + 1,
+            name,
+            at,
+            size,
+            fee,
+            Liquidity.TAKER,
+            Price(Decimal(reference or price)),
+            has_more=has_more,
         )
         return self.process(event)
 

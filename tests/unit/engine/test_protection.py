@@ -7,7 +7,7 @@ from tests.unit.engine.conftest import BTC, LEAVE, LONG, PERP, Rig
 
 from holdfast.domain.command import AmendOrder, AskOpinion, CancelOrder
 from holdfast.domain.decision import Action, Opinion, OpinionTimedOut, StopLevel
-from holdfast.domain.order import OrderAccepted, OrderTimedOut, OrderType, Role
+from holdfast.domain.order import OrderAccepted, OrderSpec, OrderTimedOut, OrderType, Role
 from holdfast.domain.values import Price, Quantity, Ratio
 from holdfast.engine.config import EngineConfig, OnSilence
 from holdfast.engine.engine import QUIET
@@ -106,6 +106,41 @@ def test_a_stop_follows_for_every_part_of_the_entry():
     rig.fill(entry, "100", half)
     rig.fill(entry, "100", Quantity(entry.quantity - half))
     assert len(rig.bar(101.0).commands) == 2
+
+
+def in_parts(rig: Rig, *, has_more: bool = True) -> OrderSpec:
+    """Let half of the entry fill; `has_more` says that the other half has come in with it."""
+    entry = rig.last(Role.ENTRY)
+    half = BTC.quantity(entry.quantity / 2)
+    rig.fill(entry, "100", half, has_more=has_more)
+    return entry
+
+
+def test_what_comes_in_together_is_guarded_by_one_stop():
+    # A stop for each of twenty parts would be sent one after the other, with what the venue wants between two.
+    rig = Rig()
+    rig.bar()
+    entry = in_parts(rig)
+    assert rig.all(Role.STOP) == []
+    assert rig.trade.is_unprotected, "the software stop watches from the first part on"
+    rig.fill(entry, "101", Quantity(entry.quantity - rig.held))
+    (stop,) = rig.all(Role.STOP)
+    assert stop.quantity == entry.quantity
+    assert not rig.trade.is_unprotected
+    assert sum(target.quantity for target in rig.all(Role.TARGET)) == entry.quantity
+
+
+def test_what_comes_in_together_while_leaving_leaves_together():
+    rig = Rig({0: LONG, 1: LEAVE})
+    rig.bar()
+    in_parts(rig, has_more=False)
+    rig.bar()
+    entry = rig.last(Role.ENTRY)
+    left = Quantity(entry.quantity - rig.held)
+    some = BTC.quantity(left / 2)
+    rig.fill(entry, "100", some, has_more=True)
+    rig.fill(entry, "100", Quantity(left - some))
+    assert [spec.quantity for spec in rig.all(Role.EXIT)] == [entry.quantity - left, left]
 
 
 # -- the software stop ---------------------------------------------------------------------------------

@@ -52,6 +52,28 @@ def test_a_stop_that_does_not_rest_yet_is_watched():
     assert due == ProtectionDue(BTC.id, 7, 98.0)
 
 
+def test_a_part_whose_successor_does_not_come_is_guarded_by_itself():
+    # It came in together with another one, of which nothing is heard: the agent was killed between the two.
+    rig = Rig()
+    rig.bar()
+    entry = rig.last(Role.ENTRY)
+    rig.fill(entry, "100", BTC.quantity(entry.quantity / 2), has_more=True)
+    (due,) = Watch(rig.engine).due(7, 1)
+    stop, target = sent(rig, due.price)
+    assert (stop.role, stop.quantity) == (Role.STOP, rig.held)
+    assert target.role is Role.TARGET
+    assert Watch(rig.engine).due(8, 2) == ()
+
+
+def test_a_part_without_a_stop_leaves_once_the_price_is_beyond_it():
+    rig = Rig()
+    rig.bar()
+    entry = rig.last(Role.ENTRY)
+    rig.fill(entry, "100", BTC.quantity(entry.quantity / 2), has_more=True)
+    *_, leaving = sent(rig, 90.0)
+    assert (leaving.type, leaving.quantity) == (OrderType.MARKET, rig.held)
+
+
 def test_a_quote_without_a_bid_is_no_price():
     rig = held(is_accepting=False)
     watch = Watch(rig.engine)

@@ -11,7 +11,7 @@ from holdfast.adapters.exchanges.ccxt.shape import OwnTrade
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.order import TRANSITIONS, Order, OrderCanceled, OrderEvent, OrderState, OrderType, Role
 from holdfast.domain.values import ZERO, OrderId, Price, Quantity
-from holdfast.domain.venue_fills import fills_of
+from holdfast.domain.venue_fills import fills_of, together
 
 TRIGGER_PREFIX = "trigger:"
 """Before a venue id that names a waiting stop or target, and no order in the book yet."""
@@ -96,10 +96,8 @@ class Tracked:
         self.trades.update((trade.trade_id, trade) for trade in trades if trade.venue_order_id in self.book)
         if len(self.trades) == before:
             return []
-        news: list[OrderEvent] = []
-        for fill in fills_of(self.trades.values(), self.order_id, self.instrument, self.order.quantity):
-            news += self.tell(fill)
-        return news
+        fills = fills_of(self.trades.values(), self.order_id, self.instrument, self.order.quantity)
+        return [*together([fill for fill in fills if self.tell(fill)])]
 
     def end(self, ts: int, reason: str) -> list[OrderEvent]:
         """Return the end of what is left of it; all fills must have been told before."""

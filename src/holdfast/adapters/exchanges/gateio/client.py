@@ -24,6 +24,7 @@ from holdfast.adapters.exchanges.gateio.mapping import (
 from holdfast.adapters.exchanges.gateio.market_feed import MarketFeed
 from holdfast.adapters.exchanges.gateio.messages import Message
 from holdfast.adapters.exchanges.gateio.order_desk import DeskConfig, OrderDesk
+from holdfast.adapters.exchanges.gateio.own import OwnTrade
 from holdfast.adapters.exchanges.gateio.rest import GateioRest
 from holdfast.adapters.exchanges.gateio.shape import VENUE
 from holdfast.adapters.exchanges.gateio.socket import GateioSocket, Handlers
@@ -166,6 +167,7 @@ class GateioExchange:
     async def _start(self, instruments: Sequence[Instrument], bars: Timeframe) -> None:
         await self._need({instrument.id for instrument in instruments})
         self._feed.begin([instrument.id for instrument in instruments], bars)
+        self._desk.triggers.begin()
         market = self._socket("market", None, self._feed.on_message)
         account = None if self._credentials is None else self._socket("account", self._credentials, self._on_private)
         self._sockets = [market] if account is None else [market, account]
@@ -292,6 +294,8 @@ class GateioExchange:
 
     def _on_private(self, message: Message) -> None:
         # Whatever it says, the venue is asked: a push may be late, doubled, or the last of several.
+        if isinstance(message, OwnTrade):
+            self._desk.hear(message)
         self._desk.wake.set()
 
     def _on_ticker(self, tickers: Sequence[wire.Ticker]) -> None:

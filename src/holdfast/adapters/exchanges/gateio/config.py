@@ -24,6 +24,7 @@ _BOUNDS: Final = {
     "answer_timeout_ms": (ANSWER_TIMEOUT_MIN_MS, ANSWER_TIMEOUT_MAX_MS),
     "limit_wait_max_ms": (0, 60_000),
     "order_expiry_ms": (100, 30_000),
+    "urgent_expiry_ms": (100, 30_000),
     "retries": (0, 10),
     "backoff_ms": (1, 10_000),
     "body_max": (1_024, 256 * 1024 * 1024),
@@ -40,6 +41,7 @@ class GateioConfig(Record, frozen=True):
     answer_timeout_ms: int = ANSWER_TIMEOUT_MS  # for a signed one, once connected; then its outcome is unknown
     limit_wait_max_ms: int = 5_000  # the longest that a request is held back by the rate limit
     order_expiry_ms: int = 1_000  # the venue takes no order later than this, by its own clock
+    urgent_expiry_ms: int = 300  # the same for what guards or leaves a position, beside three round trips
     retries: int = 3
     backoff_ms: int = 200
     tunnel: str = ""  # HOST:PORT of this machine: a proxy through which everything goes, or nothing does

@@ -89,6 +89,7 @@ class GateioUnknownError(OutcomeUnknownError):
     def __init__(self, message: str, *, label: str = "", status: int = 0) -> None:
         super().__init__(message, venue=VENUE, hint="ask by client id; never send it again")
         self.label, self.status = label, status
+        self.ts_expires = 0  # by the venue's clock (ns): later than this it takes it no more; 0 where that is not known
 
 
 class GateioKeyError(ConfigurationError):

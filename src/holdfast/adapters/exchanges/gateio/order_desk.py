@@ -28,6 +28,7 @@ from holdfast.adapters.exchanges.gateio.requests import OrderRequest
 from holdfast.adapters.exchanges.gateio.rest import GateioRest, Page
 from holdfast.adapters.exchanges.gateio.tracker import Tracked
 from holdfast.adapters.exchanges.gateio.trigger_desk import SIGNATURE_WINDOW, TriggerDesk
+from holdfast.adapters.exchanges.gateio.wire import MyTrade
 from holdfast.core.errors import VenueError
 from holdfast.core.record import Record
 from holdfast.core.time import MILLISECOND, SECOND
@@ -59,6 +60,7 @@ class DeskConfig(Record, frozen=True):
 
     collar: Decimal = Decimal("0.01")  # how far beyond the best price a market order may buy
     expiry_margin_ms: int = 500  # added to an order's expiry before "not found" is believed
+    urgent_margin_ms: int = 200  # the same for what guards or leaves a position, beside one round trip
     is_trigger_expiry_trusted: bool = False  # does the venue drop a late triggered order, too? not documented
     poll_ms: int = 250  # how often the account is looked at while something is open
 
@@ -89,8 +91,8 @@ class OrderDesk:
             found = self._track(order)
             if order.venue_order_id:
                 found.adopt(order.venue_order_id)
-            found.is_unsure = found.is_trigger
-            found.fence = self.trigger_fence() if found.is_trigger else self.fence()
+            found.is_unsure = found.is_inherited = found.is_trigger
+            found.fence = self.trigger_fence() if found.is_trigger else self.fence(is_urgent=_is_urgent(found))
 
     def submit(self, approved: Approved) -> None:
         """Send an order."""
@@ -122,10 +124,17 @@ class OrderDesk:
             found.is_asked = True
         self.wake.set()
 
+    def hear(self, trade: MyTrade) -> None:
+        """Keep a trade that the venue has pushed, until the order says whether there are more."""
+        for found in self.tracked.values():
+            if not found.is_over and trade.currency_pair in ("", found.pair):
+                if trade.venue_order_id in found.venue_ids or trade.text == text_of(found.order_id):
+                    found.pushed[trade.trade_id] = trade
+
     @property
     def is_waiting(self) -> bool:
         """Tell whether something is open, or somebody waits for an answer."""
-        return any(not found.is_over or found.is_asked for found in self.tracked.values())
+        return any(not x.is_over or x.is_asked or x.is_haunting for x in self.tracked.values())
 
     def describe(self) -> list[str]:
         """Say of each open order what is known of it."""
@@ -164,6 +173,8 @@ class OrderDesk:
                 await self._follow_book(found, look)
             if found.cancel_reason and not found.is_over:
                 await self._cancel(found, look)
+        elif found.is_haunting:
+            await self.triggers.bury(found, look)
         if found.is_asked and (found.is_over or found.is_placed):
             found.is_asked = False
             self._tell([Answered(found.order_id, self.stamp(), True)])
@@ -178,6 +189,8 @@ class OrderDesk:
     async def settle(self, found: Tracked, order: wire.Order) -> None:
         """Tell what an answer about an order means: its acceptance, its fills, and then its end."""
         told = filled_amount(order)
+        if told > found.traded(order.venue_order_id):
+            self.tell(found, found.add_pushed(order.venue_order_id, told))  # no later than what would be asked for
         if told > found.traded(order.venue_order_id) or (order.is_final and order.filled_total > 0 and not told):
             trades = await self._rest.my_trades(found.pair, order.venue_order_id, _TRADES_PAGE)
             self.tell(found, found.add(trades))
@@ -193,7 +206,11 @@ class OrderDesk:
     # -- sending -----------------------------------------------------------------------------------
     async def _place(self, found: Tracked) -> None:
         spec = found.order.spec
-        if spec.group and spec.is_reducing and not await self._clear_way(found):
+        if not spec.is_reducing:
+            if not await self.triggers.wait_for_stop(found):
+                self.tell(found, found.tell(OrderRejected(found.order_id, self.stamp(), found.cancel_reason)))
+                return
+        elif spec.group and not await self._clear_way(found):
             return
         request, why = self._request(found)
         if request is None:
@@ -202,8 +219,8 @@ class OrderDesk:
         for attempt in range(_REFUSED_TRIES):
             try:
                 order = await self._rest.place(request, is_urgent=spec.is_reducing)
-            except GateioUnknownError:
-                self.doubt(found)
+            except GateioUnknownError as error:
+                self.doubt(found, error)
                 return
             except (GateioError, GateioKeyError, VenueError) as error:
                 if not await self.is_tried_again(found, error, attempt):
@@ -277,10 +294,10 @@ class OrderDesk:
             await self.settle(found, order)
 
     # -- doubt -------------------------------------------------------------------------------------
-    def doubt(self, found: Tracked) -> None:
+    def doubt(self, found: Tracked, error: GateioUnknownError | None = None) -> None:
         """Say that there was no answer; from now on it is asked about."""
-        if not found.is_trigger:
-            found.fence = self.fence()
+        expires = 0 if error is None else error.ts_expires
+        found.fence = self.trigger_fence(expires) if found.is_trigger else self.fence(expires, _is_urgent(found))
         self.tell(found, found.tell(OrderTimedOut(found.order_id, self.stamp())))
         self.wake.set()
 
@@ -343,13 +360,21 @@ class OrderDesk:
         """Return the market's time, which news carry; in practice it is not that of the wall."""
         return self._market_now() or self.now()
 
-    def fence(self) -> int:
-        """Return the moment after which the venue takes nothing any more that has been sent by now."""
-        return self.now() + (self._rest.config.order_expiry_ms + self.config.expiry_margin_ms) * MILLISECOND
+    def fence(self, expires: int = 0, is_urgent: bool = False) -> int:
+        """Return the moment after which the venue's answers tell for certain what it has not taken and never will.
 
-    def trigger_fence(self) -> int:
+        `expires` is when the order expires (ns, the venue's clock); 0 counts from now on, as if it had just left.
+        """
+        margin = self.config.expiry_margin_ms * MILLISECOND
+        if is_urgent:
+            margin = min(margin, self.config.urgent_margin_ms * MILLISECOND + self._rest.round_trip)
+        return (expires or self.now() + self._rest.expiry(is_urgent)) + margin
+
+    def trigger_fence(self, expires: int = 0) -> int:
         """Return the same for triggered orders."""
-        return self.fence() if self.config.is_trigger_expiry_trusted else self.now() + SIGNATURE_WINDOW
+        if self.config.is_trigger_expiry_trusted:
+            return self.fence(expires, is_urgent=True)
+        return (expires or self.now()) + SIGNATURE_WINDOW
 
     def run(self, work: Coroutine[object, object, None], found: Tracked) -> None:
         """Do something about an order, alone; what the venue does not answer is tried again with the next look."""
@@ -393,9 +418,9 @@ class OrderDesk:
     def _forget(self) -> None:
         """Let go of what is over, while nobody in its group is open."""
         # Orders of no group share nothing: one of them that rests must not keep all others for ever.
-        kept = {x.order.spec.group for x in self.tracked.values() if not x.is_over or x.is_busy or x.is_asked} - {""}
+        kept = {x.order.spec.group for x in self.tracked.values() if x.is_kept} - {""}
         for order_id, found in list(self.tracked.items()):
-            if found.is_over and not found.is_asked and not found.is_busy and found.order.spec.group not in kept:
+            if not found.is_kept and found.order.spec.group not in kept:
                 del self.tracked[order_id]
                 self.shares.pop(found.order.spec.group, None)
 
@@ -407,6 +432,10 @@ def filled_amount(order: wire.Order) -> Decimal:
     if order.left is None or (order.type == "market" and order.side == "buy"):
         return ZERO
     return order.amount - order.left
+
+
+def _is_urgent(found: Tracked) -> bool:
+    return found.is_trigger or found.order.spec.is_reducing
 
 
 def _resized(spec: OrderSpec, quantity: Decimal) -> OrderSpec:

@@ -17,7 +17,7 @@ from holdfast.domain.order import (
     Role,
 )  # fmt: skip
 from holdfast.domain.values import ZERO, OrderId, Price, Quantity
-from holdfast.domain.venue_fills import fills_of
+from holdfast.domain.venue_fills import fills_of, together
 
 TRIGGER_PREFIX = "trigger:"
 """Before a venue id that names a price-triggered order and no order in the book."""
@@ -33,11 +33,13 @@ class Tracked:
     venue_ids: list[str] = field(default_factory=list)  # of orders in the book that trade for it
     trigger_ids: list[str] = field(default_factory=list)  # of triggers that wait for it
     trades: dict[str, MyTrade] = field(default_factory=dict)
+    pushed: dict[str, MyTrade] = field(default_factory=dict)  # heard of, and perhaps not all that there are
     fence: int = 0  # by the venue's clock (ns): what is not there then will never be
     cancel_reason: str = ""
     is_busy: bool = False  # a request about it is on its way
     is_unsure: bool = False  # there may be more triggers for it than are known, until the fence has fallen
     doubted: set[Decimal] = field(default_factory=set)  # amounts of the triggers that there may be
+    is_inherited: bool = False  # of an earlier process, which may have made a trigger smaller and not have said so
     is_withdrawn: bool = False  # its triggers were taken back to clear the way for a way out
     is_asked: bool = False  # somebody waits for an Answered
     trigger_wanted: Price | None = None  # where the house has moved its stop
@@ -58,6 +60,16 @@ class Tracked:
     def is_over(self) -> bool:
         """Tell whether the house knows its end."""
         return self.order.state.is_final
+
+    @property
+    def is_haunting(self) -> bool:
+        """Tell whether it is over and may still have a trigger at the venue, which would sell what it no longer has."""
+        return self.is_over and self.is_trigger and bool(self.trigger_ids or self.is_unsure)
+
+    @property
+    def is_kept(self) -> bool:
+        """Tell whether something is still to be done about it, or said."""
+        return not self.is_over or self.is_busy or self.is_asked or self.is_haunting
 
     @property
     def is_placed(self) -> bool:
@@ -89,11 +101,18 @@ class Tracked:
         if len(self.trades) == before:
             return []
         known = set(self.order.trade_ids)
-        news: list[OrderEvent] = []
-        for fill in fills_of(self.trades.values(), self.order_id, self.instrument, self.order.quantity):
-            if fill.trade_id not in known:
-                news += self.tell(fill)
-        return news
+        fills = fills_of(self.trades.values(), self.order_id, self.instrument, self.order.quantity)
+        return [*together([fill for fill in fills if fill.trade_id not in known and self.tell(fill)])]
+
+    def add_pushed(self, venue_id: str, amount: Decimal) -> list[OrderEvent]:
+        """Return the fills of one order in the book, where the pushes tell of all that it has traded; else nothing.
+
+        Only all trades together tell how much of each is a whole lot after its fee.
+        """
+        mine = {name: trade for name, trade in self.pushed.items() if trade.venue_order_id == venue_id}
+        mine |= {name: trade for name, trade in self.trades.items() if trade.venue_order_id == venue_id}
+        is_whole = sum((trade.amount for trade in mine.values()), ZERO) == amount
+        return self.add(mine.values()) if is_whole else []
 
     def end(self, ts: int, reason: str) -> list[OrderEvent]:
         """Return the end of what is left of it; all fills must have been told before."""

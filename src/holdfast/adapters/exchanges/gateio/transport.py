@@ -28,11 +28,13 @@ from holdfast.core.record import Record
 from holdfast.core.time import MILLISECOND, SECOND, Clock
 
 T = TypeVar("T")
+E = TypeVar("E", bound=Exception)
 _PREFIX: Final = "/api/v4"
 _CHUNK: Final = 64 * 1024
 _PAUSE_MAX_S: Final = 10.0
 _PUNISH_S: Final = 1.0  # after a 429 that does not say until when
 _CLOCK_SAMPLES: Final = 3
+_EXPIRY_ROUND_TRIPS: Final = 3  # what a request may take to arrive: half of one, and two more for a new connection
 _SHORTEST_SECRET: Final = 6  # what is shorter would hide ordinary words
 _NEVER_LEFT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
@@ -184,7 +186,9 @@ class Transport:
         await self._wait_turn(call, is_urgent)
         url = URL(f"{self.config.rest_url.rstrip('/')}{_PREFIX}{call.path}" + (f"?{call.query}" if call.query else ""),
                   encoded=True)  # fmt: skip
-        headers = self._headers(call, is_order)
+        now = self.venue_now()  # after the wait, so that what is signed carries the time of leaving
+        expires = now + self.expiry(is_urgent) if is_order else 0
+        headers = self._headers(call, now, expires)
         session = self._session
         if session is None:
             raise VenueError(f"{call.endpoint}: the client is not open", venue=VENUE)
@@ -203,10 +207,21 @@ class Transport:
         except _NEVER_LEFT as error:
             raise _not_sent(call, error) from None
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            raise _lost(call, is_order, _cause(error)) from None
+            raise _dated(_lost(call, is_order, _cause(error)), expires) from None
         if 200 <= response.status < 300:
             return body
-        raise self._refusal(call, response.status, body, is_order)
+        raise _dated(self._refusal(call, response.status, body, is_order), expires)
+
+    def expiry(self, is_urgent: bool) -> int:
+        """Return for how long (ns) after it has been signed the venue may take an order.
+
+        What guards or leaves a position has less time than an entry: the sooner a lost one is known to be lost, the
+        sooner the next one guards. One that a slow way has made late is refused unseen, and signed anew.
+        """
+        longest = self.config.order_expiry_ms * MILLISECOND
+        if not is_urgent:
+            return longest
+        return min(longest, self.config.urgent_expiry_ms * MILLISECOND + _EXPIRY_ROUND_TRIPS * self.round_trip)
 
     async def _wait_turn(self, call: Call, is_urgent: bool) -> None:
         most = self.config.limit_wait_max_ms / 1000
@@ -219,18 +234,18 @@ class Transport:
         if wait > 0:
             await asyncio.sleep(wait)
 
-    def _headers(self, call: Call, is_order: bool) -> dict[str, str]:
-        """Return what signs the request; made after the wait, so that its time is that of leaving."""
+    def _headers(self, call: Call, now: int, expires: int) -> dict[str, str]:
+        """Return what signs the request at a moment (ns, the venue's clock)."""
         if not call.is_signed:
             return {}
         if self._credentials is None:
             raise ConfigurationError(f"{call.endpoint} needs an API key", hint="name the credentials file")
-        now, who = self.venue_now(), self._credentials
+        who = self._credentials
         stamp = str(now // SECOND)
         sign = sign_rest(who.secret, call.method, _PREFIX + call.path, call.query, call.body, stamp)
         headers = {"KEY": who.key, "Timestamp": stamp, "SIGN": sign}
-        if is_order:
-            headers["x-gate-exptime"] = str(now // MILLISECOND + self.config.order_expiry_ms)
+        if expires:
+            headers["x-gate-exptime"] = str(expires // MILLISECOND)
         return headers
 
     async def _body(self, response: aiohttp.ClientResponse, call: Call, is_order: bool) -> bytes:
@@ -297,6 +312,12 @@ def _lost(call: Call, is_order: bool, cause: str, is_retryable: bool = True) -> 
     if is_order:
         return GateioUnknownError(f"{call.endpoint}: sent, and no certain answer ({cause})")
     return VenueError(f"{call.endpoint}: no usable answer ({cause})", venue=VENUE, is_retryable=is_retryable)
+
+
+def _dated(error: E, expires: int) -> E:
+    if isinstance(error, GateioUnknownError):
+        error.ts_expires = expires
+    return error
 
 
 def _cause(error: Exception) -> str:

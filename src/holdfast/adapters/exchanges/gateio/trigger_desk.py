@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Set
 from decimal import Decimal
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from holdfast.adapters.exchanges.gateio import wire
 from holdfast.adapters.exchanges.gateio.errors import GateioError, GateioUnknownError, Reaction
@@ -45,13 +45,13 @@ class Desk(Protocol):
 
     def tell(self, found: Tracked, events: list[OrderEvent]) -> None: ...
 
-    def doubt(self, found: Tracked) -> None: ...
+    def doubt(self, found: Tracked, error: GateioUnknownError | None = None) -> None: ...
 
     def accept(self, found: Tracked, venue_id: str) -> None: ...
 
     def now(self) -> int: ...
 
-    def trigger_fence(self) -> int: ...
+    def trigger_fence(self, expires: int = 0) -> int: ...
 
     def stamp(self) -> int: ...
 
@@ -62,21 +62,36 @@ class Desk(Protocol):
     async def settle(self, found: Tracked, order: wire.Order) -> None: ...
 
 
+class _Turn(NamedTuple):
+    """When the next trigger with a rule may be sent (s of the loop), and whose it was that was sent last."""
+
+    due: float
+    owner: OrderId
+
+
+_NOBODY: Final = _Turn(0.0, OrderId(""))
+
+
 class TriggerDesk:
     """Places, finds, moves and takes back the triggers of one account."""
 
     def __init__(self, rest: GateioRest, desk: Desk) -> None:
         self._rest, self._desk = rest, desk
-        self._turns: dict[tuple[str, str], float] = {}  # when the next with a rule may be sent (s of the loop)
+        self._turns: dict[tuple[str, str], _Turn] = {}  # by market and rule
+        self._inherited = _NOBODY  # what an earlier process may have sent last, with whatever rule
         self._queues: dict[tuple[str, str], asyncio.Lock] = {}
         self._gone: dict[str, None] = {}  # triggers that a look of before may still show, the newest last
 
+    def begin(self) -> None:
+        """Count what an earlier process may have sent just before as sent now."""
+        self._inherited = _Turn(asyncio.get_running_loop().time() + SPACING_S, OrderId(""))
+
     # -- placing -----------------------------------------------------------------------------------
-    async def place(self, found: Tracked) -> None:
-        """Send a trigger for what is left of an order."""
+    async def place(self, found: Tracked, *, has_turn: bool = False) -> None:
+        """Send a trigger for what is left of an order; whoever `has_turn` has waited for it."""
         request = self._request(found, found.order.trigger_price)
         for attempt in range(_TRIES):
-            if not await self._turn(found, request):
+            if not (has_turn and not attempt) and not await self._turn(found, request):
                 if found.order.state is OrderState.SUBMITTED and not attempt:
                     self._desk.tell(
                         found, found.tell(OrderRejected(found.order_id, self._desk.stamp(), found.cancel_reason))
@@ -85,26 +100,27 @@ class TriggerDesk:
                 return
             try:
                 placed = await self._rest.place_trigger(request)
-            except GateioUnknownError:
-                self._doubt(found, request)
-                self._desk.doubt(found)
+            except GateioUnknownError as error:
+                self._doubt(found, request, error)
+                self._desk.doubt(found, error)
                 return
             except (GateioError, VenueError) as error:
                 if not await self._desk.is_tried_again(found, error, attempt):
+                    self._free_turn(found)
                     return
                 continue
             found.is_withdrawn = False
             self._desk.accept(found, TRIGGER_PREFIX + placed.venue_order_id)
             return
 
-    def _doubt(self, found: Tracked, request: TriggerRequest) -> None:
+    def _doubt(self, found: Tracked, request: TriggerRequest, error: GateioUnknownError) -> None:
         # Its group may take some of it before it is found: then it is no more as large as what is asked for now.
         found.doubted.add(Decimal(request.put.amount))
-        found.is_unsure, found.fence = True, self._desk.trigger_fence()
+        found.is_unsure, found.fence = True, self._desk.trigger_fence(error.ts_expires)
 
     def _request(self, found: Tracked, price: Price | None) -> TriggerRequest:
         spec, pair = found.order.spec, self._desk.pairs[found.instrument.id]
-        left = Quantity(found.order.quantity - found.order.filled)
+        left = Quantity(found.order.left or found.order.quantity)
         limit = spec.limit_price
         wanted = OrderSpec(
             spec.order_id, spec.instrument_id, spec.side, spec.type, left, spec.role, limit,
@@ -121,17 +137,35 @@ class TriggerDesk:
         async with self._queues.setdefault(key, asyncio.Lock()):
             if _is_leaving(found):
                 return False  # at once: it must not hold up those behind it
-            await asyncio.sleep(self._turns.get(key, 0.0) - loop.time())
+            await asyncio.sleep(self._turns.get(key, _NOBODY).due - loop.time())
             if _is_leaving(found):
                 return False
-            self._turns[key] = loop.time() + SPACING_S
+            self._turns[key] = _Turn(loop.time() + SPACING_S, found.order_id)
             return True
+
+    async def wait_for_stop(self, entry: Tracked) -> bool:
+        """Wait until the stop behind an entry could be sent at once; False where the entry is taken back meanwhile.
+
+        What cannot be guarded is not entered.
+        """
+        key = (entry.pair, "<=" if entry.order.spec.side is Side.BUY else ">=")
+        async with self._queues.setdefault(key, asyncio.Lock()):
+            if not _is_leaving(entry):
+                due = max(self._turns.get(key, _NOBODY).due, self._inherited.due)
+                await asyncio.sleep(due - asyncio.get_running_loop().time())
+        return not _is_leaving(entry)
+
+    def _free_turn(self, found: Tracked) -> None:
+        """Let nobody wait for a trigger that the venue has certainly never seen, or did not take."""
+        for key, turn in list(self._turns.items()):
+            if turn.owner == found.order_id:
+                del self._turns[key]
 
     # -- finding -----------------------------------------------------------------------------------
     @property
     def wants_look(self) -> bool:
-        """Tell whether an open order waits as a trigger, or may."""
-        return any(found.is_trigger and not found.is_over for found in self._desk.tracked.values())
+        """Tell whether an order waits as a trigger, or may."""
+        return any(x.is_trigger and (not x.is_over or x.is_haunting) for x in self._desk.tracked.values())
 
     async def find(self, found: Tracked, look: Look) -> None:
         """Look for a trigger whose answer was lost."""
@@ -150,6 +184,8 @@ class TriggerDesk:
             self._desk.accept(found, TRIGGER_PREFIX + trigger.venue_order_id)
             self._desk.wake.set()
         elif look.ts > found.fence:
+            self._free_turn(found)
+            found.is_unsure = False
             self._desk.tell(found, found.tell(OrderRejected(found.order_id, self._desk.stamp(), "never_arrived")))
 
     def _is_free(self, name: str) -> bool:
@@ -159,15 +195,18 @@ class TriggerDesk:
     # -- following ---------------------------------------------------------------------------------
     async def follow(self, found: Tracked, look: Look) -> None:
         """See what became of an order's triggers, and move them where the house has moved its stop."""
-        is_sure = not found.is_unsure or await self._make_sure(found, look)
+        asked = self._request(found, found.order.trigger_price)
+        strays = self._adopt_strays(found, asked, look) if found.is_unsure else []
         if not (found.trigger_ids or found.venue_ids or found.is_over or found.cancel_reason):
             # What was sent never arrived, or it made way for a way out that came to nothing: it must guard again.
-            if is_sure and not (found.is_withdrawn and self._has_way_out(found)):
+            if not (found.is_unsure or (found.is_withdrawn and self._has_way_out(found))):
                 await self.place(found)
             return
         for name in list(found.trigger_ids):
             if name not in look.triggers:
                 self._on_gone(found, await self._rest.trigger(name))
+        await self._thin_out(found, look, asked)
+        self._take_over(found, [look.triggers[name] for name in strays if name in found.trigger_ids], asked)
         wanted = found.trigger_wanted
         if wanted is not None and not found.is_over and not found.venue_ids:
             await self._move(found, wanted)
@@ -203,51 +242,72 @@ class TriggerDesk:
             return
         try:
             placed = await self._rest.place_trigger(request)
-        except GateioUnknownError:
-            self._doubt(found, request)  # the old one guards on; the new one is looked for before the next try
+        except GateioUnknownError as error:
+            self._doubt(found, request, error)  # the old one guards on; the new one is looked for before the next try
             return
         except GateioError as error:
             if error.reaction is not Reaction.SLOW_DOWN:
                 found.trigger_wanted = None  # the market is beyond it: the old one guards on
+                self._free_turn(found)
             return
         found.trigger_wanted = None
         self._desk.accept(found, TRIGGER_PREFIX + placed.venue_order_id)
         self._desk.tell(found, found.tell(OrderAmended(found.order_id, self._desk.stamp(), trigger_price=price)))
         await self._take_back(found, old)
 
-    async def _make_sure(self, found: Tracked, look: Look) -> bool:
-        """Take over what may have been placed for an order and is not known; True when no more can come."""
-        asked = self._request(found, found.order.trigger_price)
-        price, amount, is_late = Decimal(asked.trigger.price), Decimal(asked.put.amount), look.ts > found.fence
-        strays = [
-            trigger
-            for trigger in look.triggers.values()
-            if _is_like(trigger, asked, found.doubted | {amount}, is_any_price=True)
-            and self._is_free(trigger.venue_order_id)
-        ]
-        found.trigger_ids += [trigger.venue_order_id for trigger in strays]
-        found.is_unsure = not is_late
-        if is_late:
+    def _adopt_strays(self, found: Tracked, asked: TriggerRequest, look: Look) -> list[str]:
+        """Count what is like an order's triggers and nobody's as its own, and return it; once sure, look no more."""
+        amount = Decimal(asked.put.amount)
+
+        def is_its(trigger: wire.TriggerOrder) -> bool:
+            there = trigger.put.amount
+            is_smaller = found.is_inherited and there < amount and _is_like(trigger, asked, {there})
+            is_like = is_smaller or _is_like(trigger, asked, found.doubted | {amount}, is_any_price=True)
+            return is_like and self._is_free(trigger.venue_order_id)
+
+        strays = [name for name, trigger in look.triggers.items() if is_its(trigger)]
+        found.trigger_ids += strays
+        if look.ts > found.fence:
+            found.is_unsure = found.is_inherited = False
             found.doubted.clear()
-        wrong = [trigger.venue_order_id for trigger in strays if trigger.put.amount != amount]
-        right = [name for name in found.trigger_ids if name not in wrong]
-        best = next((x for x in strays if x.trigger.price == price and x.put.amount == amount), None)
-        if best is not None:
-            self._desk.accept(found, TRIGGER_PREFIX + best.venue_order_id)
-            await self._take_back(found, [name for name in found.trigger_ids if name != best.venue_order_id])
-        elif len(found.trigger_ids) > 1:
-            kept = (right or wrong)[0]
-            await self._take_back(found, [name for name in found.trigger_ids if name != kept])
-        if wrong and not right and found.quantity_wanted is None:
-            found.quantity_wanted = found.order.quantity  # it guards, but too much, or too little
-        return is_late
+        return strays
+
+    async def _thin_out(self, found: Tracked, look: Look, asked: TriggerRequest) -> None:
+        """Leave one trigger of several, all of which wait: two would sell twice what there is."""
+        if len(found.trigger_ids) < 2:
+            return
+
+        def fitness(name: str) -> tuple[bool, bool]:
+            trigger = look.triggers.get(name)
+            if trigger is None:
+                return True, True  # newer than the look
+            is_right = trigger.put.amount == Decimal(asked.put.amount)
+            return is_right, is_right and trigger.trigger.price == Decimal(asked.trigger.price)
+
+        kept = max(found.trigger_ids, key=fitness)
+        await self._take_back(found, [name for name in found.trigger_ids if name != kept])
+
+    def _take_over(self, found: Tracked, strays: list[wire.TriggerOrder], asked: TriggerRequest) -> None:
+        """Say which stray guards now; one of another amount guards until it has been replaced."""
+        for stray in strays:
+            if stray.put.amount != Decimal(asked.put.amount):
+                found.quantity_wanted = found.quantity_wanted or found.order.quantity
+            elif stray.trigger.price == Decimal(asked.trigger.price):
+                self._desk.accept(found, TRIGGER_PREFIX + stray.venue_order_id)
+
+    async def bury(self, found: Tracked, look: Look) -> None:
+        """Take back what an order that is over may still have at the venue; it guards nothing, and would sell."""
+        if found.is_unsure:
+            self._adopt_strays(found, self._request(found, found.order.trigger_price), look)
+        await self._take_back(found, list(found.trigger_ids))
 
     # -- taking back -------------------------------------------------------------------------------
     async def cancel(self, found: Tracked, look: Look) -> None:
         """Take back all triggers of an order; when none is left that could fire, it has ended."""
-        is_sure = not found.is_unsure or await self._make_sure(found, look)
+        if found.is_unsure:
+            self._adopt_strays(found, self._request(found, found.order.trigger_price), look)
         await self._take_back(found, list(found.trigger_ids))
-        if is_sure and not (found.trigger_ids or found.venue_ids):
+        if not found.is_unsure and not (found.trigger_ids or found.venue_ids):
             self._desk.tell(found, found.end(self._desk.stamp(), "operator"))
 
     async def withdraw(self, members: Iterable[Tracked]) -> None:
@@ -286,7 +346,12 @@ class TriggerDesk:
 
     async def shrink(self, found: Tracked) -> None:
         """Give a trigger the smaller quantity that is left for it."""
-        wanted, found.quantity_wanted = found.quantity_wanted, None
+        if found.quantity_wanted is None:
+            return
+        # It guards on until the smaller one may be sent: then there is none only for as long as two requests take.
+        if not await self._turn(found, self._request(found, found.order.trigger_price)):
+            return
+        wanted = _take_wish(found)
         if wanted is None or found.venue_ids:
             return
         await self._take_back(found, list(found.trigger_ids))
@@ -295,7 +360,7 @@ class TriggerDesk:
             return
         if wanted != found.order.quantity:
             self._desk.tell(found, found.tell(OrderAmended(found.order_id, self._desk.stamp(), quantity=wanted)))
-        await self.place(found)
+        await self.place(found, has_turn=True)
 
     async def arm_again(self, found: Tracked, order: wire.Order) -> bool:
         """Let a target wait once more for what its order in the book has not sold; True where it does."""
@@ -305,6 +370,11 @@ class TriggerDesk:
             found.venue_ids.remove(order.venue_order_id)
         await self.place(found)
         return True
+
+
+def _take_wish(found: Tracked) -> Quantity | None:
+    wanted, found.quantity_wanted = found.quantity_wanted, None
+    return wanted
 
 
 def _is_leaving(found: Tracked) -> bool:

@@ -182,7 +182,7 @@ def peer() -> ccxt.gate:
 def ours(call: Call) -> dict[str, str]:
     async def make() -> dict[str, str]:
         rest = GateioRest(GateioConfig(), Credentials("the-key", Secret("the-secret")), StoppedClock())
-        return rest._headers(call, is_order=False)
+        return rest._headers(call, rest.venue_now(), expires=0)
 
     return asyncio.run(make())
 

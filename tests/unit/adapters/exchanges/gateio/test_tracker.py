@@ -58,6 +58,27 @@ def test_trades_are_told_once_and_only_those_of_its_own_orders():
     assert found.order.filled == Decimal("0.4")
 
 
+def test_trades_that_come_in_together_say_so():
+    found = tracked()
+    found.adopt("7")
+    fills = found.add([trade(1, "0.4", "100"), trade(2, "0.3", "100"), trade(3, "0.1", "100")])
+    assert [getattr(fill, "has_more", None) for fill in fills] == [True, True, False]
+    (last,) = found.add([trade(4, "0.2", "100")])
+    assert getattr(last, "has_more", None) is False
+
+
+def test_pushed_trades_count_once_they_are_all_that_there_is():
+    # How much of each is a whole lot after its fee, only all together tell.
+    found = tracked()
+    found.adopt("7")
+    first, second = trade(1, "0.4", "100"), trade(2, "0.6", "100")
+    found.pushed = {second.trade_id: second}
+    assert found.add_pushed("7", Decimal(1)) == []
+    found.add([first])
+    assert [getattr(fill, "trade_id", "") for fill in found.add_pushed("7", Decimal(1))] == ["2"]
+    assert found.add_pushed("7", Decimal(1)) == []
+
+
 def test_the_end_names_who_asked_for_it_and_comes_once():
     found = tracked()
     found.cancel_reason = "group"

@@ -128,7 +128,7 @@ def test_a_stop_that_made_way_waits_while_the_way_out_is_on_its_way():
         await room.look()
         room.venue.script("place", "lost_before")
         room.submit("x", OrderType.MARKET)
-        await room.look(2)
+        await room.look(1)
         assert room.told("x") == [OrderTimedOut]
         assert not room.venue.armed, "both could sell"
         await room.look(12)
@@ -185,5 +185,182 @@ def test_a_stop_that_is_moved_without_an_answer_and_shrunk_at_once_leaves_none_b
         assert found.trigger_ids == [name]
         assert (await room.venue.trigger(name)).put.amount == Decimal("0.5")
         assert not found.doubted
+
+    run(scenario)
+
+
+def entry(room: Room, name: str = "e", quantity: str = "1") -> None:
+    room.desk.asks[BTC.id] = Decimal(100)
+    spec = OrderSpec(
+        OrderId(name), BTC.id, Side.BUY, OrderType.MARKET, Quantity(Decimal(quantity)), Role.ENTRY,
+        time_in_force=TimeInForce.IOC,
+    )  # fmt: skip
+    room.desk.submit(Approved(spec))
+
+
+def test_an_entry_leaves_only_when_the_stop_behind_it_could_follow_at_once():
+    # Else a position has no stop for as long as the venue wants two triggers with one rule to be apart.
+    async def scenario() -> None:
+        room = Room()
+        room.submit("s", OrderType.STOP_MARKET, "80")
+        await asyncio.sleep(0.5)
+        entry(room)
+        await asyncio.sleep(1.0)
+        assert room.venue.count("place") == 0
+        await asyncio.sleep(0.2)
+        assert room.venue.count("place") == 1
+        room.submit("s2", OrderType.STOP_MARKET, "80", "g2")
+        await asyncio.sleep(0.05)
+        assert len(room.venue.armed) == 2
+
+    run(scenario)
+
+
+def test_an_entry_that_is_taken_back_while_it_waits_is_not_sent():
+    async def scenario() -> None:
+        room = Room()
+        room.submit("s", OrderType.STOP_MARKET, "80")
+        await asyncio.sleep(0.5)
+        entry(room)
+        room.desk.cancel(OrderId("e"), "shutdown")
+        await room.look(8)
+        assert room.venue.count("place") == 0
+        assert room.told("e") == [OrderRejected]
+
+    run(scenario)
+
+
+def test_a_stop_that_never_arrived_holds_up_nobody():
+    async def scenario() -> None:
+        room = Room()
+        room.venue.script("place_trigger", "lost_before")
+        room.submit("s", OrderType.STOP_MARKET, "80")
+        while OrderRejected not in room.told("s"):
+            await room.look(pause=0.01)
+        room.submit("s2", OrderType.STOP_MARKET, "80")
+        await asyncio.sleep(0.05)
+        assert len(room.venue.armed) == 1
+
+    run(scenario)
+
+
+def test_doubt_about_what_guards_ends_with_its_own_shorter_expiry():
+    async def scenario() -> None:
+        room = Room()
+        room.venue.script("place_trigger", "lost_before")
+        room.submit("s", OrderType.STOP_MARKET, "80")
+        began = asyncio.get_running_loop().time()
+        while OrderRejected not in room.told("s"):
+            await room.look(pause=0.01)
+        took = asyncio.get_running_loop().time() - began
+        expiry, margin = room.venue.config.urgent_expiry_ms, room.desk.config.urgent_margin_ms
+        assert expiry + margin <= took * 1_000 < expiry + margin + 150
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("is_taken_back", [True, False])
+def test_the_stray_of_a_stop_that_has_ended_is_taken_back(is_taken_back: bool):
+    # The answer to a move was lost, and the old one fires: the new one would sell once more.
+    async def scenario() -> None:
+        room = Room()
+        room.submit("s", OrderType.STOP_MARKET, "80")
+        await room.look()
+        (first,) = room.venue.armed
+        found = room.desk.tracked[OrderId("s")]
+        found.trigger_wanted = Price(Decimal(85))
+        room.venue.script("place_trigger", "lost_after" if is_taken_back else "")
+        if not is_taken_back:  # the move is known, but the old one cannot be taken back
+            room.venue.script("cancel_trigger", "lost_before")
+            room.venue.script("trigger", "lost_before")
+        room.desk.wake.set()
+        await room.desk.look()
+        await asyncio.sleep(2)
+        assert len(room.venue.armed) == 2
+        room.venue.fire(first)
+        await room.look(16)
+        assert found.is_over
+        assert room.venue.armed == []
+        assert OrderId("s") not in room.desk.tracked
+
+    run(scenario)
+
+
+def test_of_two_stops_for_one_order_the_moved_one_stays():
+    async def scenario() -> None:
+        room = Room()
+        room.submit("s", OrderType.STOP_MARKET, "80")
+        await room.look()
+        found = room.desk.tracked[OrderId("s")]
+        found.trigger_wanted = Price(Decimal(85))
+        room.venue.script("cancel_trigger", "lost_before")
+        room.venue.script("trigger", "lost_before")
+        await room.look(12)
+        (name,) = room.venue.armed
+        assert room.venue.waiting[name].trigger.price == Decimal(85)
+        assert found.trigger_ids == [name]
+
+    run(scenario)
+
+
+def test_a_stop_guards_until_the_smaller_one_may_be_sent():
+    async def scenario() -> None:
+        room = Room()
+        room.submit("s", OrderType.STOP_MARKET, "80")
+        await asyncio.sleep(0.1)
+        found = room.desk.tracked[OrderId("s")]
+        found.quantity_wanted = Quantity(Decimal("0.5"))
+        room.desk.wake.set()
+        bare = 0.0
+        for _ in range(300):
+            if room.desk.is_waiting and not found.is_busy:
+                await room.desk.look()
+            await asyncio.sleep(0.01)
+            bare += 0.01 * (not room.venue.armed)
+        (name,) = room.venue.armed
+        assert room.venue.waiting[name].put.amount == Decimal("0.5")
+        assert bare < 0.1
+
+    run(scenario)
+
+
+def test_a_smaller_stop_that_an_earlier_process_placed_last_is_found():
+    # It was killed between the request and the record: its successor knows of the larger one alone.
+    async def scenario() -> None:
+        before = Room()
+        before.submit("s", OrderType.STOP_MARKET, "80")
+        await before.look()
+        known = before.desk.tracked[OrderId("s")].order
+        before.desk.tracked[OrderId("s")].quantity_wanted = Quantity(Decimal("0.5"))
+        await before.look(8)
+        assert len(before.venue.armed) == 1
+
+        after = Room()
+        after.venue, after.desk = before.venue, OrderDesk(
+            before.venue, before.desk.config, after.heard.extend, lambda: 0
+        )  # fmt: skip
+        after.desk.pairs[BTC.id], after.desk.instruments[BTC.id] = PAIR, BTC
+        after.desk.know([known])
+        await after.look(12)
+        found = after.desk.tracked[OrderId("s")]
+        assert found.trigger_ids == after.venue.armed
+        assert len(after.venue.armed) == 1
+        after.desk.cancel(OrderId("s"), "over")
+        await after.look(6)
+        assert after.venue.armed == []
+
+    run(scenario)
+
+
+def test_after_a_start_an_entry_waits_as_if_a_stop_had_just_been_sent():
+    # An earlier process may have sent one just before it was killed.
+    async def scenario() -> None:
+        room = Room()
+        room.desk.triggers.begin()
+        entry(room)
+        await asyncio.sleep(1.5)
+        assert room.venue.count("place") == 0
+        await asyncio.sleep(0.2)
+        assert room.venue.count("place") == 1
 
     run(scenario)
