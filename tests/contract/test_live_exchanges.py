@@ -3,11 +3,13 @@
 import json
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar
 
+import msgspec
 import pytest
 from tests.contract import binance_model, coinbase_model
 from tests.contract.binance_model import BinanceModel
@@ -22,13 +24,16 @@ from holdfast.adapters.exchanges.gateio.client import GateioExchange
 from holdfast.adapters.exchanges.gateio.config import GateioConfig
 from holdfast.adapters.exchanges.gateio.order_desk import DeskConfig
 from holdfast.adapters.host.clock import SystemClock
+from holdfast.core.errors import VenueError
 from holdfast.core.secret import Secret
 from holdfast.core.time import SECOND
 from holdfast.domain.decision import ApprovedAmend
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.order import OrderFilled, OrderState, OrderType, Role
 from holdfast.domain.values import Side
-from holdfast.ports.live import TradingVenue
+from holdfast.ports.live import LiveExchange, TradingVenue
+from holdfast.services.lane import Lane
+from holdfast.services.routing import RoutedExchange
 
 KEY, SECRET = "contract-key", "contract-secret"
 START = "import sys; from holdfast.cli.main import main; sys.exit(main())"
@@ -80,6 +85,36 @@ class TestGateio(AtSimulatedVenue):
         desk = DeskConfig(is_trigger_expiry_trusted=True)
         exchange = GateioExchange(GateioConfig.for_url(self.url), Credentials(KEY, Secret(SECRET)), SystemClock(), desk)
         return exchange, exchange.instruments(["BTC/USDT"])[0]
+
+
+class Routed(RoutedExchange):
+    """What else the contract asks of a venue, answered by the one that is there."""
+
+    def __init__(self, client: GateioExchange) -> None:
+        def unreachable() -> LiveExchange:
+            raise VenueError("nothing answers there", venue="elsewhere", is_retryable=True)
+
+        super().__init__(
+            {
+                "GATEIO-MAIN": Lane("GATEIO-MAIN", unreachable, client, time.monotonic_ns),
+                "ELSEWHERE": Lane("ELSEWHERE", unreachable, None, time.monotonic_ns),
+            }
+        )
+        self.capabilities = client.capabilities
+        self.pairs, self.clock_skew, self.balances = client.pairs, client.clock_skew, client.balances
+        self.instruments, self.key_report = client.instruments, client.key_report
+
+
+class TestRoutedBesideOneThatIsDown(AtSimulatedVenue):
+    """One of two venues keeps every promise while the other cannot be reached; its account has a name of its own."""
+
+    def connect(self) -> tuple[TradingVenue, Instrument]:
+        config = msgspec.structs.replace(GateioConfig.for_url(self.url), suffix=".GATEIO-MAIN")
+        desk = DeskConfig(is_trigger_expiry_trusted=True)
+        client = GateioExchange(config, Credentials(KEY, Secret(SECRET)), SystemClock(), desk)
+        instrument = client.instruments(["BTC/USDT"])[0]
+        assert instrument.id == "BTC/USDT.GATEIO-MAIN"
+        return Routed(client), instrument
 
 
 class TestCcxtGate(AtSimulatedVenue):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from holdfast.domain.values import InstrumentId
 from holdfast.ports.live import Incoming, Quote
@@ -13,7 +13,8 @@ from holdfast.ports.live import Incoming, Quote
 class Inbox:
     """Thread-safe. Order news are never dropped; a quote replaces the one before that nobody has taken."""
 
-    def __init__(self) -> None:
+    def __init__(self, ring: Callable[[], None] | None = None) -> None:
+        self._ring = ring  # called with each piece of news: for whoever waits for several inboxes at once
         self._ready = threading.Condition()
         self._news: deque[Incoming] = deque()
         self._quotes: dict[InstrumentId, Quote] = {}
@@ -27,6 +28,8 @@ class Inbox:
                 else:
                     self._news.append(item)
             self._ready.notify()
+        if self._ring is not None:
+            self._ring()
 
     def take(self, timeout_s: float) -> Sequence[Incoming]:
         """Return all of it, quotes first, after waiting up to `timeout_s` for the first."""

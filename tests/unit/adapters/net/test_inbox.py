@@ -23,6 +23,14 @@ def test_news_keep_their_order_and_quotes_are_the_latest():
     assert inbox.take(0) == []
 
 
+def test_whoever_waits_for_several_is_rung_for_with_each_news():
+    rung: list[int] = []
+    inbox = Inbox(lambda: rung.append(len(inbox.take(0))))
+    inbox.put([quote(1)])
+    inbox.put([quote(2), LinkChanged(1, "market", True)])
+    assert rung == [1, 2], "what rang is there"
+
+
 def test_a_wait_ends_when_something_comes_and_when_nothing_does():
     inbox = Inbox()
     assert inbox.take(0.01) == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
 from decimal import Decimal
 from typing import Final, TypeVar
@@ -50,11 +50,13 @@ _LISTEN_PAUSE_MAX_S: Final = 60.0
 class CcxtExchange:
     """One spot account at a venue of ccxt's. All methods may be called from one thread that is not the loop's."""
 
-    def __init__(self, config: CcxtConfig, key: CcxtKey | None, clock: Clock) -> None:
+    def __init__(
+        self, config: CcxtConfig, key: CcxtKey | None, clock: Clock, ring: Callable[[], None] | None = None
+    ) -> None:  # fmt: skip
         self.venue = f"{PREFIX}{config.name}"
         profile = profile_of(config.name)
         self.capabilities = capabilities_of(profile)
-        self._config, self._key, self._inbox = config, key, Inbox()
+        self._config, self._key, self._inbox = config, key, Inbox(ring)
         self._venue = Venue(config, key, profile, clock)
         poll_s = config.poll_ms * MILLISECOND / SECOND
         self._feed = MarketFeed(self._venue, self._inbox.put, poll_s)

@@ -43,6 +43,7 @@ class CcxtConfig(Record, frozen=True):
     poll_ms: int = 1_000  # how often account and market are looked at
     is_streaming: bool = True  # listen to the venue's pushes, where it has them
     collar: Decimal = Decimal("0.01")  # how far beyond the best price a market order may buy
+    account: str = ""  # names one of several accounts at the venue
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -63,5 +64,5 @@ class CcxtConfig(Record, frozen=True):
 
     @property
     def suffix(self) -> str:
-        """Return what ends the ids of this venue's instruments: `.BINANCE`."""
-        return f".{self.name.upper()}"
+        """Return what ends the ids of this account's instruments: `.BINANCE`, or `.BINANCE-SAVINGS` beside another."""
+        return f".{self.name}{self.account and f'-{self.account}'}".upper()

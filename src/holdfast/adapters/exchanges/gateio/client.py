@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from decimal import Decimal
 from itertools import count
@@ -58,10 +58,11 @@ class GateioExchange:
     )
 
     def __init__(
-        self, config: GateioConfig, credentials: Credentials | None, clock: Clock, desk: DeskConfig | None = None
-    ) -> None:
+        self, config: GateioConfig, credentials: Credentials | None, clock: Clock, desk: DeskConfig | None = None,
+        ring: Callable[[], None] | None = None,
+    ) -> None:  # fmt: skip
         self._config, self._credentials = config, credentials
-        self._inbox = Inbox()
+        self._inbox = Inbox(ring)
         self._rest = GateioRest(config, credentials, clock)
         self._feed = MarketFeed(self._rest, self._inbox.put, self._on_ask)
         self._desk = OrderDesk(self._rest, desk or DeskConfig(), self._inbox.put, lambda: self._feed.market_ts)
@@ -101,7 +102,7 @@ class GateioExchange:
             fee = await self._rest.fee(pair.id) if self._credentials is not None else None
             if fee is not None and (fee.gt_discount or fee.debit_fee == 1):
                 self._desk.is_fee_in_base = False
-            instrument = instrument_of(pair, fee)
+            instrument = instrument_of(pair, fee, self._config.suffix)
             self._desk.pairs[instrument.id] = pair
             self._desk.instruments[instrument.id] = instrument
             found.append(instrument)
@@ -302,7 +303,7 @@ class GateioExchange:
         for ticker in tickers:
             price = ticker.lowest_ask or ticker.last
             if price:
-                self._desk.asks[instrument_id_of(ticker.currency_pair)] = price
+                self._desk.asks[instrument_id_of(ticker.currency_pair, self._config.suffix)] = price
 
     async def _look_on(self) -> None:
         """Look at the account whenever a push says so, and from time to time while something is open."""
@@ -348,9 +349,10 @@ class GateioExchange:
         balances = await self._balances()
         owners = {name: found for found in self._desk.tracked.values() for name in found.trigger_ids}
         books = {name: found for found in self._desk.tracked.values() for name in found.venue_ids}
+        suffix = self._config.suffix
         there = [
             OrderAtVenue(
-                order.venue_order_id, instrument_id_of(order.currency_pair), side_of(order.side),
+                order.venue_order_id, instrument_id_of(order.currency_pair, suffix), side_of(order.side),
                 order.left if order.left is not None else order.amount,
                 books[order.venue_order_id].order_id if order.venue_order_id in books else order_id_of(order.text),
                 order.text,
@@ -359,7 +361,7 @@ class GateioExchange:
         ]  # fmt: skip
         there += [
             OrderAtVenue(
-                trigger.venue_order_id, instrument_id_of(trigger.market), side_of(trigger.put.side),
+                trigger.venue_order_id, instrument_id_of(trigger.market, suffix), side_of(trigger.put.side),
                 trigger.put.amount,
                 owners[trigger.venue_order_id].order_id if trigger.venue_order_id in owners else OrderId(""),
                 "", trigger.trigger.price,

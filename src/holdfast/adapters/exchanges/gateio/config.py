@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 from holdfast.core.errors import ConfigurationError
 from holdfast.core.record import Record
 
+VENUE_SUFFIX: Final = ".GATEIO"
 REST_URL: Final = "https://api.gateio.ws"
 SOCKET_URL: Final = "wss://api.gateio.ws/ws/v4/"
 
@@ -46,6 +47,7 @@ class GateioConfig(Record, frozen=True):
     backoff_ms: int = 200
     tunnel: str = ""  # HOST:PORT of this machine: a proxy through which everything goes, or nothing does
     body_max: int = 16 * 1024 * 1024  # bytes of one answer; all tickers together are about one MiB
+    suffix: str = VENUE_SUFFIX  # ends the ids of its instruments; `.GATEIO-SAVINGS` is an account beside another
 
     def __post_init__(self) -> None:
         for name, (least, most) in _BOUNDS.items():

@@ -8,6 +8,7 @@ from decimal import ROUND_DOWN, ROUND_UP, Decimal
 from typing import Final
 
 from holdfast.adapters.exchanges.gateio import wire
+from holdfast.adapters.exchanges.gateio.config import VENUE_SUFFIX
 from holdfast.adapters.exchanges.gateio.requests import OrderRequest, Put, Trigger, TriggerRequest
 from holdfast.core.errors import ConfigurationError, DataError, DomainError
 from holdfast.core.record import Record
@@ -16,7 +17,6 @@ from holdfast.domain.market import BarClosed, Timeframe
 from holdfast.domain.order import Liquidity, OrderCanceled, OrderEvent, OrderFilled, OrderSpec, OrderType, TimeInForce
 from holdfast.domain.values import ONE, ZERO, Asset, InstrumentId, Money, OrderId, Price, Quantity, Side
 
-VENUE_SUFFIX: Final = ".GATEIO"
 TEXT_PREFIX: Final = "t-"
 _TEXT_MAX: Final = 28  # bytes after the prefix
 _TEXT: Final = re.compile(r"[0-9A-Za-z_.-]+", re.ASCII)
@@ -32,18 +32,19 @@ INTERVALS: Final = {
 # -- names
 
 
-def instrument_id_of(pair: str) -> InstrumentId:
-    """Return `BTC/USDT.GATEIO` for `BTC_USDT`."""
+def instrument_id_of(pair: str, suffix: str = VENUE_SUFFIX) -> InstrumentId:
+    """Return `BTC/USDT.GATEIO` for `BTC_USDT`; another `suffix` names one of several accounts."""
     base, _, quote = pair.rpartition("_")  # a coin's name may hold an underscore itself
     if not base or not quote:
         raise DataError(f"{pair[:80]!r} is no currency pair")
-    return InstrumentId(f"{base}/{quote}{VENUE_SUFFIX}")
+    return InstrumentId(f"{base}/{quote}{suffix}")
 
 
 def pair_of(instrument_id: InstrumentId) -> str:
-    """Return `BTC_USDT` for `BTC/USDT.GATEIO`."""
-    base, _, quote = instrument_id.removesuffix(VENUE_SUFFIX).partition("/")
-    if not instrument_id.endswith(VENUE_SUFFIX) or not base or not quote:
+    """Return `BTC_USDT` for `BTC/USDT.GATEIO`, and for `BTC/USDT.GATEIO-SAVINGS`."""
+    name, dot, venue = instrument_id.rpartition(".")
+    base, _, quote = name.partition("/")
+    if (dot + venue).partition("-")[0] != VENUE_SUFFIX or not base or not quote:
         raise DomainError(f"{instrument_id} is no instrument of Gate.io")
     return f"{base}_{quote}"
 
@@ -90,12 +91,12 @@ def decimal_text(value: Decimal) -> str:
 # -- market
 
 
-def instrument_of(pair: wire.Pair, fee: wire.Fee | None = None) -> Instrument:
+def instrument_of(pair: wire.Pair, fee: wire.Fee | None = None, suffix: str = VENUE_SUFFIX) -> Instrument:
     """Return the instrument, with the account's own fee rates if they are given, else the pair's."""
     listed = (pair.fee if pair.fee is not None else Decimal("0.2")) / _PERCENT
     maker, taker = (listed, listed) if fee is None else (fee.maker_fee, fee.taker_fee)
     return Instrument(
-        id=InstrumentId(f"{pair.base}/{pair.quote}{VENUE_SUFFIX}"),
+        id=InstrumentId(f"{pair.base}/{pair.quote}{suffix}"),
         base=Asset(pair.base),
         quote=Asset(pair.quote),
         tick=_step(pair.precision),

@@ -372,3 +372,12 @@ def test_bars_that_the_venue_lacks_are_refused_by_name():
     for timeframe in (Timeframe.M3, Timeframe.H6, Timeframe.H12, Timeframe.W1):
         with pytest.raises(ConfigurationError, match=timeframe.value):
             interval_of(timeframe)
+
+
+def test_an_account_beside_another_has_a_name_of_its_own_and_the_same_pairs():
+    name = instrument_id_of("BTC_USDT", ".GATEIO-SAVINGS")
+    assert name == "BTC/USDT.GATEIO-SAVINGS"
+    assert pair_of(name) == "BTC_USDT"
+    assert instrument_of(PAIR, None, ".GATEIO-SAVINGS").id.endswith("USDT.GATEIO-SAVINGS")
+    with pytest.raises(DomainError):
+        pair_of(InstrumentId("BTC/USDT.GATEIOX"))
