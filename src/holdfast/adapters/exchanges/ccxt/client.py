@@ -62,7 +62,7 @@ class CcxtExchange:
         self._feed = MarketFeed(self._venue, self._inbox.put, poll_s)
         self._desk = OrderDesk(self._venue, config, self._inbox.put, self._feed)
         self._tasks: list[asyncio.Task[None]] = []
-        self._report_asked: Future[None] | None = None
+        self._is_report_asked = False
         self._beats: set[Future[None]] = set()
         self._beat_turn = asyncio.Lock()
         self._loop = asyncio.new_event_loop()
@@ -216,8 +216,9 @@ class CcxtExchange:
 
     def ask_account(self) -> None:
         """Ask for an AccountReport; without an answer there is none, and it may be asked for again."""
-        if self._report_asked is None or self._report_asked.done():
-            self._report_asked = self._later(self._report())
+        if not self._is_report_asked:
+            self._is_report_asked = True  # before it is begun: the loop may be through with it at once
+            self._later(self._report())
 
     def beat(self, timeout_s: int) -> None:
         """Renew the dead-man timer, where the venue has one."""
@@ -315,6 +316,13 @@ class CcxtExchange:
         self._inbox.put([Failure(self._venue.now(), told, hint or "holdfast doctor --live", is_fatal)])
 
     async def _report(self) -> None:
+        try:
+            report = await self._look_at_account()
+        finally:
+            self._is_report_asked = False  # before it is there: whoever has it may ask for the next at once
+        self._inbox.put([report])
+
+    async def _look_at_account(self) -> AccountReport:
         ts, desk = self._venue.now(), self._desk
         symbols = {limits.symbol: name for name, (_, limits) in desk.instruments.items()}
         there: list[OrderAtVenue] = []
@@ -326,9 +334,7 @@ class CcxtExchange:
             for x in desk.tracked.values()
             if x.is_held and not x.is_over and not x.book
         ]
-        report = AccountReport(ts, await self._balances(), tuple(there))
-        self._report_asked = None  # before it is there: whoever has it may ask for the next at once
-        self._inbox.put([report])
+        return AccountReport(ts, await self._balances(), tuple(there))
 
     def _at_venue(self, order: VenueOrder, name: InstrumentId) -> OrderAtVenue:
         ids = self._venue.profile.client_id

@@ -1,6 +1,7 @@
 """The client's own promises: its last word arrives, and there is one report at a time."""
 
 import asyncio
+import threading
 import time
 
 import pytest
@@ -66,4 +67,38 @@ def test_whoever_has_a_report_may_ask_for_the_next_at_once(exchange, monkeypatch
             exchange.ask_account()
             assert [x for x in exchange.take(20.0) if isinstance(x, AccountReport)]
     finally:
+        exchange.close()
+
+
+def test_a_report_that_is_there_before_the_question_is_noted_leaves_no_question_open(
+    exchange, monkeypatch: pytest.MonkeyPatch
+):
+    async def read(method: str, *given: object) -> object:
+        return {"total": {}}
+
+    exchange._venue.read = read
+    exchange._is_open = True
+    later = exchange._later
+
+    def slowly(work: object) -> object:
+        asked = later(work)
+        time.sleep(0.1)  # the loop's thread is faster than ours
+        return asked
+
+    monkeypatch.setattr(exchange, "_later", slowly)
+    put, is_held = exchange._inbox.put, threading.Event()
+
+    def put_and_stay(items: object) -> None:
+        put(items)
+        is_held.wait(20.0)
+
+    monkeypatch.setattr(exchange._inbox, "put", put_and_stay)
+    try:
+        exchange.ask_account()
+        assert [x for x in exchange.take(20.0) if isinstance(x, AccountReport)]
+        exchange.ask_account()  # while the first answer has not come to its end
+        is_held.set()
+        assert [x for x in exchange.take(20.0) if isinstance(x, AccountReport)]
+    finally:
+        is_held.set()
         exchange.close()
