@@ -149,7 +149,7 @@ def _live_until_killed(url: str, key_file: Path, home: Path, outcome: Outcome, d
     lines = _Lines(agent)
     with _watched(url, key_file, lines, outcome):
         # From the first moments of a start to some seconds of trading: every phase of an order's life is met.
-        time.sleep(dice.choice((dice.uniform(0.3, 1.0), dice.uniform(1.0, 3.0), dice.uniform(1.0, 3.0))))
+        time.sleep(dice.choice((dice.uniform(0.3, 1.0), dice.uniform(1.0, 3.0), dice.uniform(3.0, 6.0))))
         is_alive = agent.poll() is None
         agent.kill()
         told, errors = lines.end()
