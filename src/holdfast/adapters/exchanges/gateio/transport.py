@@ -36,7 +36,8 @@ _PUNISH_S: Final = 1.0  # after a 429 that does not say until when
 _CLOCK_SAMPLES: Final = 3
 _EXPIRY_ROUND_TRIPS: Final = 3  # what a request may take to arrive: half of one, and two more for a new connection
 _SHORTEST_SECRET: Final = 6  # what is shorter would hide ordinary words
-_NEVER_LEFT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+# A proxy that refuses to connect answers before anything has gone through it.
+_NEVER_LEFT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)
 
 
 class Call(Record, frozen=True):

@@ -10,14 +10,17 @@ import msgspec
 import pytest
 from aiohttp import web
 
+from holdfast.adapters.exchanges.gateio.auth import Credentials
 from holdfast.adapters.exchanges.gateio.config import GateioConfig
+from holdfast.adapters.exchanges.gateio.requests import OrderRequest
 from holdfast.adapters.exchanges.gateio.rest import GateioRest
 from holdfast.adapters.exchanges.gateio.socket import GateioSocket, Handlers, SocketConfig
 from holdfast.adapters.host.clock import SystemClock
 from holdfast.app.live_doctor import _tunnel
 from holdfast.app.sections import VenueSettings
 from holdfast.app.settings import Settings
-from holdfast.core.errors import ConfigurationError, VenueError
+from holdfast.core.errors import ConfigurationError, OutcomeUnknownError, VenueError
+from holdfast.core.secret import Secret
 from holdfast.ports.live import KeyReport
 from holdfast.services.doctor import State
 
@@ -128,6 +131,30 @@ def test_what_is_encrypted_goes_through_as_it_is(use: Use):
     proxied, _ = run(encrypted)
     assert proxied
     assert all(asked.startswith("CONNECT 127.0.0.1:") for asked in proxied)
+
+
+def test_an_order_that_the_tunnel_refuses_to_carry_has_not_left():
+    # It was in doubt for as long as the venue would have taken it, and asked about in vain.
+    async def main() -> None:
+        async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+            await writer.drain()
+            writer.close()
+
+        server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+        tunnel = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        rest = GateioRest(
+            GateioConfig(tunnel=tunnel), Credentials("key-of-test", Secret("secret-of-test")), SystemClock()
+        )
+        await rest.open()
+        with pytest.raises(VenueError, match="not sent") as caught:
+            await rest.place(OrderRequest("t-1", "BTC_USDT", "limit", "buy", "1", "50", "gtc"))
+        assert not isinstance(caught.value, OutcomeUnknownError)
+        await rest.close()
+        server.close()
+
+    asyncio.run(main())
 
 
 @pytest.mark.parametrize("text", ["127.0.0.1", "10.0.0.1:8118", "u:p@127.0.0.1:1", "127.0.0.1:x", "127.0.0.1:1/a", "a"])
