@@ -144,9 +144,8 @@ def test_an_order_that_the_tunnel_refuses_to_carry_has_not_left():
 
         server = await asyncio.start_server(refuse, "127.0.0.1", 0)
         tunnel = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        rest = GateioRest(
-            GateioConfig(tunnel=tunnel), Credentials("key-of-test", Secret("secret-of-test")), SystemClock()
-        )
+        config = GateioConfig(rest_url="https://127.0.0.1:1", tunnel=tunnel)
+        rest = GateioRest(config, Credentials("key-of-test", Secret("secret-of-test")), SystemClock())
         await rest.open()
         with pytest.raises(VenueError, match="not sent") as caught:
             await rest.place(OrderRequest("t-1", "BTC_USDT", "limit", "buy", "1", "50", "gtc"))
