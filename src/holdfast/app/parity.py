@@ -9,9 +9,11 @@ from holdfast.app.home import Home
 from holdfast.app.run_plan import build
 from holdfast.app.standing import BACKTEST, open_reader
 from holdfast.core.errors import ConfigurationError
+from holdfast.engine.engine import Engine
 from holdfast.engine.recorder import RUN
 from holdfast.portfolio.fold import read_run
 from holdfast.portfolio.run import RunStarted
+from holdfast.ports.exchange import SimulatedExchange
 from holdfast.ports.journal import Entry, JournalRecord
 from holdfast.services.parity import ParityReport, check_parity
 from holdfast.services.same_run import require_known_settings
@@ -59,11 +61,12 @@ def parity_of(home: Home, run_id: str | None, *, with_operator: bool = True) -> 
                 f"run {run.run_id} is a backtest itself", hint="name a paper, practice or live run with --run"
             )
         require_known_settings(run)
-        built = build(run)
-        return check_parity(
-            run, journal, record.sequence, built.engine, built.exchange, _Nowhere(),
-            with_operator=with_operator,
-        )  # fmt: skip
+
+        def make() -> tuple[Engine, SimulatedExchange]:
+            built = build(run)
+            return built.engine, built.exchange
+
+        return check_parity(run, journal, record.sequence, make, _Nowhere(), with_operator=with_operator)
     finally:
         journal.close()
 

@@ -44,6 +44,7 @@ class Cause(StrEnum):
     UNFIT_BAR = "unfit_bar"  # its bar came late, or between stale or crossed quotes: nothing was entered
     OPERATOR = "operator"  # a person or the watchdog had pulled the brake
     FOLLOWS = "follows"  # a consequence of an earlier difference
+    NOT_REPEATED = "not_repeated"  # all that the session was told led to another order: see `research.reproduction`
     END_OF_SESSION = "end_of_session"  # the session ended before it could come
     UNKNOWN = "unknown"
 
@@ -200,7 +201,9 @@ class _Comparison:
         self._slippage: dict[str, float] = {}
         self._fills_equal = True
         self._root: dict[InstrumentId, str] = {}  # the order from which on an instrument goes another way
-        self._first: tuple[int, str, Cause] | None = None  # since when the money is another: bar, order, cause
+        self._first: tuple[int, str, bool] | None = (
+            None  # since when the money is another: bar, order, whether it is ours
+        )
 
     def run(self) -> Parity:
         ours, theirs = _episodes(self._session.orders), _episodes(self._backtest.orders)
@@ -219,7 +222,7 @@ class _Comparison:
             self._pair(mine.get(key), other.get(key), entry, twin)
         exits = [_outcome(orders) for orders in (ours, theirs)]
         if exits[0] != exits[1] and ours and theirs:
-            self._note_money(ours[0].bar, ours[0].order_id, Cause.EXIT_PRICE)
+            self._note_money(ours[0], is_ours=True)
             if exits[0][2] != exits[1][2]:  # it left on another bar: what comes next may be another, too
                 self._root.setdefault(ours[0].instrument_id, ours[0].order_id)
 
@@ -240,8 +243,7 @@ class _Comparison:
         told = _terms(mine), _terms(other)
         if (mine.price_average, mine.fees, mine.filled) != (other.price_average, other.fees, other.filled):
             self._fills_equal = False
-            cause = Cause.FILL_PRICE if mine.price_average != other.price_average else Cause.FEE
-            self._note_money(mine.bar, mine.order_id, cause)
+            self._note_money(mine, is_ours=True)
         if told[0] == told[1]:
             self._equal += 1
             return
@@ -262,7 +264,8 @@ class _Comparison:
                 return Cause.FOLLOWS, entry.order_id
             if _outcome([entry]) != _outcome([twin]):
                 return Cause.ANSWER_LATE if entry.was_in_doubt else Cause.FILL_PRICE, entry.order_id
-        if self._first is not None and self._first[0] <= mine.bar and self._first[1] != mine.order_id:
+        # The backtest has ids of its own: one of its orders may be called like ours, and is another.
+        if self._first is not None and self._first[0] <= mine.bar and self._first[1:] != (mine.order_id, True):
             return Cause.FOLLOWS, self._first[1]
         return Cause.UNKNOWN, ""
 
@@ -275,7 +278,7 @@ class _Comparison:
                   {} if is_ours else terms, cause, root)  # fmt: skip
         if one.role == Role.ENTRY.value and one.filled:
             self._root.setdefault(one.instrument_id, one.order_id)
-            self._note_money(one.bar, one.order_id, cause)
+            self._note_money(one, is_ours=is_ours)
 
     def _why_alone(
         self, one: SessionOrder, is_ours: bool, entry: SessionOrder | None, twin: SessionOrder | None
@@ -322,9 +325,9 @@ class _Comparison:
     def _is_braked(self, bar: int) -> bool:
         return any(since <= bar and (not until or bar <= until) for since, until in self._session.brakes)
 
-    def _note_money(self, bar: int, order_id: str, cause: Cause) -> None:
+    def _note_money(self, one: SessionOrder, *, is_ours: bool) -> None:
         if self._first is None:
-            self._first = (bar, order_id, cause)
+            self._first = (one.bar, one.order_id, is_ours)
 
     def _add(
         self, one: SessionOrder, what: str, ours: Mapping[str, str], theirs: Mapping[str, str], cause: Cause, root: str
@@ -369,6 +372,11 @@ def _terms(order: SessionOrder) -> dict[str, str]:
         "trigger": "" if order.trigger_price is None else f"{order.trigger_price.normalize():f}",
         "limit": "" if order.limit_price is None else f"{order.limit_price.normalize():f}", "moves": moves,
     }  # fmt: skip
+
+
+def terms_told(order: SessionOrder) -> str:
+    """Return what an order asks for, for a person."""
+    return _told(_terms(order))
 
 
 def _told(terms: Mapping[str, str]) -> str:

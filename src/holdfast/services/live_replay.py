@@ -29,7 +29,7 @@ _BARS = msgspec.json.Decoder(list[BarClosed])
 _OPERATOR = msgspec.json.Decoder(OperatorEvent)
 _IDS = msgspec.json.Decoder(list[OrderId])
 _CHECKPOINT = msgspec.json.Decoder(Checkpoint)
-_OF_ITSELF: Final = (BarClosed, EmergencyStopped, TradingResumed)
+OF_ITSELF: Final = (BarClosed, EmergencyStopped, TradingResumed)
 """Events that have a record of their own: their ticks follow from it. All others came in with the tick."""
 
 
@@ -110,7 +110,7 @@ class _Replay:
     def _on_tick(self, record: JournalRecord) -> None:
         event = read_tick(record.body, record.sequence).event
         self._repeated += 1
-        if not isinstance(event, _OF_ITSELF):
+        if not isinstance(event, OF_ITSELF):
             self._pay(is_last=False)
             self._recorder.expected.append(record.body)
             if self._process(event) is QUIET:

@@ -1,8 +1,12 @@
-"""Replays a recorded session through the backtester, and compares the two."""
+"""Replays a recorded session twice: with all that it was told, and through the backtester; and compares each with it.
+
+The first must give every order again, to the last digit. The second has its own fills and knows of no late bar: what
+is another order there has a cause that is named.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -17,7 +21,9 @@ from holdfast.portfolio.fold import read_body, read_tick
 from holdfast.portfolio.run import RunStarted
 from holdfast.ports.exchange import SimulatedExchange
 from holdfast.ports.journal import Journal, JournalRecord
-from holdfast.research.parity import Collector, Parity, compare
+from holdfast.research.parity import Cause, Collector, Parity, compare
+from holdfast.research.reproduction import Reproduction
+from holdfast.services.reproduction import Replay
 
 _BARS = msgspec.json.Decoder(list[BarClosed])
 _OPERATOR = msgspec.json.Decoder(OperatorEvent)
@@ -35,11 +41,25 @@ class ParityReport(Record, frozen=True):
     parity: Parity
     cash_session: Decimal
     cash_backtest: Decimal
+    reproduction: Reproduction
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether nothing was compared: no order in the session, and none in the backtest."""
+        return not self.parity.orders and not self.parity.differences
+
+    @property
+    def is_passed(self) -> bool:
+        """Tell whether every order was reproduced, each difference to the backtest has its cause, and there was one."""
+        is_known = Cause.UNKNOWN.value not in self.parity.by_cause
+        return self.reproduction.is_whole and is_known and not self.is_empty
+
+
+Make = Callable[[], tuple[Engine, SimulatedExchange]]
 
 
 def check_parity(
-    run: RunStarted, journal: Journal, began: int, engine: Engine, exchange: SimulatedExchange, scratch: Journal,
-    *, with_operator: bool = True,
+    run: RunStarted, journal: Journal, began: int, make: Make, scratch: Journal, *, with_operator: bool = True
 ) -> ParityReport:  # fmt: skip
     """Return how the session that record `began` of the journal begins compares with a backtest over its own bars.
 
@@ -47,8 +67,8 @@ def check_parity(
     ----------
     run
         How it began.
-    engine, exchange
-        Fresh ones of the same plan; the exchange fills by the rules of a backtest.
+    make
+        Gives a fresh engine and exchange of the same plan; the exchange fills by the rules of a backtest.
     scratch
         A journal that nobody keeps.
     with_operator
@@ -56,9 +76,12 @@ def check_parity(
     """
     nanos = timeframe(run.timeframe).nanos
     session, backtest = Collector(nanos), Collector(nanos)
+    engine, exchange = make()
     driver = Driver(engine, exchange, Recorder(scratch, is_durable_first=False, is_input_kept=False), backtest.tick)
+    replay = _replay(run, make, scratch, nanos)
     bars, is_past = 0, run.mode == _PAPER
     for record in _of_run(journal, began):
+        replay.take(record)
         if record.kind == TICK:
             session.tick(read_tick(record.body, record.sequence))
         elif record.kind == HISTORY:
@@ -75,8 +98,17 @@ def check_parity(
         elif with_operator:
             driver.operate(read_body(_OPERATOR, record.body, "an operator", record.sequence))
     return ParityReport(run.run_id, run.mode, run.quote, bars, compare(session.session, backtest.session),
-        _cash(session), _cash(backtest),
+        _cash(session), _cash(backtest), replay.outcome(),
     )  # fmt: skip
+
+
+def _replay(run: RunStarted, make: Make, scratch: Journal, nanos: int) -> Replay:
+    engine, exchange = make()
+    replay = Replay(engine, nanos)
+    if run.mode == _PAPER:
+        recorder = Recorder(scratch, is_durable_first=False, is_input_kept=False)
+        replay.driver = Driver(engine, exchange, recorder, replay.made)
+    return replay
 
 
 def _of_run(journal: Journal, began: int) -> Iterator[JournalRecord]:

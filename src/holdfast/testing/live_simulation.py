@@ -19,6 +19,7 @@ from holdfast.matching.venue import decode_state
 from holdfast.services.assembly import build_engine
 from holdfast.services.live import LiveAgent
 from holdfast.services.live_config import LiveConfig
+from holdfast.services.reproduction import Replay
 from holdfast.testing.builders import make_run, make_venue
 from holdfast.testing.dice import Dice
 from holdfast.testing.faulty_wire import FaultyWire, VenueSide
@@ -74,6 +75,7 @@ def _simulate(seed: int, result: Result) -> None:
             continue
         if agent is not None:
             _check(world, agent, side, result)
+            _check_reproduction(world, records)
             return
 
 
@@ -146,6 +148,16 @@ def _check(world: Scenario, agent: LiveAgent, side: VenueSide, result: Result) -
         if desk.trade is not None and not desk.trade.is_exiting:
             lacking = [b.group for b in desk.trade.brackets if b.quantity and b.stop_id not in at_venue]
             require(not lacking, "a position has its stop at the venue", str(lacking))
+
+
+def _check_reproduction(world: Scenario, records: MemoryRecords) -> None:
+    """Require that one straight replay of what all lives were told sends the same orders: deaths leave no trace."""
+    replay = Replay(build_engine(world.plan, world.factory), world.plan.timeframe.nanos)
+    for record in MemoryJournal(records).read():
+        replay.take(record)
+    found = replay.outcome()
+    is_equal = found.is_whole or not found.decisions
+    require(is_equal, "told the same once more, it sends the same orders", str(found)[:2_000])
 
 
 def _check_levels(world: Scenario, engine: Engine, side: VenueSide) -> None:

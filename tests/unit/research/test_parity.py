@@ -116,6 +116,15 @@ def test_what_comes_after_a_difference_on_the_same_market_follows_from_it():
     assert causes(compare(ours, theirs))["hf-2p"] == (Cause.FOLLOWS, "hf-1p")
 
 
+def test_an_order_of_the_backtest_with_the_name_of_one_of_ours_is_another_order():
+    ours = session(trade(1, 9, quantity="1.1", out_bar=12))
+    ours.unfit.add((BTC, 2 * HOUR))
+    found = compare(ours, session(trade(1, 2), trade(2, 9, out_bar=12)))
+    assert found.by_cause.get(Cause.UNKNOWN.value) is None
+    (entry,) = [x for x in found.differences if x.role == "entry" and x.what == "quantity"]
+    assert (entry.cause, entry.root) == (Cause.FOLLOWS, "hf-1p")
+
+
 def test_an_order_that_nothing_explains_is_unknown_and_never_passed_over():
     other_market = [msgspec.structs.replace(order, instrument_id=ETH) for order in trade(2, 7)]
     found = compare(session(trade(1, 2)), session(trade(1, 2), other_market))

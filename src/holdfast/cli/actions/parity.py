@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import click
 
 from holdfast.app.parity import parity_of
 from holdfast.cli.amounts import minute, money
 from holdfast.cli.given import Place, read
-from holdfast.cli.output import print_json, print_table, say
-from holdfast.research.parity import Cause
+from holdfast.cli.output import print_json, print_table, say, warn
+from holdfast.research.parity import Difference
+from holdfast.research.reproduction import Reproduction
 from holdfast.services.parity import ParityReport
 
 _SHOWN = 40
@@ -27,12 +28,14 @@ def parity(options: Mapping[str, object]) -> int:
     """Compare, and tell."""
     given = read(options, ParityOptions)
     report = parity_of(given.folder, given.run_id, with_operator=not given.without_operator)
-    unknown = report.parity.by_cause.get(Cause.UNKNOWN.value, 0)
     if given.is_json:
-        found = report.parity
+        found, again = report.parity, report.reproduction
         print_json(
             {
                 "run_id": report.run_id, "mode": report.mode, "bars": report.bars, "orders": found.orders,
+                "is_empty": report.is_empty, "is_reproduced": again.is_whole, "reproduced": again.reproduced,
+                "decisions": again.decisions, "decisions_equal": again.decisions_equal,
+                "not_reproduced": again.differences, "stopped": again.stopped,
                 "equal": found.equal, "is_equal": not found.differences, "fills_equal": found.fills_equal,
                 "by_cause": found.by_cause, "differences": found.differences, "slippage_bps": found.slippage_bps,
                 "gain_session": report.cash_session, "gain_backtest": report.cash_backtest,
@@ -40,26 +43,25 @@ def parity(options: Mapping[str, object]) -> int:
         )  # fmt: skip
     else:
         _show(report)
-    return 1 if unknown else 0
+    if report.is_empty:
+        warn(
+            f"NOTHING WAS COMPARED: neither the session nor the backtest sent an order in {report.bars} bars;"
+            " let it run for longer, or name another run with --run"
+        )
+    return 0 if report.is_passed else 1
 
 
 def _show(report: ParityReport) -> None:
     found = report.parity
     click.echo(f"{report.mode} run {report.run_id}: {report.bars} bars, {found.orders} orders")
+    if report.is_empty:
+        return
+    _show_reproduction(report.reproduction)
     if not found.differences:
         fills = "prices and fees of every fill, too" if found.fills_equal else "though fills had other prices or fees"
         click.echo(f"the backtest sends the same {found.equal} orders; {fills}")
     else:
-        rows = [
-            [
-                minute(x.bar), x.instrument_id.partition(".")[0], x.role, x.what, x.session or "-", x.backtest or "-",
-                x.cause.value + (f" {x.root}" if x.root else ""),
-            ]
-            for x in found.differences[:_SHOWN]
-        ]  # fmt: skip
-        print_table(("bar", "market", "role", "what", "session", "backtest", "cause"), rows)
-        if (more := len(found.differences) - _SHOWN) > 0:
-            say(f"and {more} more; --json has all")
+        _show_differences(found.differences, "backtest")
         causes = ", ".join(f"{count} {name}" for name, count in sorted(found.by_cause.items()))
         click.echo(f"{found.equal} orders are equal, {len(found.differences)} differ: {causes}")
     slips = list(found.slippage_bps.values())
@@ -67,3 +69,33 @@ def _show(report: ParityReport) -> None:
         click.echo(f"fills were {sum(slips) / len(slips):+.2f} basis points worse than in the backtest on average")
     ours, theirs = (money(gain, report.quote) for gain in (report.cash_session, report.cash_backtest))
     click.echo(f"cash changed by {ours} {report.quote} in the session and by {theirs} in the backtest")
+
+
+def _show_reproduction(again: Reproduction) -> None:
+    if again.is_whole:
+        click.echo(
+            f"told the same once more, it sends each of these {again.reproduced} orders again, and all"
+            f" {again.decisions} decisions are equal"
+        )
+        return
+    _show_differences(again.differences, "replay")
+    click.echo(
+        f"NOT REPRODUCED: told the same once more, it sends {again.reproduced} of {again.orders} orders again;"
+        f" {again.decisions_equal} of {again.decisions} decisions are equal"
+    )
+    if again.stopped:
+        click.echo(f"the replay ended early: {again.stopped}")
+    say("program, strategy or settings are not those of the session; see docs/upgrade.md")
+
+
+def _show_differences(differences: Sequence[Difference], beside: str) -> None:
+    rows = [
+        [
+            minute(x.bar), x.instrument_id.partition(".")[0], x.role, x.what, x.session or "-", x.backtest or "-",
+            x.cause.value + (f" {x.root}" if x.root else ""),
+        ]
+        for x in differences[:_SHOWN]
+    ]  # fmt: skip
+    print_table(("bar", "market", "role", "what", "session", beside, "cause"), rows)
+    if (more := len(differences) - _SHOWN) > 0:
+        say(f"and {more} more; --json has all")

@@ -15,7 +15,8 @@ from holdfast.cli.options import reading
 def parity(**options: object) -> int:
     """Replay a paper, practice or live run through the backtester and list every order that differs, with its cause.
 
-    The bars are those that the run itself has recorded. Exit code 0 when every order is the same, or each difference
-    has a cause that is known; 1 when one has none.
+    First the run is told once more all that it was told, and must send every order again. Then the backtester gets its
+    bars, and each difference has a cause. Exit code 0 when every order is reproduced and each cause is known; 1 when
+    not, and when there was no order to compare.
     """
     return perform("parity:parity", options)
