@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +17,7 @@ from holdfast.adapters.exchanges.ccxt.client import CcxtExchange
 from holdfast.adapters.exchanges.ccxt.config import PREFIX, CcxtConfig, CcxtKey
 from holdfast.adapters.exchanges.gateio.auth import Credentials, read_credentials
 from holdfast.adapters.exchanges.gateio.client import GateioExchange
-from holdfast.adapters.exchanges.gateio.config import GateioConfig
+from holdfast.adapters.exchanges.gateio.config import VENUE_SUFFIX, GateioConfig
 from holdfast.adapters.exchanges.gateio.order_desk import DeskConfig
 from holdfast.adapters.host.clock import SystemClock
 from holdfast.adapters.storage.sqlite.journal import SqliteJournal
@@ -23,18 +25,21 @@ from holdfast.app.agent import RunningAgent, ShowCheck, checked_journal
 from holdfast.app.home import Home
 from holdfast.app.market import TradedMarket
 from holdfast.app.run_plan import build, run_of
-from holdfast.app.sections import GATEIO, LIVE, PRACTICE, VenueSettings
+from holdfast.app.sections import GATEIO, LIVE, PRACTICE, VenuePlace, VenueSettings
 from holdfast.app.settings import Settings
-from holdfast.core.errors import ConfigurationError
+from holdfast.core.errors import ConfigurationError, HoldfastError, VenueError
 from holdfast.core.time import MILLISECOND
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.market import BarClosed, Timeframe, timeframe
+from holdfast.domain.values import ZERO, VenueCash, venue_of
 from holdfast.portfolio.fold import read_run
 from holdfast.portfolio.run import RunStarted
 from holdfast.ports.journal import Journal
-from holdfast.ports.live import TradingVenue
+from holdfast.ports.live import LiveExchange, TradingVenue
+from holdfast.services.lane import Lane
 from holdfast.services.live import LiveAgent
 from holdfast.services.live_config import LiveConfig
+from holdfast.services.routing import RoutedExchange
 
 KEY_FILE: Final = "venue.toml"
 _USUAL_COINS: Final = ("BTC", "ETH", "SOL")
@@ -53,6 +58,24 @@ class Venue:
     told: str
     is_synthetic: bool = False
     exchange: str = GATEIO
+    accounts: tuple[AccountAt, ...] = ()
+    """Each account, where there are several; then this one only stands for all."""
+
+    @property
+    def is_here(self) -> bool:
+        """Tell whether all of it is on this machine, where no real money can be meant."""
+        if self.accounts:
+            return all(account.venue.is_here for account in self.accounts)
+        return self.url.startswith("http://")  # plain HTTP is taken for loopback alone
+
+
+@dataclass(frozen=True)
+class AccountAt:
+    """One of several accounts: the name that ends its instruments, and the settings as if it were the only one."""
+
+    name: str
+    settings: Settings
+    venue: Venue
 
 
 class _NoBars:
@@ -63,13 +86,53 @@ class _NoBars:
 
 
 def real_venue(home: Home, settings: Settings) -> Venue:
-    """Return the venue of the settings.
+    """Return the venue of the settings, or several of them as one.
 
     Raises
     ------
     ConfigurationError
-        There is no key file, or others can read it.
+        There is no key file, or others can read it; or the further accounts leave nothing for the first.
     """
+    if not settings.venue.accounts:
+        return _one_venue(home, settings)
+    shares = tuple(AccountAt(x.venue.account, x, _one_venue(home, x)) for x in shares_of(settings))
+    return Venue(LIVE, "", None, " and ".join(share.venue.told for share in shares), accounts=shares)
+
+
+def shares_of(settings: Settings) -> tuple[Settings, ...]:
+    """Return the settings of each account as if it were the only one, the first before the further ones.
+
+    Raises
+    ------
+    ConfigurationError
+        The further ones leave nothing of the capital for the first.
+    """
+    venue, capital = settings.venue, settings.engine.capital
+    rest = capital - sum((account.capital for account in venue.accounts), ZERO)
+    if rest <= 0:
+        raise ConfigurationError(
+            f"the further accounts have {capital - rest:f} of a capital of {capital:f}: nothing is left for"
+            f" {venue.account}",
+            hint="raise engine.capital, which is what lies at all accounts together",
+        )
+    first = msgspec.structs.replace(
+        settings, venue=msgspec.structs.replace(venue, accounts=()),
+        engine=msgspec.structs.replace(settings.engine, capital=rest),
+    )  # fmt: skip
+    shares = [first]
+    for account in venue.accounts:
+        place = {name: getattr(account, name) for name in VenuePlace.__struct_fields__}
+        shares.append(
+            msgspec.structs.replace(
+                settings, venue=VenueSettings(**place),
+                engine=msgspec.structs.replace(settings.engine, capital=account.capital),
+                market=msgspec.structs.replace(settings.market, instruments=account.instruments),
+            )
+        )  # fmt: skip
+    return tuple(shares)
+
+
+def _one_venue(home: Home, settings: Settings) -> Venue:
     path = Path(settings.venue.key_file).expanduser() if settings.venue.key_file else home.path / KEY_FILE
     if not path.exists():
         raise ConfigurationError(
@@ -96,8 +159,8 @@ def practised_venue(url: str, key_file: Path, *, is_synthetic: bool) -> Venue:
     return Venue(PRACTICE, url, read_credentials(key_file), "simulated venue", is_synthetic)
 
 
-def open_exchange(venue: Venue, patience: VenueSettings) -> TradingVenue:
-    """Return a client of the venue; nothing is sent yet.
+def open_exchange(venue: Venue, patience: VenuePlace, ring: Callable[[], None] | None = None) -> TradingVenue:
+    """Return a client of the venue, which calls `ring` with each piece of news; nothing is sent yet.
 
     Raises
     ------
@@ -107,8 +170,8 @@ def open_exchange(venue: Venue, patience: VenueSettings) -> TradingVenue:
     if venue.exchange != GATEIO:
         who = venue.credentials
         key = None if who is None else CcxtKey(who.key, who.secret, who.password)
-        ours = CcxtConfig(venue.exchange.removeprefix(PREFIX), venue.url)
-        return CcxtExchange(ours, key, SystemClock())
+        ours = CcxtConfig(venue.exchange.removeprefix(PREFIX), venue.url, account=patience.account_name)
+        return CcxtExchange(ours, key, SystemClock(), ring)
     config = GateioConfig.for_url(venue.url) if venue.url else GateioConfig()
     config = msgspec.structs.replace(
         config,
@@ -116,10 +179,11 @@ def open_exchange(venue: Venue, patience: VenueSettings) -> TradingVenue:
         tunnel="" if venue.mode == PRACTICE else patience.tunnel,
         answer_timeout_ms=patience.answer_timeout_ms,
         request_timeout_ms=max(_TIMEOUT_MS, patience.answer_timeout_ms),
+        suffix=f".{patience.account}" if patience.exchange == GATEIO else VENUE_SUFFIX,
     )
     # A simulated venue is known to drop what is late.
     desk = DeskConfig(is_trigger_expiry_trusted=venue.mode == PRACTICE)
-    return GateioExchange(config, venue.credentials, SystemClock(), desk)
+    return GateioExchange(config, venue.credentials, SystemClock(), desk, ring)
 
 
 def pairs_of(settings: Settings, exchange: TradingVenue) -> tuple[str, ...]:
@@ -147,16 +211,63 @@ def live_agent(
         The venue cannot be reached.
     """
     home.create()
+    if venue.accounts:
+        with checked_journal(home, show_check) as journal:
+            before = None if is_fresh else _last_run(journal)
+            with _routed(venue.accounts, before) as (routed, instruments):
+                yield _agent(settings, venue, instruments, before, routed, journal)
+        return
     exchange = open_exchange(venue, settings.venue)
     try:
         instruments = exchange.instruments(pairs_of(settings, exchange))
         with checked_journal(home, show_check) as journal:
-            run = _run(settings, venue, instruments, None if is_fresh else _last_run(journal))
-            engine = build(run).engine
-            agent = LiveAgent(run, engine, exchange, journal, _config(settings, venue), time.monotonic_ns)
-            yield RunningAgent(journal, agent), run
+            before = None if is_fresh else _last_run(journal)
+            yield _agent(settings, venue, instruments, before, exchange, journal)
     finally:
         exchange.close()
+
+
+def _agent(
+    settings: Settings, venue: Venue, instruments: tuple[Instrument, ...], before: RunStarted | None,
+    exchange: LiveExchange, journal: Journal,
+) -> tuple[RunningAgent, RunStarted]:  # fmt: skip
+    run = _run(settings, venue, instruments, before)
+    agent = LiveAgent(run, build(run).engine, exchange, journal, _config(settings, venue), time.monotonic_ns)
+    return RunningAgent(journal, agent), run
+
+
+@contextmanager
+def _routed(
+    accounts: Sequence[AccountAt], before: RunStarted | None
+) -> Iterator[tuple[RoutedExchange, tuple[Instrument, ...]]]:
+    """Give all accounts as one exchange, and what is traded there.
+
+    An account that cannot be reached now is tried again later, if the run goes on and says what it trades there.
+    """
+    bell, lanes = threading.Event(), dict[str, Lane]()
+    instruments: list[Instrument] = []
+    try:
+        for account in accounts:
+            known = [x for x in before.instruments if venue_of(x.id) == account.name] if before is not None else []
+            client = open_exchange(account.venue, account.settings.venue, bell.set)
+            opener = partial(open_exchange, account.venue, account.settings.venue, bell.set)
+            lanes[account.name] = Lane(account.name, opener, client, time.monotonic_ns)
+            try:
+                instruments += client.instruments(pairs_of(account.settings, client))
+            except VenueError:
+                lanes[account.name].close()
+                if not known:
+                    raise
+                instruments += known
+        routed = RoutedExchange(lanes, bell)
+    except HoldfastError:
+        for lane in lanes.values():
+            lane.close()
+        raise
+    try:
+        yield routed, tuple(instruments)
+    finally:
+        routed.close()
 
 
 def _run(
@@ -171,8 +282,9 @@ def _run(
     if before is not None and before.mode == venue.mode:
         mine = msgspec.json.decode(before.settings["engine.order_prefix"], type=str)
     return msgspec.structs.replace(
-        run, settings={**run.settings, "engine.order_prefix": msgspec.json.encode(mine).decode()}
-    )
+        run, settings={**run.settings, "engine.order_prefix": msgspec.json.encode(mine).decode()},
+        capital_at=tuple(VenueCash(x.name, x.settings.engine.capital) for x in venue.accounts),
+    )  # fmt: skip
 
 
 def has_begun(home: Home) -> bool:

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
+import msgspec
+
 from holdfast.adapters.exchanges.gateio.config import check_tunnel
-from holdfast.app.live import Venue, open_exchange, pairs_of
+from holdfast.app.live import AccountAt, Venue, open_exchange, pairs_of
 from holdfast.app.sections import LIVE
 from holdfast.app.settings import Settings
-from holdfast.core.errors import HoldfastError
+from holdfast.core.errors import HoldfastError, VenueError
 from holdfast.core.time import MILLISECOND
 from holdfast.domain.values import ZERO
 from holdfast.ports.live import KeyReport, TradingVenue
@@ -29,6 +31,8 @@ def examine_venue(settings: Settings, venue: Venue, *, is_begun: bool = False) -
     is_begun
         The start goes on with a run: what it began with is no longer there, but held, lost or multiplied.
     """
+    if venue.accounts:
+        return _examine_all(venue.accounts, is_begun=is_begun)
     exchange = open_exchange(venue, settings.venue)
     try:
         tunnel = (("tunnel", partial(_tunnel, exchange, settings)),) if settings.venue.tunnel else ()
@@ -43,6 +47,38 @@ def examine_venue(settings: Settings, venue: Venue, *, is_begun: bool = False) -
         return examine(checks)
     finally:
         exchange.close()
+
+
+def _examine_all(accounts: Sequence[AccountAt], *, is_begun: bool) -> tuple[CheckResult, ...]:
+    """Return the checks of each account, with its name; of a run that goes on, one that is away may come back later."""
+    found: list[CheckResult] = []
+    away: list[str] = []
+    for account in accounts:
+        if is_begun and (why := _out_of_reach(account)):
+            away.append(account.name)
+            found.append(
+                CheckResult(
+                    f"{account.name} venue", State.WARN, f"out of reach: {why}",
+                    "it is tried again while the others trade; holdfast doctor --live",
+                )
+            )  # fmt: skip
+            continue
+        results = examine_venue(account.settings, account.venue, is_begun=is_begun)
+        found += [msgspec.structs.replace(result, name=f"{account.name} {result.name}") for result in results]
+    if len(away) == len(accounts):
+        return tuple(msgspec.structs.replace(result, state=State.FAIL) for result in found)
+    return tuple(found)
+
+
+def _out_of_reach(account: AccountAt) -> str:
+    exchange = open_exchange(account.venue, account.settings.venue)
+    try:
+        exchange.clock_skew()
+    except VenueError as error:
+        return str(error)
+    finally:
+        exchange.close()
+    return ""
 
 
 def _tunnel(exchange: TradingVenue, settings: Settings) -> CheckResult:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from ipaddress import ip_address
 from pathlib import Path
@@ -20,6 +21,8 @@ SYNTHETIC: Final = "synthetic"
 GATEIO: Final = "gateio"
 AUTO: Final = "auto"
 VENUE: Final = "venue"
+_NAME_MAX: Final = 20
+_NAME: Final = re.compile(rf"[A-Za-z0-9]{{1,{_NAME_MAX}}}", re.ASCII)
 PAPER, PRACTICE, LIVE = "paper", "practice", "live"
 """Who fills the orders: this process, a simulated venue over the wire, or a real one."""
 PACE_MIN, PACE_MAX = 0.01, 100_000.0
@@ -87,8 +90,8 @@ class MarketSettings(Record, frozen=True):
         return None if self.source in (AUTO, SYNTHETIC, VENUE) else Path(self.source).expanduser()
 
 
-class VenueSettings(Record, frozen=True):
-    """Which venue real orders go to, and where its key lies. The key itself is never a setting."""
+class VenuePlace(Record, frozen=True):
+    """One account at one venue, and where its key lies. The key itself is never a setting."""
 
     exchange: str = GATEIO  # or ccxt:NAME
     url: str = ""  # empty: the venue's own
@@ -97,8 +100,20 @@ class VenueSettings(Record, frozen=True):
     tunnel: str = ""  # HOST:PORT of a proxy on this machine, through which all goes that goes to the venue
     tunnel_address: str = ""  # the address from which the venue sees us then; the key must be tied to it
     answer_timeout_ms: int = 1_500  # an order without an answer for so long is asked about by its own id
+    account_name: str = ""  # tells two accounts at one venue apart
+
+    @property
+    def account(self) -> str:
+        """Return what ends the ids of its instruments: GATEIO, BINANCE, or GATEIO-SAVINGS where it has a name."""
+        exchange = self.exchange.removeprefix(PREFIX).upper()
+        return f"{exchange}-{self.account_name.upper()}" if self.account_name else exchange
 
     def __post_init__(self) -> None:
+        if self.account_name and not _NAME.fullmatch(self.account_name):
+            raise ConfigurationError(
+                f"venue.account_name is {self.account_name!r}, it must be 1 to {_NAME_MAX} letters or digits",
+                hint='for example "savings"',
+            )
         if not ANSWER_MIN_MS <= self.answer_timeout_ms <= ANSWER_MAX_MS:
             raise ConfigurationError(
                 f"venue.answer_timeout_ms is {self.answer_timeout_ms}, valid is {ANSWER_MIN_MS} to {ANSWER_MAX_MS}",
@@ -120,6 +135,40 @@ class VenueSettings(Record, frozen=True):
                 hint=f"every venue but Gate.io is reached through ccxt, like {PREFIX}binance or {PREFIX}coinbase",
             )
         CcxtConfig(self.exchange.removeprefix(PREFIX))  # refuses what is no name
+
+
+class VenueAccount(VenuePlace, frozen=True):
+    """A further account, with its part of the capital, and what is traded there."""
+
+    capital: Decimal = Decimal(0)  # quote units of engine.capital that lie there
+    instruments: tuple[str, ...] = ()  # such as ETH/USDT; none: a few usual ones that the venue has
+
+
+class VenueSettings(VenuePlace, frozen=True):
+    """Where real orders go. What is not at the further `accounts` lies at this one."""
+
+    accounts: tuple[VenueAccount, ...] = ()
+
+    def __post_init__(self) -> None:
+        VenuePlace.__post_init__(self)
+        taken = {self.account: self}
+        keys = {(self.exchange, self.url, self.key_file)}
+        for other in self.accounts:
+            if other.account in taken:
+                raise ConfigurationError(
+                    f"venue.accounts: two accounts are called {other.account}", hint="give the second an account_name"
+                )
+            if (other.exchange, other.url, other.key_file) in keys or not other.key_file:
+                raise ConfigurationError(
+                    f"venue.accounts: {other.account} has no key file of its own", hint='key_file = "..."'
+                )
+            if not (other.capital.is_finite() and other.capital > 0):
+                raise ConfigurationError(
+                    f"venue.accounts: the capital of {other.account} is {other.capital}, valid is above 0",
+                    hint="that part of engine.capital which lies there",
+                )
+            taken[other.account] = self
+            keys.add((other.exchange, other.url, other.key_file))
 
 
 class StrategySettings(Record, frozen=True):

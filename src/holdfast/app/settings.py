@@ -195,6 +195,8 @@ def _convert(item: Given, kind: object) -> object:
         return None
     try:
         return msgspec.convert(value, kind)
+    except ConfigurationError as error:  # of a part that checks itself
+        raise ConfigurationError(f"{item.origin}: {error}", hint=error.hint) from error
     except msgspec.ValidationError as error:
         raise ConfigurationError(
             f"{item.origin}: {item.section}.{item.key} is {value!r}: {error}",

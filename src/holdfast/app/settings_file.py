@@ -45,6 +45,7 @@ _RANGES: Final[Mapping[str, str]] = {
     "exits.trailing": "none, atr, chandelier, percent",
     "venue.url": "empty: the venue's own address",
     "venue.key_file": "empty: venue.toml in the home; chmod 600",
+    "venue.accounts": "further ones are tables [[venue.accounts]]: docs/settings.md",
     "live.dead_man_s": "0 or 10 to 3600; the venue cancels resting entries after so long without a sign of life",
     "live.on_exit": "keep, cancel_entries",
     "matching.spread_bps": "0 to 1000; 1 is 0.01 %",

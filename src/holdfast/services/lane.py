@@ -37,7 +37,7 @@ class Lane:
     """All methods belong to the agent's thread; what blocks is done beside it."""
 
     def __init__(self, name: str, opener: Opener, client: LiveExchange | None, steady: Callable[[], int]) -> None:
-        self.name, self.why = name, "" if client is not None else "it was not reached"
+        self.name, self.why = name, "it was not reached"
         self._open, self._client, self._steady = opener, client, steady
         self._orders: dict[OrderId, Order] = {}  # that are not over, as far as it was heard
         self._cancels: dict[OrderId, str] = {}  # that wait for the way back
@@ -77,7 +77,7 @@ class Lane:
             An error that is none of ours: the program is wrong, and not the venue.
         """
         if way.error is None:
-            self._client = way.client
+            self._client, self.why = way.client, ""
             return None
         if not isinstance(way.error, HoldfastError):
             raise way.error

@@ -1,6 +1,7 @@
 """Which venue is traded at: Gate.io by its own client, every other through ccxt, each with a clear word where not."""
 
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -121,3 +122,97 @@ def test_a_live_run_has_begun_when_the_journal_says_so(tmp_path: Path):
         found.append(has_begun(home))
     journal.close()
     assert found == [True, False, True]
+
+
+# -- several accounts --------------------------------------------------------------------------------------------------
+
+TWO = """
+[engine]
+capital = 10000
+[market]
+instruments = ["BTC/USDT"]
+[venue]
+url = "http://127.0.0.1:1"
+key_file = "{folder}/one.toml"
+[[venue.accounts]]
+exchange = "ccxt:binance"
+url = "{url}"
+key_file = "{folder}/two.toml"
+capital = 4000
+instruments = ["BTC/USDT", "ETH/USDT"]
+"""
+
+
+def two(tmp_path: Path, text: str = TWO, url: str = "http://127.0.0.1:2") -> Settings:
+    for name in ("one", "two"):
+        key_file = tmp_path / f"{name}.toml"
+        key_file.write_text(f'key = "{binance_model.KEY}"\nsecret = "{binance_model.SECRET}"\n')
+        key_file.chmod(0o600)
+    path = tmp_path / "holdfast.toml"
+    path.write_text(text.replace("{folder}", str(tmp_path)).replace("{url}", url))
+    return load_settings(path, {}).settings
+
+
+def test_each_account_has_its_place_its_pairs_and_its_part_of_the_capital(tmp_path: Path):
+    settings = two(tmp_path)
+    venue = real_venue(Home(tmp_path), settings)
+    assert venue.told == "Gate.io at http://127.0.0.1:1 and binance (through ccxt) at http://127.0.0.1:2"
+    assert venue.is_here
+    found = [(x.name, x.settings.engine.capital, x.settings.market.instruments, x.venue.url) for x in venue.accounts]
+    assert found == [
+        ("GATEIO", Decimal(6000), ("BTC/USDT",), "http://127.0.0.1:1"),
+        ("BINANCE", Decimal(4000), ("BTC/USDT", "ETH/USDT"), "http://127.0.0.1:2"),
+    ]
+    assert not real_venue(Home(tmp_path), two(tmp_path, TWO.replace("http://127.0.0.1:1", ""))).is_here
+
+
+def test_a_second_account_at_a_venue_has_a_name_in_its_instruments(tmp_path: Path):
+    text = TWO.replace('exchange = "ccxt:binance"', 'account_name = "savings"')
+    venue = real_venue(Home(tmp_path), two(tmp_path, text))
+    assert [x.name for x in venue.accounts] == ["GATEIO", "GATEIO-SAVINGS"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ('exchange = "ccxt:binance"', "", "two accounts are called GATEIO"),
+        ('key_file = "{folder}/two.toml"', "", "BINANCE has no key file of its own"),
+        ("capital = 4000", "", "the capital of BINANCE is 0"),
+        ("capital = 4000", "capital = -1", "the capital of BINANCE is -1"),
+        ("capital = 4000", 'capital = "NaN"', "the capital of BINANCE is NaN"),
+        ("capital = 4000", 'capital = 4000\naccount_name = "a.b"', "letters or digits"),
+        ("capital = 4000", "capital = 4000\ntunnel = 'HOST'", "tunnel"),
+        ("capital = 4000", "capital = 4000\nexchange2 = 1", "exchange2"),
+    ],
+)
+def test_an_account_that_is_none_is_refused_where_it_stands(tmp_path: Path, before: str, after: str, told: str):
+    with pytest.raises(ConfigurationError, match=told) as caught:
+        two(tmp_path, TWO.replace(before, after))
+    assert "holdfast.toml" in str(caught.value)
+
+
+def test_accounts_that_leave_nothing_for_the_first_are_refused(tmp_path: Path):
+    settings = two(tmp_path, TWO.replace("capital = 4000", "capital = 10000"))
+    with pytest.raises(ConfigurationError, match="nothing is left for GATEIO"):
+        real_venue(Home(tmp_path), settings)
+
+
+def test_the_checklist_looks_at_each_account_and_a_run_that_goes_on_may_lack_one(tmp_path: Path):
+    served = Served(BinanceModel().app)
+    try:
+        settings = two(tmp_path, TWO.replace('"BTC/USDT", "ETH/USDT"', '"BTC/USDT"'), served.url)
+        venue = real_venue(Home(tmp_path), settings)
+        first, later = (
+            {check.name: check for check in examine_venue(settings, venue, is_begun=is_begun)}
+            for is_begun in (False, True)
+        )
+    finally:
+        served.close()
+    assert first["GATEIO venue clock"].state is State.FAIL
+    assert first["BINANCE balances"].state is State.OK
+    assert "BTC/USDT.BINANCE" in first["BINANCE pairs"].message
+    assert later["GATEIO venue"].state is State.WARN
+    assert "out of reach" in later["GATEIO venue"].message
+    assert later["BINANCE key"].state is State.OK
+    none = examine_venue(settings, venue, is_begun=True)
+    assert {check.state for check in none} == {State.FAIL}, "one of them must be there"

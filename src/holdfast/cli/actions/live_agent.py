@@ -64,8 +64,7 @@ def _practice(home: Home, settings: Settings) -> Iterator[Venue]:
 
 def _confirm(venue: Venue, given: RunOptions) -> None:
     """Ask for the typed word. `--yes` counts only where no real money can be meant: at a venue on this machine."""
-    is_here = venue.url.startswith("http://")  # plain HTTP is taken for loopback alone
-    if given.is_confirmed and is_here:
+    if given.is_confirmed and venue.is_here:
         return
     if given.is_confirmed:
         raise RefusedError(
