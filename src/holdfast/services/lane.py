@@ -89,13 +89,19 @@ class Lane:
         self._orders.update((order.spec.order_id, order) for order in orders)
 
     def close(self) -> None:
-        """Let the client go; blocks."""
+        """Let the client go, and keep what it says to the end; blocks."""
+        self._instruments = ()  # nothing leads back any more
         way, self._way_back = self._way_back, None
         if way is not None:
             way.abandon()
         client, self._client = self._client, None
         if client is not None:
             client.close()
+            self._news += [
+                msgspec.structs.replace(item, is_fatal=False, venue=self.name)
+                for item in client.take(0.0)
+                if isinstance(item, Failure)
+            ]
 
     # -- orders ------------------------------------------------------------------------------------
     def submit(self, approved: Approved, ts: int) -> None:

@@ -143,6 +143,9 @@ class LiveAgent:
             self._exchange.beat(0)  # what rests is meant to: nothing is canceled because we left
         self.checkpoint()
         self._exchange.close()
+        for item in self._exchange.take(0.0):
+            if isinstance(item, Failure):  # what came too late to be acted on must still be seen
+                self.warnings.append(f"{item.message}; {item.hint}" if item.hint else item.message)
         self._journal.close()
 
     def take_ticks(self) -> list[Tick]:

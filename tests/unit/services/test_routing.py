@@ -352,6 +352,16 @@ def test_all_are_let_go_also_where_one_cannot(rig: Rig):
     rig.routed.close()
 
 
+def test_what_is_said_to_the_end_is_still_told_and_nothing_leads_back(rig: Rig):
+    rig.taken()
+    rig.there.say(Failure(TS, "the timer was not ended", "look there", is_fatal=True))
+    rig.routed.close()
+    rig.now += 1_000 * SECOND
+    (failure,) = rig.routed.take(0.0)
+    assert isinstance(failure, Failure)
+    assert (failure.message, failure.venue, failure.is_fatal) == ("the timer was not ended", "THERE", False)
+
+
 def test_one_on_its_way_back_is_let_go_too(rig: Rig):
     rig.there.say(Failure(TS, "it died", is_fatal=True))
     rig.taken()

@@ -109,6 +109,9 @@ def _introduce(run: RunStarted, recovery: Recovery, home: Home, venue: Venue) ->
 
 
 def _part(agent: RunningAgent, *, is_heard: bool) -> None:
+    for line in agent.decisions():
+        if line.what == "warning":
+            warn(line.reason)
     status = agent.status()
     equity = f"{money(status.equity, status.quote)} {status.quote}"
     click.echo(

@@ -392,7 +392,12 @@ class GateioExchange:
             for tries_left in range(_BEAT_TRIES if timeout_s == 0 else 1, 0, -1):
                 try:
                     await self._rest.countdown(max(timeout_s, _COUNTDOWN_MIN_S) if timeout_s else 0)
-                except VenueError:
+                except VenueError as error:
+                    if tries_left == 1 and timeout_s == 0:
+                        told = (
+                            f"the venue may cancel resting orders within its dead-man time: it was not ended ({error})"
+                        )
+                        self._inbox.put([Failure(self._rest.venue_now(), told, "look at the orders there", False)])
                     if tries_left == 1:
                         raise
                 else:

@@ -297,6 +297,18 @@ def test_to_end_the_dead_man_timer_is_tried_again(door, exchange):
     assert len(said) == 2
 
 
+def test_a_dead_man_timer_that_cannot_be_ended_is_told_after_closing(door, exchange):
+    # Resting entries are cancelled when it runs out, and nobody would know why.
+    door.answers["POST /spot/countdown_cancel_all"] = "TOO_BUSY"
+    started(exchange)
+    exchange.beat(0)
+    exchange.close()
+    (failure,) = [x for x in exchange.take(0) if isinstance(x, Failure)]
+    assert "dead-man" in failure.message
+    assert failure.hint
+    assert not failure.is_fatal
+
+
 def test_closing_leaves_no_task_behind(door, exchange):
     async def hang(request: web.Request) -> object:
         await asyncio.sleep(10)  # longer than its answer is waited for here
