@@ -91,7 +91,9 @@ class SimulatedVenue:
         return account
 
     def holds(self, asset: str) -> Decimal:
-        held = self.account["balances"].get(asset, {"available": "0", "locked": "0"})  # type: ignore[attr-defined]
+        balances = self.account["balances"]
+        assert isinstance(balances, dict)
+        held = balances.get(asset, {"available": "0", "locked": "0"})
         return Decimal(held["available"]) + Decimal(held["locked"])
 
     def resting(self) -> int:
