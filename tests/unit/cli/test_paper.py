@@ -58,11 +58,11 @@ def test_a_strategy_that_does_not_come_back_is_named_while_it_does_not(call, tmp
         "        until = time.monotonic() + 0.8\n        while time.monotonic() < until: pass\n"
     )
     (tmp_path / "home").mkdir()
-    (tmp_path / "home" / "holdfast.toml").write_text("[strategy]\nbar_seconds_max = 0.1\n")
+    (tmp_path / "home" / "holdfast.toml").write_text("[strategy]\nbar_seconds_max = 0.4\n")
     arguments = ("run", "--plain", "--market", "synthetic", "--instrument", "BTC/USDT", "--bars", "2")
     outcome = call(*arguments, "--pace", "100000", "--strategy", f"{path}:Slow")
     assert outcome.code == 0, outcome.err
-    assert f"{path}:Slow has not come back from the bar that closed at 2024-01-01 04:00 UTC for 0.1 s" in outcome.err
+    assert f"{path}:Slow has not come back from the bar that closed at 2024-01-01 04:00 UTC for 0.4 s" in outcome.err
     assert "Ctrl-C three times" in outcome.err
     waiting = call(*arguments, "--pace", "2", "--strategy", "ma_crossover", "--fresh")
     assert "has not come back" not in waiting.err  # between two bars nobody is slow
