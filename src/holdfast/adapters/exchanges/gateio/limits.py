@@ -83,20 +83,20 @@ def bucket_of(endpoint: str, market: str) -> str:
 class _Window:
     """The moments at which requests left or are to leave, in order."""
 
-    __slots__ = ("limit", "moments", "ordinary", "rule", "until")
+    __slots__ = ("limit", "moments", "ordinary", "rule", "until", "until_urgent")
 
     def __init__(self, rule: Rule) -> None:
         self.rule, self.limit = rule, rule.limit
         self.moments: list[int] = []
         self.ordinary: list[int] = []  # those that may use only what is not kept
-        self.until = 0
+        self.until = self.until_urgent = 0
 
     def book(self, now: int, is_urgent: bool, wait_max: float) -> int:
         window = self.rule.window
         for moments in (self.moments, self.ordinary):
             # One window longer than needed: an answer that comes late speaks of the time when its request left.
             del moments[: bisect_right(moments, now - 2 * window)]
-        moment = _free(self.moments, self.limit, window, max(now, self.until))
+        moment = _free(self.moments, self.limit, window, max(now, self.until_urgent if is_urgent else self.until))
         if not is_urgent:
             ordinary_limit = max(1, self.limit - self.rule.kept)
             while True:
@@ -150,10 +150,18 @@ class RateLimiter:
         """
         return max(0, self._window(endpoint, market).book(now, is_urgent, wait_max) - now) / SECOND
 
-    def punish(self, endpoint: str, until: int, market: str = "") -> None:
-        """Let nothing of this kind leave before `until` (same clock as `now`): the venue has answered 429."""
+    def wait(self, endpoint: str, market: str, now: int) -> float:
+        """Return the seconds until an urgent request could leave, and book nothing."""
+        return self.reserve(endpoint, market, now, is_urgent=True, wait_max=-1.0)
+
+    def punish(self, endpoint: str, until: int, market: str = "", until_urgent: int = 0) -> None:
+        """Let nothing of this kind leave before `until` (same clock as `now`): the venue has answered 429.
+
+        What is urgent need only wait until `until_urgent`, where that is given.
+        """
         window = self._window(endpoint, market)
         window.until = max(window.until, until)
+        window.until_urgent = max(window.until_urgent, until_urgent or until)
 
     def observe(self, headers: Mapping[str, str], endpoint: str, market: str, sent: int) -> None:
         """Learn what the venue had counted when the request left at `sent`; garbled headers change nothing."""

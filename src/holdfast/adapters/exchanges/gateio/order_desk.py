@@ -52,6 +52,7 @@ _ASK_FIRST_S: Final = 0.05
 _ASK_LAST_S: Final = 1.0
 _REFUSED_TRIES: Final = 4  # of what the venue has refused before it looked at it
 _UNHEARD: Final = frozenset({OrderState.SUBMITTED, OrderState.IN_DOUBT})
+PLACE_ORDER: Final = "POST /spot/orders"
 _TRADES_PAGE: Final = Page(limit=1000)
 
 
@@ -210,7 +211,7 @@ class OrderDesk:
             if not await self.triggers.wait_for_stop(found):
                 self.tell(found, found.tell(OrderRejected(found.order_id, self.stamp(), found.cancel_reason)))
                 return
-        elif spec.group and not await self._clear_way(found):
+        elif spec.group and not await self._may_leave(found):
             return
         request, why = self._request(found)
         if request is None:
@@ -240,6 +241,8 @@ class OrderDesk:
             self.doubt(found)
             return False
         is_unseen = reaction is Reaction.SLOW_DOWN and isinstance(error, VenueError) and error.is_retryable
+        if is_unseen and found.is_way_out and isinstance(error, GateioError):
+            is_unseen = False  # what made way for it guards again while the next one waits until it may be sent
         if is_unseen and attempt + 1 < _REFUSED_TRIES:
             await asyncio.sleep(_ASK_FIRST_S * 2**attempt)
             return True
@@ -268,6 +271,13 @@ class OrderDesk:
             return None, "unsupported"
         why = refusal_of(request, pair, ask or None)
         return (None, why) if why else (request, "")
+
+    async def _may_leave(self, found: Tracked) -> bool:
+        """Wait until a way out may be sent, then take back what guards; False where nothing is left to sell."""
+        found.has_left = False
+        await self._rest.until_free(PLACE_ORDER, found.pair)
+        found.has_left = True
+        return await self._clear_way(found)
 
     async def _clear_way(self, found: Tracked) -> bool:
         """Take back the triggers that share a position with a way out, so that it is not sold twice."""

@@ -40,6 +40,7 @@ class Tracked:
     is_unsure: bool = False  # there may be more triggers for it than are known, until the fence has fallen
     doubted: set[Decimal] = field(default_factory=set)  # amounts of the triggers that there may be
     is_inherited: bool = False  # of an earlier process, which may have made a trigger smaller and not have said so
+    has_left: bool = True  # False while a way out waits until it may be sent: until then its triggers guard
     is_withdrawn: bool = False  # its triggers were taken back to clear the way for a way out
     is_asked: bool = False  # somebody waits for an Answered
     trigger_wanted: Price | None = None  # where the house has moved its stop
@@ -55,6 +56,11 @@ class Tracked:
         """Tell whether it waits as a price-triggered order: a stop, or a target that shares a position with one."""
         spec = self.order.spec
         return spec.type is OrderType.STOP_MARKET or (spec.role is Role.TARGET and bool(spec.group))
+
+    @property
+    def is_way_out(self) -> bool:
+        """Tell whether it sells, at once, what triggers of its group guard."""
+        return self.order.spec.is_reducing and bool(self.order.spec.group) and not self.is_trigger
 
     @property
     def is_over(self) -> bool:

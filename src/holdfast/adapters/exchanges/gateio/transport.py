@@ -224,6 +224,11 @@ class Transport:
             return longest
         return min(longest, self.config.urgent_expiry_ms * MILLISECOND + _EXPIRY_ROUND_TRIPS * self.round_trip)
 
+    async def until_free(self, endpoint: str, market: str) -> None:
+        """Wait until an urgent request could leave at once, as far as the limits let us know."""
+        wait = self.limiter.wait(endpoint, market, self._ticks())
+        await asyncio.sleep(min(wait, self.config.limit_wait_max_ms / 1000))
+
     async def _wait_turn(self, call: Call, is_urgent: bool) -> None:
         most = self.config.limit_wait_max_ms / 1000
         wait = self.limiter.reserve(call.endpoint, call.market, self._ticks(), is_urgent, most)
@@ -263,15 +268,22 @@ class Transport:
         if status != 429:
             self.limiter.observe(headers, call.endpoint, call.market, sent)
             return
-        reset, now = headers.get("X-Gate-RateLimit-Reset-Timestamp", ""), self.venue_now() / SECOND
-        wait = _PUNISH_S
-        # In seconds. When the venue says when to come back, that counts, and not that all was used up at this moment.
+        reset, now, ticks = (
+            headers.get("X-Gate-RateLimit-Reset-Timestamp", ""),
+            self.venue_now() / SECOND,
+            self._ticks(),
+        )
+        wait = wait_urgent = _PUNISH_S
+        # When the venue says when to come back, that counts, and not that all was used up at this moment. It says so in
+        # whole seconds: what guards or leaves a position tries from the first moment on that may be meant.
         is_told = reset.isascii() and reset.isdecimal() and len(reset) <= 13 and int(reset) > now
         if is_told:
             wait = min(max(int(reset) - now, _PUNISH_S), _PAUSE_MAX_S)
+            wait_urgent = max(wait - 1.0, _PUNISH_S)
         else:
             self.limiter.observe(headers, call.endpoint, call.market, sent)
-        self.limiter.punish(call.endpoint, self._ticks() + int(wait * SECOND), call.market)
+        until, until_urgent = ticks + int(wait * SECOND), ticks + int(wait_urgent * SECOND)
+        self.limiter.punish(call.endpoint, until, call.market, until_urgent)
 
     def _refusal(
         self, call: Call, status: int, body: bytes, is_order: bool

@@ -213,7 +213,7 @@ class TriggerDesk:
 
     def _has_way_out(self, found: Tracked) -> bool:
         return any(
-            not other.is_trigger and other.order.spec.is_reducing and not other.is_over
+            not other.is_trigger and other.order.spec.is_reducing and not other.is_over and other.has_left
             for other in self._desk.group_of(found)
         )
 

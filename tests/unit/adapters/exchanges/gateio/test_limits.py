@@ -91,6 +91,15 @@ def test_public_endpoints_count_apart():
     assert limiter.reserve("GET /spot/order_book", "", 0) == 0.0
 
 
+def test_what_is_urgent_tries_again_sooner_where_that_may_be_meant():
+    limiter = RateLimiter()
+    limiter.punish(PLACING, 5 * SECOND, MARKET, 4 * SECOND)
+    assert limiter.wait(PLACING, MARKET, 0) == 4
+    assert limiter.wait(PLACING, MARKET, 0) == 4, "to ask books nothing"
+    assert limiter.reserve(PLACING, MARKET, 0) == 5
+    assert limiter.reserve(PLACING, MARKET, 0, is_urgent=True) == 4
+
+
 def test_punished_endpoint_rests_and_others_go_on():
     limiter = RateLimiter()
     limiter.punish(PLACING, 5 * SECOND, MARKET)

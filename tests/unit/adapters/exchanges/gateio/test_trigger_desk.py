@@ -7,6 +7,7 @@ import pytest
 from tests.unit.adapters.exchanges.gateio.fake_venue import PAIR, FakeVenue, run
 
 from holdfast.adapters.exchanges.gateio.order_desk import DeskConfig, OrderDesk
+from holdfast.core.time import SECOND
 from holdfast.domain.decision import Approved
 from holdfast.domain.order import (
     OrderAccepted,
@@ -132,6 +133,38 @@ def test_a_stop_that_made_way_waits_while_the_way_out_is_on_its_way():
         assert room.told("x") == [OrderTimedOut]
         assert not room.venue.armed, "both could sell"
         await room.look(12)
+        assert len(room.venue.armed) == 1
+
+    run(scenario)
+
+
+def test_a_stop_guards_while_the_way_out_waits_for_the_rate_limit():
+    async def scenario() -> None:
+        room = Room()
+        room.submit("s", OrderType.STOP_MARKET, "80")
+        await room.look(8)
+        loop = asyncio.get_running_loop()
+        room.venue.limiter.punish("POST /spot/orders", int((loop.time() + 2.0) * SECOND), "BTC_USDT")
+        room.venue.fills = None
+        room.submit("x", OrderType.MARKET)
+        await room.look(4)
+        assert len(room.venue.armed) == 1, "it was taken back, and the way out waited"
+        await room.look(4)
+        assert room.venue.count("place") == 1
+        assert not room.venue.armed
+
+    run(scenario)
+
+
+def test_a_stop_guards_again_at_once_where_the_way_out_is_refused_for_its_frequency():
+    async def scenario() -> None:
+        room = Room()
+        room.submit("s", OrderType.STOP_MARKET, "80")
+        await room.look(8)
+        room.venue.script("place", "TOO_MANY_REQUESTS")
+        room.submit("x", OrderType.MARKET)
+        await room.look(1, pause=0.05)
+        assert room.told("x") == [OrderRejected]
         assert len(room.venue.armed) == 1
 
     run(scenario)
