@@ -23,7 +23,7 @@ CREATED := $(VENV)/.stamp-created
 RUNTIME := $(VENV)/.stamp-runtime
 DEVELOPMENT := $(VENV)/.stamp-development
 
-.PHONY: help run demo test check bench bench-peers sim drill matrix venues format lock clean
+.PHONY: help run demo test check bench bench-peers sim drill matrix parity-day venues format lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)$$/  make \1\t\2/' | expand -t 22
@@ -60,6 +60,9 @@ drill: $(DEVELOPMENT) matrix  ## the matrix, and live agents killed with -9 whil
 
 matrix: $(DEVELOPMENT)  ## every fault on the wire in every phase of an order's life, as a table
 	@$(BIN)/python -m tests.drills.fault_matrix --jobs $(JOBS)
+
+parity-day: $(DEVELOPMENT)  ## a day on paper and a day live over the wire, killed in the midst; every order must come again
+	@$(BIN)/python -m holdfast.testing.parity_day --jobs $(JOBS) $(if $(SEED),--seed $(SEED))
 
 venues: $(DEVELOPMENT)  ## run the contract of venues, and write docs/venues.md from what it showed
 	@$(BIN)/python -m tests.contract.venue_page --jobs $(JOBS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from holdfast.adapters.storage.sqlite.verify import require_whole
 from holdfast.app.home import Home
@@ -42,8 +42,16 @@ class _Nowhere:
         """Do nothing."""
 
 
-def parity_of(home: Home, run_id: str | None, *, with_operator: bool = True) -> ParityReport:
+def parity_of(
+    home: Home, run_id: str | None, *, with_operator: bool = True,
+    change: Callable[[RunStarted], RunStarted] = lambda run: run,
+) -> ParityReport:  # fmt: skip
     """Return the parity report of a run, the last one unless it is named.
+
+    Parameters
+    ----------
+    change
+        What to do to the run before it is compared: for controls, which must find it different.
 
     Raises
     ------
@@ -61,6 +69,7 @@ def parity_of(home: Home, run_id: str | None, *, with_operator: bool = True) -> 
                 f"run {run.run_id} is a backtest itself", hint="name a paper, practice or live run with --run"
             )
         require_known_settings(run)
+        run = change(run)
 
         def make() -> tuple[Engine, SimulatedExchange]:
             built = build(run)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -47,6 +48,10 @@ class Cause(StrEnum):
     NOT_REPEATED = "not_repeated"  # all that the session was told led to another order: see `research.reproduction`
     END_OF_SESSION = "end_of_session"  # the session ended before it could come
     UNKNOWN = "unknown"
+
+
+_OF_OURS: Final = frozenset({"group", "joined", "left", "never_arrived", "operator", "over", "shutdown"})
+"""Why an order ends that our side has taken back before it could be one of the venue's."""
 
 
 class SessionOrder(State):
@@ -248,20 +253,20 @@ class _Comparison:
             self._equal += 1
             return
         what = ", ".join(name for name in told[0] if told[0][name] != told[1][name])
-        cause, root = self._why_other(mine, entry, twin)
+        cause, root = self._why_other(mine, other, entry, twin)
         self._add(mine, what, told[0], told[1], cause, root)
 
     def _why_other(
-        self, mine: SessionOrder, entry: SessionOrder | None, twin: SessionOrder | None
+        self, mine: SessionOrder, other: SessionOrder, entry: SessionOrder | None, twin: SessionOrder | None
     ) -> tuple[Cause, str]:  # fmt: skip
         """Say why an order has other terms than its twin."""
         if mine.role != Role.ENTRY.value and entry is not None and twin is not None:
-            if entry.fills != twin.fills:
+            if _terms(entry) != _terms(twin):
+                return Cause.FOLLOWS, entry.order_id  # whatever it filled at: it was another order
+            if entry.fills != twin.fills and mine.quantity != other.quantity:
                 return Cause.PARTIAL_FILL, entry.order_id
             if entry.price_average != twin.price_average:
                 return Cause.FILL_PRICE, entry.order_id
-            if entry.quantity != twin.quantity:
-                return Cause.FOLLOWS, entry.order_id
             if _outcome([entry]) != _outcome([twin]):
                 return Cause.ANSWER_LATE if entry.was_in_doubt else Cause.FILL_PRICE, entry.order_id
         # The backtest has ids of its own: one of its orders may be called like ours, and is another.
@@ -304,14 +309,12 @@ class _Comparison:
             whose = entry or twin
             return Cause.FOLLOWS, whose.order_id if whose is not None else ""
         if bool(entry.filled) != bool(twin.filled):
-            if entry.end.startswith("rejected"):
+            if _is_refused(entry):
                 return Cause.VENUE_REJECTED, entry.order_id
             return (Cause.ANSWER_LATE if entry.was_in_doubt else Cause.NOT_FILLED), entry.order_id
-        if entry.fills != twin.fills:
+        if entry.fills != twin.fills and self._has_other_brackets(entry, twin):
             return Cause.PARTIAL_FILL, entry.order_id
-        rejected = next(
-            (x for x in self._session.orders if x.entry_id == entry.order_id and x.end.startswith("rejected")), None
-        )
+        rejected = next((x for x in self._session.orders if x.entry_id == entry.order_id and _is_refused(x)), None)
         if rejected is not None:
             return Cause.VENUE_REJECTED, rejected.order_id
         if not is_ours and one.bar >= self._session.last_bar:
@@ -321,6 +324,16 @@ class _Comparison:
         if entry.price_average != twin.price_average:
             return Cause.FILL_PRICE, entry.order_id
         return Cause.EXIT_PRICE if one.role in (Role.EXIT.value, Role.STOP.value) else Cause.UNKNOWN, entry.order_id
+
+    def _has_other_brackets(self, entry: SessionOrder, twin: SessionOrder) -> bool:
+        """Tell whether the parts that an entry filled in got other brackets than those of its twin."""
+        ours, theirs = (
+            sum(
+                x.entry_id == one.order_id and x.role == Role.STOP.value and x.trigger_price is not None for x in orders
+            )
+            for one, orders in ((entry, self._session.orders), (twin, self._backtest.orders))
+        )
+        return ours != theirs
 
     def _is_braked(self, bar: int) -> bool:
         return any(since <= bar and (not until or bar <= until) for since, until in self._session.brakes)
@@ -363,6 +376,12 @@ def _outcome(orders: Iterable[SessionOrder]) -> tuple[Decimal, Decimal, int]:
         fees += order.fees
         last = max(last, order.fill_bar)
     return notional, fees, last
+
+
+def _is_refused(order: SessionOrder) -> bool:
+    """Tell whether the venue refused an order. What our own side let go has a word of ours: its group was done."""
+    what, _, why = order.end.partition(": ")
+    return what == "rejected" and why not in _OF_OURS
 
 
 def _terms(order: SessionOrder) -> dict[str, str]:

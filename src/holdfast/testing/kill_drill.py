@@ -25,11 +25,16 @@ from typing import Any
 
 from holdfast.adapters.host.clock import SystemClock
 from holdfast.adapters.storage.sqlite.journal import SqliteJournal
+from holdfast.app.run_plan import plan_of
 from holdfast.core.errors import HoldfastError
 from holdfast.domain.command import SubmitOrder
-from holdfast.engine.recorder import TICK
-from holdfast.portfolio.fold import read_tick
+from holdfast.engine.recorder import RUN, TICK
+from holdfast.portfolio.fold import read_run, read_tick
+from holdfast.research.reproduction import Reproduction
+from holdfast.services.assembly import build_engine
+from holdfast.services.reproduction import Replay
 from holdfast.testing.dice import Dice
+from holdfast.testing.drill_agent import BusyStrategy
 from holdfast.testing.matrix_watch import BareWatch
 
 VENUE = "import sys; from holdfast.cli.main import main; sys.exit(main())"
@@ -50,6 +55,7 @@ class Outcome:
     orders: int = 0
     kills: int = 0
     faults: int = 0
+    reproduced: int = 0  # orders that one straight replay of the journal sends again
     never_arrived: int = 0
     bare_s: float = 0.0  # without a stop at the venue, by its own books, while an agent had recovered
     bare_story: list[str] = field(default_factory=list)  # which faults happened then, for whoever asks why
@@ -212,10 +218,29 @@ def _compare(url: str, home: Path, key: str, beliefs: dict[str, Any], outcome: O
     held = sum((Decimal(part) for part in account["balances"].get("BTC", {}).values()), Decimal(0))
     if not Decimal(beliefs["held"]) <= held < Decimal(beliefs["held"]) + Decimal("0.00002") * max(len(sent), 1):
         broken.append(f"{held} BTC are there, believed {beliefs['held']}")
+    found = _told_again(home, outcome.seed)
+    outcome.reproduced = found.reproduced
+    if not found.is_whole:
+        first = found.stopped or str(found.differences[:1])
+        broken.append(f"told the same once more, {found.reproduced} of {found.orders} orders come again: {first}")
     if outcome.bare_s > BARE_MAX_S:
         why = ", ".join(outcome.bare_story) or "no fault"
         broken.append(f"a position was without a stop at the venue for {outcome.bare_s:.1f} s; meanwhile (ms): {why}")
     outcome.faults = _ask(url, "GET", "/simulator/faults").get("total", 0)
+
+
+def _told_again(home: Path, seed: int) -> Reproduction:
+    """Return what one straight replay of all that the lives were told comes to."""
+    journal = SqliteJournal(home / "journal", SystemClock(), is_read_only=True)
+    try:
+        (began,) = journal.read(kinds=(RUN,))
+        plan = plan_of(read_run(began.body, began.sequence))
+        replay = Replay(build_engine(plan, lambda name: BusyStrategy(name, seed)), plan.timeframe.nanos)
+        for record in journal.read(began.sequence):
+            replay.take(record)
+    finally:
+        journal.close()
+    return replay.outcome()
 
 
 def _submitted(home: Path) -> set[str]:
@@ -306,6 +331,7 @@ def main() -> int:
         "drill": "kill -9 with faults on the wire", "runs": len(outcomes),
         "failed": sum(bool(x.broken) for x in outcomes),
         "kills": sum(x.kills for x in outcomes), "orders": sum(x.orders for x in outcomes),
+        "reproduced": sum(x.reproduced for x in outcomes),
         "never_arrived_or_triggers": sum(x.never_arrived for x in outcomes),
         "bare_max_s": round(max((x.bare_s for x in outcomes), default=0.0), 3),
         "bare_over_2_s": sum(x.bare_s > BARE_MAX_S for x in outcomes),

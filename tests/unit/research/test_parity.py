@@ -78,6 +78,17 @@ def test_another_fee_is_no_difference_of_that_order_but_of_the_next_ones_size():
     assert not found.fills_equal
 
 
+def test_what_hangs_on_an_entry_of_another_size_follows_from_it_whatever_it_filled_at():
+    ours = session(trade(1, 2, fee="0.2"), trade(2, 10, quantity="0.9", price="100.5", fills=2, out_bar=12))
+    found = causes(compare(ours, session(trade(1, 2), trade(2, 10, out_bar=12))))
+    assert found["hf-2s"] == found["hf-2t"] == (Cause.FOLLOWS, "hf-2p")
+
+
+def test_parts_that_one_stop_guards_are_no_reason_for_another_level():
+    found = compare(session(trade(1, 2, price="100.5", fills=3)), session(trade(1, 2)))
+    assert (only(found).cause, only(found).what) == (Cause.FILL_PRICE, "trigger")
+
+
 def test_an_entry_in_other_parts_has_other_stops():
     ours, theirs = trade(1, 2, fills=2), trade(1, 2)
     ours.append(msgspec.structs.replace(ours[1], order_id=OrderId("hf-9s")))
@@ -92,6 +103,17 @@ def test_a_rejected_entry_leaves_its_followers_alone():
     found = compare(session(ours), session(trade(1, 2)))
     assert {cause for cause, _ in causes(found).values()} == {Cause.VENUE_REJECTED}
     assert len(found.differences) == 2
+
+
+def test_an_exit_that_the_stop_has_overtaken_was_refused_by_nobody():
+    ours = trade(1, 2)
+    ours.append(msgspec.structs.replace(
+        ours[2], order_id=OrderId("hf-4x"), role="exit", type="market", limit_price=None, filled=dec(0),
+        notional=dec(0), fees=dec(0), fills=0, end="rejected: group",
+    ))  # fmt: skip
+    assert causes(compare(session(ours), session(trade(1, 2))))["hf-4x"] == (Cause.EXIT_PRICE, "hf-1p")
+    ours[-1].end = "rejected: BALANCE_NOT_ENOUGH"
+    assert causes(compare(session(ours), session(trade(1, 2))))["hf-4x"] == (Cause.VENUE_REJECTED, "hf-4x")
 
 
 def test_a_bar_that_came_late_explains_the_missing_entry():
