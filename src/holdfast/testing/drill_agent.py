@@ -1,7 +1,7 @@
 """One life of a live agent in a drill: trades as often as it can, prints what it does, and is killed from outside.
 
-`python -m holdfast.testing.drill_agent URL KEYFILE FOLDER SEED`; SIGTERM lets it flatten, wait until all is quiet, and
-print what it believes as a last line of JSON.
+`python -m holdfast.testing.drill_agent URL KEYFILE FOLDER SEED [busy|steady]`; SIGTERM lets it flatten, wait until all
+is quiet, and print what it believes as a last line of JSON.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -29,6 +30,7 @@ from holdfast.domain.order import OrderState
 from holdfast.domain.values import ZERO, InstrumentId
 from holdfast.engine.config import EngineConfig
 from holdfast.engine.engine import Engine
+from holdfast.ports.strategy import Strategy
 from holdfast.risk.config import RiskConfig
 from holdfast.services.assembly import build_engine
 from holdfast.services.live import LiveAgent
@@ -77,6 +79,45 @@ class BusyStrategy:
         self._bars, self.trail = int(state[0]), state[1]
 
 
+class SteadyStrategy:
+    """Enters, moves its stop twice, leaves, and waits a little: the same again and again."""
+
+    name, warmup = "steady", 0
+    _PERIOD, _MOVES, _LEAVES = 24, (8, 11), 16  # bars
+
+    def __init__(self, instrument_id: InstrumentId, seed: int) -> None:
+        self.instrument_id, self.trail, self._bars = instrument_id, 0.0, 0
+
+    def on_bar(self, bar: BarClosed) -> Signal | None:
+        """Say what comes at this bar of the period."""
+        turn, close = self._bars % self._PERIOD, bar.close
+        self._bars += 1
+        self.trail = close * 0.96 if turn in self._MOVES else 0.0
+        if turn == self._LEAVES:
+            return Signal(self.instrument_id, bar.ts_event, self.name, Action.EXIT_LONG, 1.0, close, 0.0, 0.0, "time")
+        if turn < min(self._MOVES):  # more than once: an entry may be refused
+            stop, target = close * 0.95, close * 1.10
+            return Signal(
+                self.instrument_id, bar.ts_event, self.name, Action.ENTER_LONG, 1.0, close, stop, target, "time"
+            )
+        return None
+
+    def situation(self) -> Sequence[str]:
+        """Say that there is nothing to say."""
+        return ("It counts bars.",)
+
+    def snapshot(self) -> Sequence[float]:
+        """Return the whole state as numbers."""
+        return [float(self._bars), self.trail]
+
+    def restore(self, state: Sequence[float]) -> None:
+        """Take up a state that `snapshot` gave."""
+        self._bars, self.trail = int(state[0]), state[1]
+
+
+STRATEGIES: Final[dict[str, Callable[[InstrumentId, int], Strategy]]] = {"busy": BusyStrategy, "steady": SteadyStrategy}
+
+
 class Guard:
     """Measures for how long a position has neither a stop that was sent nor a way out."""
 
@@ -102,7 +143,9 @@ class Guard:
 
 def main(arguments: Sequence[str]) -> int:
     """Live until a signal comes."""
-    url, key_file, folder, seed = arguments
+    url, key_file, folder, seed, *words = arguments
+    name = words[0] if words else "busy"
+    make = STRATEGIES[name]
     leaving: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: leaving.append(number))
     config = msgspec.structs.replace(GateioConfig.for_url(url), request_timeout_ms=2_000)
@@ -112,9 +155,9 @@ def main(arguments: Sequence[str]) -> int:
     plan = make_plan(
         instrument, timeframe=Timeframe.M1, engine=EngineConfig(order_prefix=f"d{seed}"), risk=RISK
     )  # fmt: skip
-    engine = build_engine(plan, lambda name: BusyStrategy(name, int(seed)))
+    engine = build_engine(plan, lambda instrument_id: make(instrument_id, int(seed)))
     journal = SqliteJournal(Path(folder) / "journal", SystemClock())
-    agent = LiveAgent(make_run(plan, "busy", mode="live"), engine, exchange, journal, CONFIG, time.monotonic_ns)
+    agent = LiveAgent(make_run(plan, name, mode="live"), engine, exchange, journal, CONFIG, time.monotonic_ns)
     began = time.monotonic()
     recovery = agent.start()
     _say("ready", recovery_s=time.monotonic() - began, is_fresh=recovery.is_fresh, is_unlocked=agent.is_unlocked)
