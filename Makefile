@@ -23,7 +23,7 @@ CREATED := $(VENV)/.stamp-created
 RUNTIME := $(VENV)/.stamp-runtime
 DEVELOPMENT := $(VENV)/.stamp-development
 
-.PHONY: help run demo test check bench bench-peers sim drill matrix parity-day venues format lock clean
+.PHONY: help run demo test check bench bench-peers sim drill matrix agents parity-day venues format lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)$$/  make \1\t\2/' | expand -t 22
@@ -55,11 +55,14 @@ sim: $(DEVELOPMENT)  ## simulate seeds: make sim SEEDS=100, or one again: make s
 	@$(BIN)/python -m holdfast.testing.simulation --seeds $(or $(SEEDS),1) $(if $(SEED),--seed $(SEED))
 
 RUNS ?= 24
-drill: $(DEVELOPMENT) matrix  ## the matrix, and live agents killed with -9 while the wire fails: make drill RUNS=1000
+drill: $(DEVELOPMENT) matrix agents  ## both matrices, and live agents killed with -9 while the wire fails: make drill RUNS=1000
 	@$(BIN)/python -m holdfast.testing.kill_drill --runs $(RUNS) --jobs $(JOBS) $(if $(SEED),--seed $(SEED))
 
 matrix: $(DEVELOPMENT)  ## every fault on the wire in every phase of an order's life, as a table
 	@$(BIN)/python -m tests.drills.fault_matrix --jobs $(JOBS)
+
+agents: $(DEVELOPMENT)  ## the same for whole agents in processes of their own, in every phase of a trade
+	@$(BIN)/python -m tests.drills.agent_matrix --jobs $(JOBS)
 
 parity-day: $(DEVELOPMENT)  ## a day on paper and a day live over the wire, killed in the midst; every order must come again
 	@$(BIN)/python -m holdfast.testing.parity_day --jobs $(JOBS) $(if $(SEED),--seed $(SEED))

@@ -1,0 +1,46 @@
+"""Some cells of the fault matrix of whole agents, and what makes a cell red."""
+
+from dataclasses import replace
+
+import pytest
+from tests.drills.agent_matrix import PHASES, Cell, run_cells, table
+from tests.drills.fault_matrix import FAULTS, KILLED
+from tests.drills.matrix_life import Phase
+
+from holdfast.testing.drill_parts import Bare
+
+BY_NAME = {fault.name: fault for fault in FAULTS}
+PHASE = {phase.name: phase for phase in PHASES}
+
+
+def test_there_are_thirty_faults_and_six_phases():
+    assert len(BY_NAME) >= 30
+    assert len(PHASE) == 6
+
+
+def test_the_table_tells_what_broke_and_what_never_happened():
+    name = "order lost_after"
+    cells = [
+        Cell(name, "entering", is_injected=True, bare=Bare(0.42)),
+        Cell(name, "filling"),
+        Cell(name, "leaving", "an order is at the venue twice", is_injected=True),
+    ]
+    head, row = table(cells).splitlines()
+    assert head.split() == [phase.name for phase in PHASES]
+    assert row.removeprefix(name).split() == ["ok", "0.4", "NOT", "HIT", "-", "-", "-", "BROKEN"]
+
+
+@pytest.mark.slow
+def test_a_whole_agent_bears_a_fault_in_the_midst_of_a_trade():
+    asked = [("order error_after", "guarding"), ("order lost_before", "leaving"), (KILLED, "recovering")]
+    cells = run_cells([(BY_NAME[fault], PHASE[phase]) for fault, phase in asked])
+    assert [cell.broken for cell in cells] == ["", "", ""]
+    assert all(cell.is_injected and cell.orders >= 3 and cell.bare.looks_holding for cell in cells)
+
+
+@pytest.mark.slow
+def test_a_fault_that_never_happens_makes_no_green_cell():
+    never = replace(BY_NAME["order lost_after"], kind="push_lost")
+    (cell,) = run_cells([(never, Phase("leaving", "POST /never"))])
+    assert not cell.broken
+    assert cell.mark == "NOT HIT"
