@@ -58,6 +58,8 @@ class AtSimulatedVenue(LiveExchangeContract):
             self.url = json.loads(process.stdout.readline())["url"]
             self.post("/simulator/advance", {"bars": 1})
             yield
+            with urllib.request.urlopen(f"{self.url}/simulator/faults", timeout=30) as answer:
+                assert json.load(answer)["armed"] == []  # else what was to be lost never was
         finally:
             process.terminate()
             process.wait(30)
@@ -85,6 +87,40 @@ class TestGateio(AtSimulatedVenue):
         desk = DeskConfig(is_trigger_expiry_trusted=True)
         exchange = GateioExchange(GateioConfig.for_url(self.url), Credentials(KEY, Secret(SECRET)), SystemClock(), desk)
         return exchange, exchange.instruments(["BTC/USDT"])[0]
+
+
+class TestGateioBySocket(AtSimulatedVenue):
+    """The same client with its orders over the websocket; what is to be lost is lost there."""
+
+    names: ClassVar = {
+        "POST /spot/orders": "WS spot.order_place", "DELETE /spot/orders/{order_id}": "WS spot.order_cancel",
+    }  # fmt: skip
+
+    def connect(self) -> tuple[TradingVenue, Instrument]:
+        desk = DeskConfig(is_trigger_expiry_trusted=True)
+        config = msgspec.structs.replace(GateioConfig.for_url(self.url), orders="socket")
+        exchange = GateioExchange(config, Credentials(KEY, Secret(SECRET)), SystemClock(), desk)
+        return exchange, exchange.instruments(["BTC/USDT"])[0]
+
+    def fail(self, kind: str, endpoint: str, times: int = 1) -> None:
+        super().fail(kind, self.names.get(endpoint, endpoint), times)
+
+    def test_orders_go_over_the_socket_and_stops_over_rest(self, account: Account):
+        entry = self.spec(account, OrderType.LIMIT, Side.BUY, 0.8)
+        account.sent(entry, OrderState.OPEN)
+        stop = self.spec(account, OrderType.STOP_MARKET, Side.SELL, 0.8)
+        account.sent(stop, OrderState.OPEN)
+        account.exchange.cancel(entry.order_id, 0, "operator")
+        account.hear(lambda: account.state(entry) is OrderState.CANCELED)
+        assert isinstance(account.exchange, GateioExchange)
+        assert account.exchange.order_ways == {"socket": 2}
+
+    @pytest.mark.parametrize("kind", ["silent_after", "lost_after", "truncated", "wrong_types", "error_after"])
+    def test_an_answer_that_is_lost_on_the_socket_is_asked_for_over_rest(self, account: Account, kind: str):
+        self.fail(kind, "POST /spot/orders")
+        spec = self.spec(account, OrderType.LIMIT, Side.BUY, 0.8)
+        account.sent(spec, OrderState.OPEN)
+        assert self.truth() == [f"t-{spec.order_id}"]
 
 
 class Routed(RoutedExchange):

@@ -19,6 +19,11 @@ PAGE, RESULTS = ROOT / "docs" / "venues.md", Path(__file__).with_name("venues.js
 Outcomes = dict[str, dict[str, str]]
 LIVE = {
     "TestGateio": ("gateio", "the simulated venue, over the wire", GateioExchange.capabilities),
+    "TestGateioBySocket": (
+        'gateio, `orders = "socket"`',
+        "the simulated venue, over the wire",
+        GateioExchange.capabilities,
+    ),
     "TestCcxtGate": ("ccxt:gate", "the simulated venue, over the wire", capabilities_of(profile_of("gate"))),
     "TestCcxtBinance": ("ccxt:binance", "a model on loopback", capabilities_of(profile_of("binance"))),
     "TestCcxtCoinbase": ("ccxt:coinbase", "a model on loopback", capabilities_of(profile_of("coinbase"))),
@@ -102,7 +107,7 @@ def ability(outcomes: Mapping[str, str], can: Capabilities, name: str) -> str:
 def render(results: Outcomes) -> str:
     """Give the page that belongs to the results."""
     columns = [(results.get(kind, {}), *LIVE[kind]) for kind in LIVE]
-    lines = [HEAD, "| | " + " | ".join(f"`{name}`" for _, name, _, _ in columns) + " |"]
+    lines = [HEAD, "| | " + " | ".join(name if "`" in name else f"`{name}`" for _, name, _, _ in columns) + " |"]
     lines += ["| --- |" + " --- |" * len(columns)]
     lines += ["| seen at | " + " | ".join(where for _, _, where, _ in columns) + " |"]
     for promise, tests in PROMISES.items():

@@ -27,7 +27,11 @@ _LONG, _SKEW = 2_500.0, 1_500.0  # ms: longer than the client waits; off, but wi
 
 @dataclass(frozen=True)
 class Fault:
-    """Something that goes wrong. `scope`: "order" (the requests that a phase is about), "read", "push" or "venue"."""
+    """Something that goes wrong.
+
+    `scope`: "order" (the requests that a phase is about), "socket" (calls about orders), "read", "push" or "venue";
+    `orders` is the way that orders take.
+    """
 
     name: str
     kind: str
@@ -35,10 +39,11 @@ class Fault:
     times: int = 1
     amount: float = 0.0
     duration_ms: int = 1_500
+    orders: str = "rest"
 
     def rule(self, phase: Phase) -> Rule:
         """Return what the venue is to do in a phase."""
-        endpoint = {"order": phase.endpoint, "read": "GET*"}.get(self.scope, "")
+        endpoint = {"order": phase.endpoint, "read": "GET*", "socket": "WS spot.order_*"}.get(self.scope, "")
         return Rule(self.kind, endpoint, self.times, self.amount, self.duration_ms)
 
 
@@ -48,6 +53,8 @@ _ORDER = (
 )
 _READ = ("lost_before", "error_before", "busy_before", "rate_limited", "silent_before", "truncated", "wrong_types")
 _PUSH = ("push_lost", "push_duplicated", "push_reordered", "push_truncated", "push_wrong_types")
+# In a phase whose requests go over REST alone, such as guarding, the next call over the socket is hit.
+_SOCKET = ("lost_before", "lost_after", "error_after", "busy_after", "silent_before", "silent_after", "truncated")
 KILLED = "venue killed"
 
 FAULTS: tuple[Fault, ...] = (
@@ -66,6 +73,15 @@ FAULTS: tuple[Fault, ...] = (
     Fault("stale_book", "stale_book", "venue"),
     Fault("partial_fill", "partial_fill", "venue", amount=0.5),
     Fault(KILLED, "", "venue"),
+    *(Fault(f"socket {kind}", kind, "socket", orders="socket") for kind in (*_SOCKET, "wrong_types")),
+    Fault("socket slow_before", "slow_before", "socket", amount=_LONG, orders="socket"),
+    Fault("socket slow_after", "slow_after", "socket", amount=_LONG, orders="socket"),
+    *(
+        Fault(f"socket {kind} twice", kind, "socket", times=2, orders="socket")
+        for kind in ("lost_before", "lost_after")
+    ),
+    Fault("socket disconnect", "disconnect", "push", times=2, orders="socket"),
+    Fault("socket, venue killed", "", "venue", orders="socket"),
 )
 
 
@@ -85,12 +101,15 @@ def run_cell(fault: Fault, phase: Phase) -> Cell:
     cell = Cell(fault.name, phase.name)
     try:
         with Venue() as venue:
-            life = Life(venue, phase.name, venue.kill_and_restart if fault.name == KILLED else None, fault.rule(phase))
+            strike = None if fault.kind else venue.kill_and_restart
+            life = Life(venue, phase.name, strike, fault.rule(phase), fault.orders)
             try:
                 life.live()
-                cell.is_injected = fault.name == KILLED or venue.injected(fault.kind) > 0
+                cell.is_injected = not fault.kind or venue.injected(fault.kind) > 0
                 cell.orders = len(life.orders)
                 cell.broken = "; ".join(life.broken())
+                if fault.orders == "socket" and not life.by_socket:
+                    cell.is_injected = False  # what goes another way was not tried
             finally:
                 life.close()
     except (HoldfastError, OSError, ValueError, KeyError, ArithmeticError, AssertionError) as error:

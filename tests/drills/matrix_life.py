@@ -53,7 +53,9 @@ PHASES: Final = (
 class Life:
     """One account's orders. `phase` is when the fault comes: `strike` where one is given, else `rule` at the venue."""
 
-    def __init__(self, venue: Venue, phase: str, strike: Callable[[], None] | None, rule: Rule) -> None:
+    def __init__(
+        self, venue: Venue, phase: str, strike: Callable[[], None] | None, rule: Rule, way: str = "rest"
+    ) -> None:  # fmt: skip
         self.orders: dict[OrderId, Order] = {}
         self.fills: list[OrderFilled] = []
         self._venue, self._phase, self._rule = venue, phase, rule
@@ -63,6 +65,7 @@ class Life:
         self._certain: set[OrderId] = set()
         self._report: AccountReport | None = None
         self._failures: list[str] = []
+        self._way, self._by_socket = way, 0
         self._exchange, self._instrument = self._open()
 
     # -- the life ----------------------------------------------------------------------------------
@@ -95,6 +98,7 @@ class Life:
         spec = self._spec(OrderType.LIMIT, Side.BUY, 0.7)
         self._submit(spec)
         self._settle(0.02)
+        self._by_socket = self.by_socket
         self._exchange.close()
         self.orders[spec.order_id] = Order.sent(spec)
         self._reach("recovering")
@@ -143,13 +147,20 @@ class Life:
         return found
 
     # -- parts -------------------------------------------------------------------------------------
+    @property
+    def by_socket(self) -> int:
+        """Return how many calls about orders have left over the socket."""
+        return self._by_socket + self._exchange.order_ways.get("socket", 0)
+
     def close(self) -> None:
         """Let the client go."""
         self._exchange.close()
 
     def _open(self) -> tuple[GateioExchange, Instrument]:
         """Return a client that is connected; a venue that fails is tried again, as a supervisor would."""
-        config = msgspec.structs.replace(GateioConfig.for_url(self._venue.url), request_timeout_ms=1_500)
+        config = msgspec.structs.replace(
+            GateioConfig.for_url(self._venue.url), request_timeout_ms=1_500, orders=self._way
+        )
         ends = time.monotonic() + _PATIENCE_S
         while True:
             exchange = GateioExchange(

@@ -38,6 +38,9 @@ def test_the_table_tells_what_broke_and_what_was_not_asked():
         ("order error_after", "guarding"),
         (KILLED, "recovering"),
         ("order lost_before", "leaving"),
+        ("socket lost_after", "placing"),
+        ("socket lost_after", "leaving"),
+        ("socket disconnect", "filling"),
     ],
 )
 def test_nothing_is_lost_doubled_or_left(fault: str, phase: str):

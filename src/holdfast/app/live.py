@@ -17,7 +17,7 @@ from holdfast.adapters.exchanges.ccxt.client import CcxtExchange
 from holdfast.adapters.exchanges.ccxt.config import PREFIX, CcxtConfig, CcxtKey
 from holdfast.adapters.exchanges.gateio.auth import Credentials, read_credentials
 from holdfast.adapters.exchanges.gateio.client import GateioExchange
-from holdfast.adapters.exchanges.gateio.config import VENUE_SUFFIX, GateioConfig
+from holdfast.adapters.exchanges.gateio.config import REST_ORDERS, VENUE_SUFFIX, GateioConfig
 from holdfast.adapters.exchanges.gateio.order_desk import DeskConfig
 from holdfast.adapters.host.clock import SystemClock
 from holdfast.adapters.storage.sqlite.journal import SqliteJournal
@@ -178,6 +178,7 @@ def open_exchange(venue: Venue, patience: VenuePlace, ring: Callable[[], None] |
         # A practised venue is a process of this machine.
         tunnel="" if venue.mode == PRACTICE else patience.tunnel,
         answer_timeout_ms=patience.answer_timeout_ms,
+        orders=patience.orders if patience.exchange == GATEIO else REST_ORDERS,
         request_timeout_ms=max(_TIMEOUT_MS, patience.answer_timeout_ms),
         suffix=f".{patience.account}" if patience.exchange == GATEIO else VENUE_SUFFIX,
     )

@@ -9,7 +9,8 @@ from typing import Final
 
 import msgspec
 
-from holdfast.adapters.exchanges.gateio.config import check_tunnel
+from holdfast.adapters.exchanges.gateio.client import GateioExchange
+from holdfast.adapters.exchanges.gateio.config import SOCKET_ORDERS, check_tunnel
 from holdfast.app.live import AccountAt, Venue, open_exchange, pairs_of
 from holdfast.app.sections import LIVE
 from holdfast.app.settings import Settings
@@ -40,6 +41,7 @@ def examine_venue(settings: Settings, venue: Venue, *, is_begun: bool = False) -
             *(tunnel if venue.mode == LIVE else ()),
             ("venue clock", partial(_clock, exchange)),
             ("key", partial(_key, exchange, settings)),
+            *_way_of_orders(exchange, settings),
             ("pairs", partial(_pairs, exchange, settings)),
             ("balances", partial(_balances, exchange, settings, is_begun=is_begun)),
             ("abilities", partial(_abilities, exchange)),
@@ -133,6 +135,24 @@ def _key(exchange: TradingVenue, settings: Settings) -> CheckResult:
     if not report.has_whitelist:
         return CheckResult("key", State.WARN, "the key works from any address", "tie it to this machine's address")
     return CheckResult("key", State.OK, "trades spot, cannot withdraw, tied to addresses")
+
+
+def _way_of_orders(exchange: TradingVenue, settings: Settings) -> Sequence[tuple[str, Check]]:
+    """Return the check of the websocket, where orders are to go over it."""
+    if settings.venue.orders != SOCKET_ORDERS or not isinstance(exchange, GateioExchange):
+        return ()
+
+    def logs_in() -> CheckResult:
+        try:
+            exchange.check_login()
+        except HoldfastError as error:
+            return CheckResult(
+                "orders", State.FAIL, f"the websocket takes no orders: {error}",
+                error.hint or 'orders = "rest" in [venue] sends them over REST',
+            )  # fmt: skip
+        return CheckResult("orders", State.OK, "the websocket takes the key; stops go over REST")
+
+    return (("orders", logs_in),)
 
 
 def _pairs(exchange: TradingVenue, settings: Settings) -> CheckResult:

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from holdfast.adapters.exchanges.ccxt.config import PREFIX, CcxtConfig
-from holdfast.adapters.exchanges.gateio.config import check_tunnel
+from holdfast.adapters.exchanges.gateio.config import REST_ORDERS, SOCKET_ORDERS, check_tunnel
 from holdfast.core.errors import ConfigurationError
 from holdfast.core.record import Record
 from holdfast.core.time import parse_time
@@ -97,6 +97,7 @@ class VenuePlace(Record, frozen=True):
     url: str = ""  # empty: the venue's own
     key_file: str = ""  # a file with key and secret that only its owner can read; empty: venue.toml in the home
     may_withdraw: bool = False  # take a key that can move coins away, too
+    orders: str = REST_ORDERS  # or socket: the websocket that is open anyway, which is quicker
     tunnel: str = ""  # HOST:PORT of a proxy on this machine, through which all goes that goes to the venue
     tunnel_address: str = ""  # the address from which the venue sees us then; the key must be tied to it
     answer_timeout_ms: int = 1_500  # an order without an answer for so long is asked about by its own id
@@ -119,6 +120,11 @@ class VenuePlace(Record, frozen=True):
                 f"venue.answer_timeout_ms is {self.answer_timeout_ms}, valid is {ANSWER_MIN_MS} to {ANSWER_MAX_MS}",
                 hint="above four round trips of your line; a position may lack its stop for as long as this",
             )
+        if self.orders not in (REST_ORDERS, SOCKET_ORDERS):
+            raise ConfigurationError(
+                f"venue.orders is {self.orders!r}, valid is {REST_ORDERS} or {SOCKET_ORDERS}",
+                hint=f"{REST_ORDERS} unless your venue is Gate.io and you want its websocket",
+            )
         if self.tunnel:
             check_tunnel(self.tunnel)
         if self.tunnel_address:
@@ -128,6 +134,10 @@ class VenuePlace(Record, frozen=True):
         if self.tunnel:
             raise ConfigurationError(
                 "venue.tunnel is for gateio alone; ccxt would connect past it", hint="leave out tunnel, or use gateio"
+            )
+        if self.orders != REST_ORDERS:
+            raise ConfigurationError(
+                "venue.orders = 'socket' is for gateio alone; ccxt sends orders over REST", hint="leave out orders"
             )
         if not self.exchange.startswith(PREFIX):
             raise ConfigurationError(

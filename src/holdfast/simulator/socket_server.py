@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from functools import partial
+from typing import Final, Protocol
 
 import msgspec
 from aiohttp import WSMsgType, web
@@ -40,6 +41,12 @@ class _Payload(msgspec.Struct):
 
 class _Frame(msgspec.Struct):
     payload: _Payload | None = None
+
+
+class Act(Protocol):
+    """Does what a call asks, and gives the result as it goes out; sends it where somebody is to hear it."""
+
+    def __call__(self, *, is_heard: bool) -> bytes: ...
 
 
 class Session:
@@ -184,29 +191,30 @@ class SocketServer:
         except UNREADABLE:
             session.send(self._result(channel, "", VenueRefusal("INVALID_ARGUMENT", "invalid payload", 400)))
             return
-        param = bytes(payload.req_param)
+        act: Act = partial(self._answer, session, channel, payload)
         if channel == _LOGIN:
-            self._login(session, message, payload.req_id, param)
-            return
+            act = partial(self._login, session, message, payload)
         now_ms = desk.clock.true_ms()
         fault = desk.faults.on_request(f"WS {channel}", now_ms)
         if desk.faults.active(FaultKind.MAINTENANCE, now_ms) is not None:
             session.send(self._result(channel, payload.req_id, VenueRefusal("SERVER_ERROR", "maintenance", 503)))
             return
         if fault is None:
-            self._answer(session, channel, payload)
+            act(is_heard=True)
         else:
-            self._fail(session, channel, payload, fault)
+            self._fail(session, channel, payload, fault, act)
 
-    def _login(self, session: Session, message: Mapping[str, object], req_id: str, param: bytes) -> None:
-        desk = self._desk
+    def _login(self, session: Session, message: Mapping[str, object], payload: _Payload, *, is_heard: bool) -> bytes:
+        outcome: object
         try:
-            key = self._signer(message, param)
+            session.account = self._signer(message, bytes(payload.req_param))
+            outcome = {"api_key": session.account, "uid": str(self._desk.uid_of(session.account))}
         except VenueRefusal as refusal:
-            session.send(self._result(_LOGIN, req_id, refusal))
-            return
-        session.account = key
-        session.send(self._result(_LOGIN, req_id, {"api_key": key, "uid": str(desk.uid_of(key))}))
+            outcome = refusal
+        result = self._result(_LOGIN, payload.req_id, outcome)
+        if is_heard:
+            session.send(result)
+        return result
 
     def _signer(self, message: Mapping[str, object], param: bytes) -> str:
         keyring, now_ms = self._desk.keyring, self._desk.clock.venue_ms()
@@ -218,7 +226,7 @@ class SocketServer:
                 raise
             return account_of_login(keyring, message, b"" if param else b"{}", now_ms)
 
-    def _answer(self, session: Session, channel: str, payload: _Payload, *, is_heard: bool = True) -> bytes:
+    def _answer(self, session: Session, channel: str, payload: _Payload, *, is_heard: bool) -> bytes:
         """Do what was asked and return the result as it goes out; acknowledge it first where the venue does."""
         desk, counted = self._desk, None
         try:
@@ -241,7 +249,7 @@ class SocketServer:
             session.send(result)
         return result
 
-    def _fail(self, session: Session, channel: str, payload: _Payload, fault: FaultRule) -> None:
+    def _fail(self, session: Session, channel: str, payload: _Payload, fault: FaultRule, act: Act) -> None:
         """Fail at a call as the plan says; what would close an HTTP request closes the socket."""
         req_id = payload.req_id
         match fault.kind:
@@ -256,9 +264,9 @@ class SocketServer:
             case FaultKind.ERROR_BEFORE:
                 session.send(self._result(channel, req_id, VenueRefusal("SERVER_ERROR", "Internal server error", 500)))
             case FaultKind.SLOW_BEFORE:
-                self._after(fault.amount, lambda: self._answer(session, channel, payload))
+                self._after(fault.amount, lambda: act(is_heard=True))
             case _:
-                self._spoil(session, channel, fault, req_id, self._answer(session, channel, payload, is_heard=False))
+                self._spoil(session, channel, fault, req_id, act(is_heard=False))
 
     def _spoil(self, session: Session, channel: str, fault: FaultRule, req_id: str, result: bytes) -> None:
         """Send of a result what the fault leaves of it; the venue has acted."""

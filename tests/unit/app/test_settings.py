@@ -53,6 +53,7 @@ def test_flags_beat_the_environment_which_beats_the_file(file):
         ("[market]\nstart = 'soon'", "market.start is 'soon'", "2021-05-19"),
         ("[agent]\npace = 0", "agent.pace is 0", "bars per second"),
         ("[venue]\nanswer_timeout_ms = 100", "venue.answer_timeout_ms is 100, valid is 300 to 30000", "round trips"),
+        ("[venue]\norders = 'pigeon'", "venue.orders is 'pigeon', valid is rest or socket", "Gate.io"),
         ("[exits]\ntrailing = 'magic'", "exits.trailing is 'magic'", ""),
         ("[risk\n", "cannot be read as TOML", "init --force"),
     ],

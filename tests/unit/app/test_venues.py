@@ -3,11 +3,15 @@
 import sys
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
+from aiohttp import web
 from tests.contract import binance_model
 from tests.contract.binance_model import BinanceModel
 from tests.contract.model_venue import Served
+from tests.unit.adapters.exchanges.gateio.loopback import answer_of
+from tests.unit.adapters.exchanges.gateio.test_client import Door
 
 from holdfast.adapters.exchanges.ccxt.client import CcxtExchange
 from holdfast.adapters.exchanges.gateio.client import GateioExchange
@@ -45,6 +49,40 @@ def test_each_name_opens_its_own_client(tmp_path: Path):
         exchange = open_exchange(public_venue(settings_of(tmp_path, exchange=name)), VenueSettings())
         assert isinstance(exchange, kind)
         exchange.close()
+
+
+def test_orders_over_the_websocket_are_for_gateio_alone():
+    assert VenueSettings(orders="socket").orders == "socket"
+    with pytest.raises(ConfigurationError, match="for gateio alone") as caught:
+        VenueSettings("ccxt:binance", orders="socket")
+    assert caught.value.hint == "leave out orders"
+
+
+@pytest.mark.parametrize("label", ["", "INVALID_SIGNATURE", "TOO_BUSY"])
+def test_the_checklist_logs_in_to_the_websocket_where_orders_are_to_go_over_it(tmp_path: Path, label: str):
+    door = Door()
+    key_file = tmp_path / "venue.toml"
+    key_file.write_text('key = "some-key"\nsecret = "some-other-secret"\n')
+    key_file.chmod(0o600)
+
+    async def refuse(socket: web.WebSocketResponse, request: dict[str, Any]) -> bool:
+        if label:
+            await socket.send_json(answer_of(request, None, "401", label))
+        return bool(label)
+
+    door.sockets.on_request = refuse
+    try:
+        found = {}
+        for way in ("rest", "socket"):
+            settings = settings_of(tmp_path, url=door.url, orders=way)
+            found[way] = {check.name: check for check in examine_venue(settings, real_venue(Home(tmp_path), settings))}
+    finally:
+        door.close()
+    assert "orders" not in found["rest"]
+    check = found["socket"]["orders"]
+    assert check.state is (State.FAIL if label else State.OK)
+    assert label in check.message
+    assert not label or check.next
 
 
 def test_without_ccxt_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -17,6 +17,7 @@ from holdfast.core.secret import Secret
 
 _OPEN_TO_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 _EMPTY_HASH: Final = hashlib.sha512(b"").hexdigest()
+_SHORTEST_HIDDEN: Final = 6  # what is shorter would hide ordinary words
 _SIZE_MAX: Final = 64 * 1024  # a key file is three lines
 _HINT: Final = 'write key = "..." and secret = "..." (TOML), or the same two as JSON'
 
@@ -33,6 +34,13 @@ class Credentials:
         if not secret:
             raise ConfigurationError("the API secret is empty", hint=_HINT)
         self.key, self.secret, self.password = key, secret, password or Secret("")
+
+    def hide(self, text: str) -> str:
+        """Return a text of the venue's without our key and secret, which it may repeat."""
+        for word in (self.key, self.secret.reveal()):
+            if len(word) >= _SHORTEST_HIDDEN:
+                text = text.replace(word, "***")
+        return text
 
     def __repr__(self) -> str:
         return "Credentials(***)"

@@ -5,13 +5,37 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from holdfast.adapters.exchanges.gateio.errors import GateioUnknownError
+from holdfast.adapters.exchanges.gateio.errors import GateioUnknownError, error_of
 from holdfast.adapters.exchanges.gateio.messages import Answer
 from holdfast.adapters.exchanges.gateio.shape import VENUE
 from holdfast.core.errors import DomainError, VenueError
 
 READS: Final = frozenset({"spot.login", "spot.order_status", "spot.order_list"})
 """Calls that change nothing; every other one may change an order."""
+
+
+class NotSentError(VenueError):
+    """A call of which not one byte was written: it is raised before the first one, and nowhere else."""
+
+    def __init__(self, channel: str) -> None:
+        super().__init__(f"{channel}: not logged in, nothing was sent", venue=VENUE, is_retryable=True)
+
+
+def checked(channel: str, answer: Answer) -> Answer:
+    """Return an answer of success.
+
+    Raises
+    ------
+    OutcomeUnknownError
+        It says nothing certain about a call that may change an order.
+    VenueError
+        It is a refusal.
+    ConfigurationError
+        The key may not do this.
+    """
+    if answer.is_success:
+        return answer
+    raise error_of(answer.label, answer.message, answer.status, channel not in READS)
 
 
 def lost(channel: str, why: str) -> VenueError:

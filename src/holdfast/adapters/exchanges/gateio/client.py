@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 
 from holdfast.adapters.exchanges.gateio import wire
 from holdfast.adapters.exchanges.gateio.auth import Credentials
-from holdfast.adapters.exchanges.gateio.config import GateioConfig
+from holdfast.adapters.exchanges.gateio.config import SOCKET_ORDERS, GateioConfig
 from holdfast.adapters.exchanges.gateio.errors import GateioError
 from holdfast.adapters.exchanges.gateio.mapping import (
     instrument_id_of,
@@ -28,6 +28,7 @@ from holdfast.adapters.exchanges.gateio.own import OwnTrade
 from holdfast.adapters.exchanges.gateio.rest import GateioRest
 from holdfast.adapters.exchanges.gateio.shape import VENUE
 from holdfast.adapters.exchanges.gateio.socket import GateioSocket, Handlers
+from holdfast.adapters.exchanges.gateio.socket_orders import SocketOrders
 from holdfast.adapters.net.inbox import Inbox
 from holdfast.core.errors import ConfigurationError, HoldfastError, VenueError
 from holdfast.core.time import Clock
@@ -41,6 +42,7 @@ from holdfast.ports.live import AccountReport, Capabilities, Failure, Incoming, 
 T = TypeVar("T")
 _WAIT_S: Final = 60.0  # the longest that a call which blocks may take
 _UP_S: Final = 20.0
+_LOGIN_S: Final = 10.0
 _PAGE: Final = 100  # orders in one answer
 _PAUSES_S: Final = (0.2, 0.5, 1.0, 2.0)
 _COUNTDOWN_MIN_S: Final = 5
@@ -65,7 +67,10 @@ class GateioExchange:
         self._inbox = Inbox(ring)
         self._rest = GateioRest(config, credentials, clock)
         self._feed = MarketFeed(self._rest, self._inbox.put, self._on_ask)
-        self._desk = OrderDesk(self._rest, desk or DeskConfig(), self._inbox.put, lambda: self._feed.market_ts)
+        self._orders = SocketOrders(self._rest) if config.orders == SOCKET_ORDERS else None
+        self._desk = OrderDesk(
+            self._rest, desk or DeskConfig(), self._inbox.put, lambda: self._feed.market_ts, self._orders
+        )
         self._sockets: list[GateioSocket] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._report_turn, self._is_report_waiting = asyncio.Lock(), False
@@ -144,6 +149,33 @@ class GateioExchange:
         found = await self._rest.key_info()
         return KeyReport(found.can_trade, found.can_withdraw, bool(found.ip_whitelist), tuple(found.ip_whitelist or ()))
 
+    def check_login(self) -> None:
+        """Open a websocket for orders, and let it go again.
+
+        Raises
+        ------
+        ConfigurationError
+            There is no key, or the venue does not take it there.
+        VenueError
+            It does not answer, or not as it should.
+        """
+        self._wait(self._check_login())
+
+    async def _check_login(self) -> None:
+        await self._open()
+        handlers = Handlers(
+            lambda _message: None,
+            lambda _is_up, _why: None,
+            lambda _error, _is_fatal: None,
+            resync=self._rest.sync_clock,
+        )
+        socket = GateioSocket(self._config, self._credentials, self._rest.venue_now, handlers)
+        await socket.login()
+        try:
+            await socket.wait_up(_LOGIN_S)
+        finally:
+            await socket.close()
+
     def balances(self) -> dict[Asset, Decimal]:
         """Return what the account holds, free and bound."""
         return self._wait(self._balances())
@@ -172,6 +204,9 @@ class GateioExchange:
         market = self._socket("market", None, self._feed.on_message)
         account = None if self._credentials is None else self._socket("account", self._credentials, self._on_private)
         self._sockets = [market] if account is None else [market, account]
+        if account is not None and self._orders is not None:
+            await account.login()
+            self._orders.socket = account
         for ticker in [await self._rest.tickers(pair_of(instrument.id)) for instrument in instruments]:
             self._on_ticker(ticker)
         for socket in self._sockets:
@@ -238,6 +273,11 @@ class GateioExchange:
         """Return what has come in."""
         return self._inbox.take(timeout_s)
 
+    @property
+    def order_ways(self) -> dict[str, int]:
+        """Return how many calls about orders have left over the socket and over REST, where the socket is chosen."""
+        return {} if self._orders is None else dict(self._orders.ways)
+
     def describe(self) -> list[str]:
         """Say of each open order what is known of it and what is being done; for whoever looks for a fault."""
         return self._desk.describe()
@@ -287,7 +327,10 @@ class GateioExchange:
         def on_failure(error: HoldfastError, is_fatal: bool) -> None:
             self._inbox.put([Failure(self._rest.venue_now(), str(error), error.hint, is_fatal)])
 
-        handlers = Handlers(on_message, on_link, on_failure)  # type: ignore[arg-type]  # a bound method of two kinds
+        handlers = Handlers(
+            on_message,  # type: ignore[arg-type]  # a bound method of two kinds
+            on_link, on_failure, resync=self._rest.sync_clock,
+        )  # fmt: skip
         return GateioSocket(self._config, who, self._rest.venue_now, handlers)
 
     def _on_ask(self, name: InstrumentId, ask: Decimal) -> None:

@@ -19,6 +19,9 @@ ANSWER_TIMEOUT_MS: Final = 1_500
 ANSWER_TIMEOUT_MIN_MS: Final = 300
 ANSWER_TIMEOUT_MAX_MS: Final = 30_000
 
+REST_ORDERS, SOCKET_ORDERS = "rest", "socket"
+"""Which way orders take: a request each, or the websocket that is open anyway."""
+
 _BOUNDS: Final = {
     "connect_timeout_ms": (100, 60_000),
     "request_timeout_ms": (100, 120_000),
@@ -45,6 +48,7 @@ class GateioConfig(Record, frozen=True):
     urgent_expiry_ms: int = 300  # the same for what guards or leaves a position, beside three round trips
     retries: int = 3
     backoff_ms: int = 200
+    orders: str = REST_ORDERS  # or SOCKET_ORDERS
     tunnel: str = ""  # HOST:PORT of this machine: a proxy through which everything goes, or nothing does
     body_max: int = 16 * 1024 * 1024  # bytes of one answer; all tickers together are about one MiB
     suffix: str = VENUE_SUFFIX  # ends the ids of its instruments; `.GATEIO-SAVINGS` is an account beside another
@@ -54,6 +58,8 @@ class GateioConfig(Record, frozen=True):
             value = getattr(self, name)
             if not least <= value <= most:
                 raise ConfigurationError(f"gateio.{name} must lie in [{least}, {most}], found {value}")
+        if self.orders not in (REST_ORDERS, SOCKET_ORDERS):
+            raise ConfigurationError(f"gateio.orders is {self.orders!r}, valid is {REST_ORDERS} or {SOCKET_ORDERS}")
         if self.tunnel:
             check_tunnel(self.tunnel)
         _check_url(self.rest_url, "rest_url", "https", "http")

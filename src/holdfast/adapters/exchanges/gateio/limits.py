@@ -28,7 +28,6 @@ PUBLIC_ENDPOINTS: Final = frozenset(
         *("GET /spot/tickers", "GET /spot/order_book", "GET /spot/trades", "GET /spot/candlesticks"),
     }
 )
-SOCKET_ORDERS: Final = "socket orders"
 
 
 class Rule(Record, frozen=True):
@@ -59,7 +58,7 @@ def rule_of(endpoint: str) -> Rule:
     """Return the rule for `METHOD /path`, the path as the venue's documents write it and without /api/v4."""
     if endpoint in CANCEL_ENDPOINTS:
         return CANCEL
-    if endpoint in PLACE_ENDPOINTS or endpoint == SOCKET_ORDERS:
+    if endpoint in PLACE_ENDPOINTS:
         return PLACE
     if endpoint in PUBLIC_ENDPOINTS:
         return PUBLIC

@@ -179,6 +179,8 @@ class Answer(msgspec.Struct, gc=False):
     message: str
     result: bytes
     requests_left: int | None = None
+    requests_max: int | None = None
+    reset_ms: int | None = None  # when the next request may come, by the venue's clock
 
     @property
     def is_success(self) -> bool:
@@ -239,6 +241,8 @@ class _Header(msgspec.Struct, gc=False):
     status: int = 0
     channel: str = ""
     x_gate_ratelimit_requests_remain: int | None = None
+    x_gate_ratelimit_limit: int | None = None
+    x_gat_ratelimit_reset_timestamp: int | None = None  # misspelt by the venue
 
 
 class _Data(msgspec.Struct, gc=False):
@@ -376,7 +380,8 @@ def _read_rest(envelope: _Envelope) -> Message:
         errors = data.errs or _Errors()
         return Answer(
             envelope.request_id, header.channel, header.status, envelope.ack, errors.label, errors.message,
-            bytes(data.result), header.x_gate_ratelimit_requests_remain,
+            bytes(data.result), header.x_gate_ratelimit_requests_remain, header.x_gate_ratelimit_limit,
+            header.x_gat_ratelimit_reset_timestamp,
         )  # fmt: skip
     fault = envelope.error
     if envelope.event in ("subscribe", "unsubscribe") or fault is not None:

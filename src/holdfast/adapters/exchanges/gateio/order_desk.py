@@ -26,6 +26,7 @@ from holdfast.adapters.exchanges.gateio.mapping import (
 )
 from holdfast.adapters.exchanges.gateio.requests import OrderRequest
 from holdfast.adapters.exchanges.gateio.rest import GateioRest, Page
+from holdfast.adapters.exchanges.gateio.socket_orders import SocketOrders
 from holdfast.adapters.exchanges.gateio.tracker import Tracked
 from holdfast.adapters.exchanges.gateio.trigger_desk import SIGNATURE_WINDOW, TriggerDesk
 from holdfast.adapters.exchanges.gateio.wire import MyTrade
@@ -72,8 +73,12 @@ Tell = Callable[[Sequence[Incoming]], None]
 class OrderDesk:
     """All orders of one account that the house knows to be open, and what is being done about each."""
 
-    def __init__(self, rest: GateioRest, config: DeskConfig, tell: Tell, market_now: Callable[[], int]) -> None:
+    def __init__(
+        self, rest: GateioRest, config: DeskConfig, tell: Tell, market_now: Callable[[], int],
+        orders: SocketOrders | None = None,
+    ) -> None:  # fmt: skip
         self._rest, self.config, self._tell, self._market_now = rest, config, tell, market_now
+        self._orders = orders or rest  # the way that orders in the book take; questions and triggers go over REST
         self.pairs: dict[InstrumentId, wire.Pair] = {}
         self.instruments: dict[InstrumentId, Instrument] = {}
         self.asks: dict[InstrumentId, Decimal] = {}  # the best ask; the last price where there is none
@@ -219,7 +224,7 @@ class OrderDesk:
             return
         for attempt in range(_REFUSED_TRIES):
             try:
-                order = await self._rest.place(request, is_urgent=spec.is_reducing)
+                order = await self._orders.place(request, is_urgent=spec.is_reducing)
             except GateioUnknownError as error:
                 self.doubt(found, error)
                 return
@@ -296,7 +301,7 @@ class OrderDesk:
             await self.triggers.cancel(found, look)
         for venue_id in found.venue_ids:
             try:
-                order = await self._rest.cancel(venue_id, found.pair)
+                order = await self._orders.cancel(venue_id, found.pair)
             except (GateioUnknownError, GateioError):
                 order = await self._rest.order(venue_id, found.pair)  # lost, or gone: what became of it?
             if not order.status:

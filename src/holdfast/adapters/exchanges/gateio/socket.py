@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from itertools import count
 from random import SystemRandom
 from typing import Final
@@ -14,9 +15,9 @@ import msgspec
 
 from holdfast.adapters.exchanges.gateio import frames
 from holdfast.adapters.exchanges.gateio.auth import Credentials
-from holdfast.adapters.exchanges.gateio.calls import READS, Calls, lost
+from holdfast.adapters.exchanges.gateio.calls import Calls, NotSentError, checked, lost
 from holdfast.adapters.exchanges.gateio.config import GateioConfig
-from holdfast.adapters.exchanges.gateio.errors import GateioKeyError, cleaned, error_of
+from holdfast.adapters.exchanges.gateio.errors import GateioError, GateioKeyError, Reaction, cleaned
 from holdfast.adapters.exchanges.gateio.messages import (
     PRIVATE,
     Answer,
@@ -32,6 +33,7 @@ from holdfast.core.errors import ConfigurationError, HoldfastError, VenueError
 from holdfast.core.record import Record
 from holdfast.core.time import SECOND
 
+_NO_LOGIN: Final = "AUTHENTICATION_FAILED"
 _SERVER_SIDE: Final = frozenset({3, -1})  # codes of a refusal that says nothing about what was asked
 _GARBAGE_WINDOW_S: Final = 60.0
 _TURN: Final = 64  # messages, after which others may run
@@ -82,6 +84,7 @@ class Handlers(msgspec.Struct, frozen=True, gc=False):
     on_link: Callable[[bool, str], None]  # up or down, and why
     on_failure: Callable[[HoldfastError, bool], None]  # what went wrong, and whether nothing more will come
     is_held: Callable[[], bool] = lambda: False  # while it is true nothing is read
+    resync: Callable[[], Awaitable[object]] = partial(asyncio.sleep, 0)  # measures the venue's clock anew
 
 
 class GateioSocket:
@@ -119,6 +122,11 @@ class GateioSocket:
     def is_up(self) -> bool:
         return self._up.is_set()
 
+    @property
+    def is_ready(self) -> bool:
+        """Tell whether a call could leave now."""
+        return self._socket is not None and not self._socket.closed and self._is_logged_in
+
     def start(self) -> None:
         """Begin to connect."""
         if self._task is None:
@@ -129,10 +137,8 @@ class GateioSocket:
 
         Raises
         ------
-        VenueError
-            Not within the time.
-        ConfigurationError
-            The key is refused.
+        VenueError, ConfigurationError
+            Not within the time; the key is refused.
         """
         self.start()
         waiter = asyncio.ensure_future(self._up.wait())
@@ -212,10 +218,8 @@ class GateioSocket:
 
         Raises
         ------
-        VenueError
-            No answer; it is tried again.
-        ConfigurationError
-            There is no key, or it is refused.
+        VenueError, ConfigurationError
+            No answer, and it is tried again; there is no key, or it is refused.
         """
         if self._credentials is None:
             raise ConfigurationError("orders over the websocket need an API key")
@@ -233,18 +237,27 @@ class GateioSocket:
         ------
         OutcomeUnknownError
             No answer in time, the connection was lost, or the answer says nothing: it may have been done.
+        NotSentError
+            The socket is not logged in, and nothing was written.
         VenueError
-            It was refused, or was not sent because the socket is not logged in (then it is retryable).
+            It was refused.
         ConfigurationError
             The key may not do this.
         """
+        return checked(channel, await self.ask(channel, params, request_id, header=header, timeout_s=timeout_s))
+
+    async def ask(
+        self, channel: str, params: bytes, request_id: str, *, header: dict[str, str] | None = None,
+        timeout_s: float | None = None,
+    ) -> Answer:  # fmt: skip
+        """Do the same, and return also the answer that refuses, without our key in the venue's words."""
         socket = self._socket
-        if socket is None or not self._is_logged_in:
-            raise VenueError(f"{channel}: not logged in, nothing was sent", venue=VENUE, is_retryable=True)
+        if socket is None or not self.is_ready:
+            raise NotSentError(channel)
         frame = frames.call_of(channel, params, request_id, self._now() // SECOND, header)
         answer = await self._exchange(socket, channel, request_id, frame, timeout_s)
-        if not answer.is_success:
-            raise error_of(answer.label, answer.message, answer.status, channel not in READS)
+        if answer.label == _NO_LOGIN and socket is self._socket:
+            self._is_logged_in = False  # what follows goes another way until the watch has logged in again
         return answer
 
     async def _exchange(
@@ -255,7 +268,7 @@ class GateioSocket:
         try:
             async with asyncio.timeout(timeout_s or self._settings.call_timeout_ms / 1000):
                 await socket.send_frame(frame, aiohttp.WSMsgType.TEXT)
-                return await future
+                answer = await future
         except TimeoutError:
             raise lost(channel, "no answer in time") from None
         except (aiohttp.ClientError, OSError) as error:
@@ -263,6 +276,10 @@ class GateioSocket:
             raise lost(channel, f"the connection broke ({type(error).__name__})") from None
         finally:
             self._calls.close(request_id)
+        who = self._credentials
+        if who is not None and not answer.is_success:
+            answer.label, answer.message = who.hide(answer.label), who.hide(answer.message)
+        return answer
 
     async def _log_in(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         if self._credentials is None:
@@ -270,9 +287,17 @@ class GateioSocket:
         request_id = f"login-{next(self._ids)}"
         frame = frames.login_of(self._credentials, request_id, self._now() // SECOND)
         answer = await self._exchange(socket, "spot.login", request_id, frame)
-        if not answer.is_success:
-            raise error_of(answer.label, answer.message, answer.status, is_order=False)
+        checked("spot.login", answer)
         self._is_logged_in = socket is self._socket
+
+    async def _log_in_on_time(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        try:
+            await self._log_in(socket)
+        except GateioError as error:
+            if error.reaction is not Reaction.RESYNC:
+                raise
+            await self._handlers.resync()
+            await self._log_in(socket)
 
     # -- the connection
 
@@ -347,7 +372,7 @@ class GateioSocket:
 
     async def _greet(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         if self._wants_login:
-            await self._log_in(socket)
+            await self._log_in_on_time(socket)
         asked = [await self._ask(socket, *key, "subscribe") for key in tuple(self._subscriptions)]
         for future in asked:
             try:
@@ -367,6 +392,8 @@ class GateioSocket:
             silent = loop.time() - self._heard
             if silent > settings.stall_timeout_ms / 1000:
                 raise VenueError(f"nothing was heard for {silent:.1f} s", venue=VENUE, is_retryable=True)
+            if self._wants_login and not self._is_logged_in and self._up.is_set():
+                await self._log_in_on_time(socket)
             await self._send(socket, frames.ping_of(self._now() // SECOND))
             async with asyncio.timeout(settings.send_timeout_ms / 1000):
                 await socket.ping()

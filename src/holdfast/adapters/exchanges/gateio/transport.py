@@ -35,7 +35,6 @@ _PAUSE_MAX_S: Final = 10.0
 _PUNISH_S: Final = 1.0  # after a 429 that does not say until when
 _CLOCK_SAMPLES: Final = 3
 _EXPIRY_ROUND_TRIPS: Final = 3  # what a request may take to arrive: half of one, and two more for a new connection
-_SHORTEST_SECRET: Final = 6  # what is shorter would hide ordinary words
 # A proxy that refuses to connect answers before anything has gone through it.
 _NEVER_LEFT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)
 
@@ -184,7 +183,7 @@ class Transport:
         return longest * (0.5 + self._random.random() / 2)
 
     async def _send(self, call: Call, is_order: bool, is_urgent: bool) -> bytes:
-        await self._wait_turn(call, is_urgent)
+        await self.wait_turn(call.endpoint, call.market, is_urgent)
         url = URL(f"{self.config.rest_url.rstrip('/')}{_PREFIX}{call.path}" + (f"?{call.query}" if call.query else ""),
                   encoded=True)  # fmt: skip
         now = self.venue_now()  # after the wait, so that what is signed carries the time of leaving
@@ -193,7 +192,7 @@ class Transport:
         session = self._session
         if session is None:
             raise VenueError(f"{call.endpoint}: the client is not open", venue=VENUE)
-        sent = self._ticks()
+        sent = self.ticks()
         patience = _Patience(self.config.answer_timeout_ms / 1000 if call.is_signed else None)
         try:
             async with (
@@ -203,7 +202,7 @@ class Transport:
                     trace_request_ctx=patience, proxy=self.config.proxy,
                 ) as response,
             ):  # fmt: skip
-                self._learn(call, response.status, response.headers, sent)
+                self.learn(call.endpoint, call.market, response.status, response.headers, sent)
                 body = await self._body(response, call, is_order)
         except _NEVER_LEFT as error:
             raise _not_sent(call, error) from None
@@ -226,15 +225,22 @@ class Transport:
 
     async def until_free(self, endpoint: str, market: str) -> None:
         """Wait until an urgent request could leave at once, as far as the limits let us know."""
-        wait = self.limiter.wait(endpoint, market, self._ticks())
+        wait = self.limiter.wait(endpoint, market, self.ticks())
         await asyncio.sleep(min(wait, self.config.limit_wait_max_ms / 1000))
 
-    async def _wait_turn(self, call: Call, is_urgent: bool) -> None:
+    async def wait_turn(self, endpoint: str, market: str, is_urgent: bool) -> None:
+        """Book the next place that the limits leave for a request, and wait for it.
+
+        Raises
+        ------
+        GateioError
+            It lies too far ahead: nothing is booked, and nothing may be sent.
+        """
         most = self.config.limit_wait_max_ms / 1000
-        wait = self.limiter.reserve(call.endpoint, call.market, self._ticks(), is_urgent, most)
+        wait = self.limiter.reserve(endpoint, market, self.ticks(), is_urgent, most)
         if wait > most:
             raise GateioError(
-                f"{call.endpoint}: not sent, the venue's rate limit is used up for {wait:.1f} s",
+                f"{endpoint}: not sent, the venue's rate limit is used up for {wait:.1f} s",
                 label="", status=0, reaction=Reaction.SLOW_DOWN, is_retryable=True,
             )  # fmt: skip
         if wait > 0:
@@ -264,14 +270,15 @@ class Transport:
             parts.append(part)
         return b"".join(parts)
 
-    def _learn(self, call: Call, status: int, headers: Mapping[str, str], sent: int) -> None:
+    def learn(self, endpoint: str, market: str, status: int, headers: Mapping[str, str], sent: int) -> None:
+        """Learn from an answer, over whatever way it came, what the venue has counted; `sent` is in `ticks`."""
         if status != 429:
-            self.limiter.observe(headers, call.endpoint, call.market, sent)
+            self.limiter.observe(headers, endpoint, market, sent)
             return
         reset, now, ticks = (
             headers.get("X-Gate-RateLimit-Reset-Timestamp", ""),
             self.venue_now() / SECOND,
-            self._ticks(),
+            self.ticks(),
         )
         wait = wait_urgent = _PUNISH_S
         # When the venue says when to come back, that counts, and not that all was used up at this moment. It says so in
@@ -281,9 +288,9 @@ class Transport:
             wait = min(max(int(reset) - now, _PUNISH_S), _PAUSE_MAX_S)
             wait_urgent = max(wait - 1.0, _PUNISH_S)
         else:
-            self.limiter.observe(headers, call.endpoint, call.market, sent)
+            self.limiter.observe(headers, endpoint, market, sent)
         until, until_urgent = ticks + int(wait * SECOND), ticks + int(wait_urgent * SECOND)
-        self.limiter.punish(call.endpoint, until, call.market, until_urgent)
+        self.limiter.punish(endpoint, until, market, until_urgent)
 
     def _refusal(
         self, call: Call, status: int, body: bytes, is_order: bool
@@ -295,14 +302,12 @@ class Transport:
         except VenueError:
             message = "a redirect, which is never followed" if 300 <= status < 400 else "an answer that is no JSON"
         if self._credentials is not None:
-            # The venue may repeat what it was sent.
-            for text in (self._credentials.key, self._credentials.secret.reveal()):
-                if len(text) >= _SHORTEST_SECRET:
-                    label, message = label.replace(text, "***"), message.replace(text, "***")
+            label, message = self._credentials.hide(label), self._credentials.hide(message)
         return error_of(label, f"{call.endpoint}: {message}", status, is_order)
 
     @staticmethod
-    def _ticks() -> int:
+    def ticks() -> int:
+        """Return the moment (ns) on the clock of the limits."""
         # The limits need a clock that never goes back; the wall's may.
         return int(asyncio.get_running_loop().time() * SECOND)
 

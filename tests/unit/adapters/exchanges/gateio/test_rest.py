@@ -340,7 +340,7 @@ def test_429_on_an_order_is_certain_and_holds_back_the_next():
     async def use(rest: GateioRest) -> tuple[VenueError, float]:
         with pytest.raises(GateioError) as caught:
             await rest.place(ORDER)
-        return caught.value, rest.limiter.reserve("POST /spot/orders", "BTC_USDT", rest._ticks(), is_urgent=True)
+        return caught.value, rest.limiter.reserve("POST /spot/orders", "BTC_USDT", rest.ticks(), is_urgent=True)
 
     (error, wait), seen = run(says({"label": "TOO_MANY_REQUESTS"}, 429), use)
     assert error.reaction is Reaction.SLOW_DOWN
@@ -351,7 +351,7 @@ def test_429_on_an_order_is_certain_and_holds_back_the_next():
 def test_order_that_would_wait_too_long_is_not_sent():
     async def use(rest: GateioRest) -> VenueError:
         for _ in range(PLACE.limit * 3):
-            rest.limiter.reserve("POST /spot/orders", "BTC_USDT", rest._ticks())
+            rest.limiter.reserve("POST /spot/orders", "BTC_USDT", rest.ticks())
         with pytest.raises(GateioError, match="not sent") as caught:
             await rest.place(ORDER)
         return caught.value
