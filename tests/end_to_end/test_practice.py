@@ -7,8 +7,10 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,10 +29,11 @@ def home(tmp_path: Path) -> Iterator[Path]:
         os.kill(json.loads(address.read_bytes())["pid"], signal.SIGTERM)
 
 
-def start(home: Path) -> subprocess.Popen[str]:
+def start(home: Path, **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", START, *RUN, "--home", str(home)],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, "COLUMNS": "240"},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        env={**os.environ, "COLUMNS": "240", **environment},
     )  # fmt: skip
 
 
@@ -45,6 +48,16 @@ def hear(process: subprocess.Popen[str], pattern: str) -> str:
             return line
         assert line, f"it ended: {''.join(heard)}"
     raise AssertionError(f"nothing like {pattern}: {''.join(heard)}")
+
+
+def venue(url: str, what: str, body: object = None) -> dict[str, Any]:
+    """Ask the venue what is really there, or let something go wrong."""
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(f"{url}/simulator/{what}", data, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
+        found = json.load(answer)
+    assert isinstance(found, dict)
+    return found
 
 
 def ask(home: Path, *words: str) -> dict[str, object]:
@@ -76,6 +89,40 @@ def test_a_killed_agent_goes_on_with_the_orders_and_the_position_that_it_had(hom
     told = again.stdout.read() if again.stdout is not None else ""
     assert "stopped at" in told
     assert not (home / "venue" / "venue.json").exists(), "it ends with the agent that is asked to end"
+    assert ask(home, "journal", "replay")["differences"] == []
+    assert ask(home, "journal", "verify")["is_whole"] is True
+
+
+def test_an_agent_whose_orders_go_over_the_websocket_goes_on_after_a_kill_with_the_same_orders(home: Path):
+    agent = start(home, HOLDFAST_VENUE__ORDERS="socket")
+    address = home / "venue" / "venue.json"
+    ends = time.monotonic() + PATIENCE_S
+    while not address.exists():
+        assert time.monotonic() < ends
+        time.sleep(0.02)
+    url = json.loads(address.read_bytes())["url"]
+    # A millisecond harms nothing, and the venue counts which calls were so late: none of them came over REST.
+    rules = [{"kind": "slow_after", "endpoint": "WS spot.order_place", "times": 1_000_000, "amount": 1.0}]
+    venue(url, "faults", rules)
+    hear(agent, r" entered: ")
+    agent.send_signal(signal.SIGKILL)
+    agent.wait(PATIENCE_S)
+    (before,) = venue(url, "state")["accounts"]
+    mine = [order["text"] for order in before["orders"] if order["text"].startswith("t-")]
+    assert venue(url, "faults")["counts"]["slow_after"] == len(mine) > 0
+    status = ask(home, "status")["status"]
+    assert isinstance(status, dict)
+    (position,) = status["positions"]
+    again = start(home, HOLDFAST_VENUE__ORDERS="socket")
+    hear(again, r"goes on at")
+    trade = re.escape(position["trade_id"])
+    assert hear(again, rf" (stopped|target|exited): .*\[{trade}\]"), "the position that it had has ended"
+    (after,) = venue(url, "state")["accounts"]
+    texts = [order["text"] for order in after["orders"] if order["text"].startswith("t-")]
+    assert texts[: len(mine)] == mine, "what was there is there"
+    assert len(set(texts)) == len(texts), "and nothing came twice"
+    again.send_signal(signal.SIGTERM)
+    assert again.wait(PATIENCE_S) == 0
     assert ask(home, "journal", "replay")["differences"] == []
     assert ask(home, "journal", "verify")["is_whole"] is True
 
