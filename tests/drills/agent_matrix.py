@@ -23,7 +23,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-from tests.drills.fault_matrix import FAULTS, KILLED, Fault
+from tests.drills.fault_matrix import ALL_FAULTS, Fault
 from tests.drills.matrix_life import Phase
 
 from holdfast.core.errors import HoldfastError
@@ -123,7 +123,7 @@ class Trial:
         self._judge(said, errors)
 
     def _agent(self) -> AgentProcess:
-        return AgentProcess(self._venue.url, self._account, self._home, "1", "steady")
+        return AgentProcess(self._venue.url, self._account, self._home, "1", "steady", self._fault.orders)
 
     def _watched(self, agent: AgentProcess) -> Watched:
         return Watched(self._venue, self._account.key, lambda: agent.is_trading, self.cell.bare)
@@ -147,7 +147,7 @@ class Trial:
     # -- the fault ------------------------------------------------------------------------------------
     def _strike(self) -> int:
         """Let it go wrong; return how often it had before."""
-        if self._fault.name == KILLED:
+        if not self._fault.kind:
             self._venue.kill_and_restart()
             return -1
         before, rule = self._venue.injected(self._fault.kind), self._fault.rule(self._phase)
@@ -223,7 +223,7 @@ def table(cells: Sequence[Cell]) -> str:
     """Return rows of faults and columns of phases; `ok` stands before the longest time without a stop (s)."""
     names = [phase.name for phase in PHASES]
     found = {(cell.fault, cell.phase): cell for cell in cells}
-    faults = [fault.name for fault in FAULTS if any(cell.fault == fault.name for cell in cells)]
+    faults = [fault.name for fault in ALL_FAULTS if any(cell.fault == fault.name for cell in cells)]
     width = max(map(len, faults))
     lines = [" " * width + "  " + "".join(f"{name:<12}" for name in names)]
     for fault in faults:
@@ -243,16 +243,18 @@ def _tell(cell: Cell) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the cells that were asked for."""
     parser = argparse.ArgumentParser(prog="tests.drills.agent_matrix", description="Faults at each phase of a trade.")
-    parser.add_argument("--fault", choices=[fault.name for fault in FAULTS], metavar="NAME", help="only this one")
+    parser.add_argument("--fault", choices=[fault.name for fault in ALL_FAULTS], metavar="NAME", help="only this one")
     parser.add_argument("--phase", choices=[phase.name for phase in PHASES], help="only this one")
+    parser.add_argument("--orders", choices=("rest", "socket"), default="rest", help="the way that orders take")
     parser.add_argument("--jobs", type=int, default=4, help="venues at a time")
     parser.add_argument("--json", action="store_true", help="a line of JSON instead of the table")
     given = parser.parse_args(arguments)
     asked = [
         (fault, phase)
-        for fault in FAULTS
+        for fault in ALL_FAULTS
         for phase in PHASES
-        if given.fault in (None, fault.name) and given.phase in (None, phase.name)
+        if given.fault in ((None, fault.name) if fault.orders == given.orders else (fault.name,))
+        and given.phase in (None, phase.name)
     ]
     jobs = min(given.jobs, len(asked))
     began = time.monotonic()

@@ -73,6 +73,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault("stale_book", "stale_book", "venue"),
     Fault("partial_fill", "partial_fill", "venue", amount=0.5),
     Fault(KILLED, "", "venue"),
+)
+SOCKET_FAULTS: tuple[Fault, ...] = (
     *(Fault(f"socket {kind}", kind, "socket", orders="socket") for kind in (*_SOCKET, "wrong_types")),
     Fault("socket slow_before", "slow_before", "socket", amount=_LONG, orders="socket"),
     Fault("socket slow_after", "slow_after", "socket", amount=_LONG, orders="socket"),
@@ -83,6 +85,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("socket disconnect", "disconnect", "push", times=2, orders="socket"),
     Fault("socket, venue killed", "", "venue", orders="socket"),
 )
+ALL_FAULTS = (*FAULTS, *SOCKET_FAULTS)
 
 
 @dataclass
@@ -136,14 +139,14 @@ def _mark(cell: Cell | None) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the cells that were asked for."""
     parser = argparse.ArgumentParser(prog="tests.drills.fault_matrix", description="Faults at each phase.")
-    parser.add_argument("--fault", choices=[fault.name for fault in FAULTS], metavar="NAME", help="only this one")
+    parser.add_argument("--fault", choices=[fault.name for fault in ALL_FAULTS], metavar="NAME", help="only this one")
     parser.add_argument("--phase", choices=[phase.name for phase in PHASES], help="only this one")
     parser.add_argument("--jobs", type=int, default=4, help="cells at a time")
     parser.add_argument("--json", action="store_true", help="a line of JSON instead of the table")
     given = parser.parse_args(arguments)
     asked = [
         (fault, phase)
-        for fault in FAULTS
+        for fault in ALL_FAULTS
         for phase in PHASES
         if given.fault in (None, fault.name) and given.phase in (None, phase.name)
     ]

@@ -3,17 +3,19 @@
 from dataclasses import replace
 
 import pytest
-from tests.drills.fault_matrix import FAULTS, KILLED, Cell, run_cell, table
+from tests.drills.fault_matrix import ALL_FAULTS, FAULTS, KILLED, SOCKET_FAULTS, Cell, run_cell, table
 from tests.drills.matrix_life import PHASES, Phase
 
 from holdfast.adapters.exchanges.gateio.order_desk import OrderDesk
 
-BY_NAME = {fault.name: fault for fault in FAULTS}
+BY_NAME = {fault.name: fault for fault in ALL_FAULTS}
 PHASE = {phase.name: phase for phase in PHASES}
 
 
 def test_the_matrix_has_thirty_faults_and_six_phases():
-    assert len(BY_NAME) == len(FAULTS) >= 30
+    assert len(BY_NAME) == len(FAULTS) + len(SOCKET_FAULTS)
+    assert len(FAULTS) >= 30
+    assert {fault.orders for fault in SOCKET_FAULTS} == {"socket"}
     assert len(PHASES) == 6
 
 

@@ -1,7 +1,7 @@
 """One life of a live agent in a drill: trades as often as it can, prints what it does, and is killed from outside.
 
-`python -m holdfast.testing.drill_agent URL KEYFILE FOLDER SEED [busy|steady]`; SIGTERM lets it flatten, wait until all
-is quiet, and print what it believes as a last line of JSON.
+`python -m holdfast.testing.drill_agent URL KEYFILE FOLDER SEED [busy|steady [rest|socket]]`; SIGTERM lets it
+flatten, wait until all is quiet, and print what it believes as a last line of JSON.
 """
 
 from __future__ import annotations
@@ -144,11 +144,11 @@ class Guard:
 def main(arguments: Sequence[str]) -> int:
     """Live until a signal comes."""
     url, key_file, folder, seed, *words = arguments
-    name = words[0] if words else "busy"
+    name, way = words[0] if words else "busy", words[1] if len(words) > 1 else "rest"
     make = STRATEGIES[name]
     leaving: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: leaving.append(number))
-    config = msgspec.structs.replace(GateioConfig.for_url(url), request_timeout_ms=2_000)
+    config = msgspec.structs.replace(GateioConfig.for_url(url), request_timeout_ms=2_000, orders=way)
     desk = DeskConfig(is_trigger_expiry_trusted=True)
     exchange = GateioExchange(config, read_credentials(Path(key_file)), SystemClock(), desk)
     (instrument,) = _patiently(exchange)
@@ -172,7 +172,14 @@ def main(arguments: Sequence[str]) -> int:
         guard.look(engine)
         if engine.held or engine.orders or not agent.is_unlocked:
             quiet = time.monotonic()
-    _say("end", bare_s=guard.worst, **_beliefs(engine), desk=exchange.describe(), warnings=agent.warnings[-20:])
+    _say(
+        "end",
+        bare_s=guard.worst,
+        ways=exchange.order_ways,
+        **_beliefs(engine),
+        desk=exchange.describe(),
+        warnings=agent.warnings[-20:],
+    )
     agent.close()
     return 0
 
