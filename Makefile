@@ -64,8 +64,8 @@ matrix: $(DEVELOPMENT)  ## every fault on the wire in every phase of an order's 
 agents: $(DEVELOPMENT)  ## the same for whole agents in processes of their own, in every phase of a trade
 	@$(BIN)/python -m tests.drills.agent_matrix --jobs $(JOBS)
 
-parity-day: $(DEVELOPMENT)  ## a day on paper and a day live over the wire, killed in the midst; every order must come again
-	@$(BIN)/python -m holdfast.testing.parity_day --jobs $(JOBS) $(if $(SEED),--seed $(SEED))
+parity-day: $(DEVELOPMENT)  ## a day over the wire, on paper and live, killed in the midst: every order must come again
+	@$(BIN)/python -m holdfast.testing.parity_day $(if $(SEED),--seed $(SEED))
 
 venues: $(DEVELOPMENT)  ## run the contract of venues, and write docs/venues.md from what it showed
 	@$(BIN)/python -m tests.contract.venue_page --jobs $(JOBS)

@@ -28,7 +28,6 @@ from holdfast.app.run_plan import build, run_of
 from holdfast.app.sections import GATEIO, LIVE, PRACTICE, VenuePlace, VenueSettings
 from holdfast.app.settings import Settings
 from holdfast.core.errors import ConfigurationError, HoldfastError, VenueError
-from holdfast.core.time import MILLISECOND
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.market import BarClosed, Timeframe, timeframe
 from holdfast.domain.values import ZERO, VenueCash, venue_of
@@ -38,7 +37,7 @@ from holdfast.ports.journal import Journal
 from holdfast.ports.live import LiveExchange, TradingVenue
 from holdfast.services.lane import Lane
 from holdfast.services.live import LiveAgent
-from holdfast.services.live_config import LiveConfig
+from holdfast.services.live_config import LiveConfig, played_quickly
 from holdfast.services.routing import RoutedExchange
 
 KEY_FILE: Final = "venue.toml"
@@ -311,7 +310,4 @@ def _config(settings: Settings, venue: Venue) -> LiveConfig:
     """Return the settings, in practice with waits that fit a market that is played quickly."""
     if venue.mode != PRACTICE:
         return settings.live
-    half_a_bar = timeframe(settings.market.timeframe).nanos // MILLISECOND // 2
-    return msgspec.structs.replace(
-        settings.live, bar_age_max_ms=min(max(half_a_bar, 1_000), 86_400_000), bar_grace_ms=200
-    )
+    return played_quickly(settings.live, timeframe(settings.market.timeframe).nanos)

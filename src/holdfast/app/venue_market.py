@@ -6,16 +6,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import msgspec
-
 from holdfast.app.live import open_exchange, pairs_of, public_venue
 from holdfast.app.market import TradedMarket, charged
 from holdfast.app.settings import Settings
 from holdfast.core.errors import ConfigurationError, VenueError
-from holdfast.core.time import MILLISECOND
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.market import timeframe
 from holdfast.ports.live import TradingVenue
+from holdfast.services.live_config import played_quickly
 from holdfast.services.venue_feed import VenueFeed
 
 
@@ -37,8 +35,7 @@ def venue_market(settings: Settings) -> Iterator[TradedMarket]:
         )
     length, live = timeframe(asked.timeframe), settings.live
     if venue.url.startswith("http://"):  # a simulated venue, whose market is played more quickly than the clock
-        half_a_bar = length.nanos // MILLISECOND // 2
-        live = msgspec.structs.replace(live, bar_age_max_ms=min(max(half_a_bar, 1_000), 86_400_000), bar_grace_ms=200)
+        live = played_quickly(live, length.nanos)
     where = public_venue(settings)
     exchange = open_exchange(where, venue)
     try:

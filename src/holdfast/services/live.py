@@ -10,12 +10,12 @@ themselves, what the venue said about orders. So a session can be replayed witho
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from holdfast.core.errors import DomainError, VenueError
 from holdfast.core.record import encode
-from holdfast.core.time import MILLISECOND, SECOND
+from holdfast.core.time import MILLISECOND, SECOND, rfc3339
 from holdfast.domain.command import AmendOrder, AskOpinion, CancelOrder, Command, SubmitOrder
 from holdfast.domain.decision import StopLevel
 from holdfast.domain.event import EmergencyStopped, Event, OperatorEvent, TradingResumed
@@ -32,7 +32,7 @@ from holdfast.ports.journal import Journal
 from holdfast.ports.live import AccountReport, Answered, Failure, Incoming, LinkChanged, LiveExchange, Quote
 from holdfast.services.dispute import PAUSE, VenueStanding
 from holdfast.services.emergency import ReleaseWish
-from holdfast.services.live_bars import LiveBars, merged, unfit
+from holdfast.services.live_bars import BARS_MAX, LiveBars, even_out, merged, unfit
 from holdfast.services.live_config import LiveConfig, OnExit
 from holdfast.services.live_replay import begin_or_replay
 from holdfast.services.paper import Checkpoint, Recovery
@@ -221,22 +221,23 @@ class LiveAgent:
     # -- recovery and comparison -------------------------------------------------------------------
     def _history(self) -> list[list[BarClosed]]:
         """Let strategies of a new run see the past; of a run that goes on, return the bars that it has missed."""
-        engine, exchange = self.engine, self._exchange
+        engine = self.engine
         length = timeframe(self.run.timeframe).nanos
         # The last bars that were seen come once more, so that the labels of those after them are what they were.
         after = engine.ts_bar - 2 * length if engine.ts_bar else 0
-        found: list[BarClosed] = []
+        count = self.config.history_bars
+        found = {name: self._bars_since(name, count, after) for name in engine.desks}
+        for name, bars in found.items():
+            if after and len(bars) >= count:  # it was away for longer than a new run looks back
+                found[name] = self._bars_since(name, BARS_MAX, after)
+        self._warn_of_holes(found, length)
+        ends = max((bars[-1].ts_event for bars in found.values() if bars), default=engine.ts_bar)
+        later = even_out(found, ends, lambda name, since: self._bars_since(name, BARS_MAX, since))
         is_due = engine.bars_due()
-        for name in engine.desks:
-            try:
-                bars = exchange.history(name, self.config.history_bars, after)
-            except VenueError as error:
-                if len(self._venues) == 1 or not engine.ts_bar:
-                    raise
-                self.warnings.append(f"the bars that {name} has missed cannot be had: {error}")
-                continue
-            found += self._bars.know(bars)
-        groups = merged(bar for bar in found if is_due(bar))
+        groups = merged(bar for bars in found.values() for bar in self._bars.know(bars) if is_due(bar))
+        self._bars.end_past(max(ends, engine.ts_bar))
+        for bar in later:
+            self._bars.add(bar, self._steady())
         if engine.ts_bar or not groups:
             return groups
         self._recorder.write(HISTORY, encode([bar for group in groups for bar in group]))
@@ -244,6 +245,24 @@ class LiveAgent:
             for bar in group:
                 engine.warm(bar)
         return []
+
+    def _bars_since(self, name: InstrumentId, count: int, after: int) -> list[BarClosed]:
+        try:
+            return list(self._exchange.history(name, count, after))
+        except VenueError as error:
+            if len(self._venues) == 1 or not self.engine.ts_bar:
+                raise
+            self.warnings.append(f"the bars that {name} has missed cannot be had: {error}")
+            return []
+
+    def _warn_of_holes(self, found: Mapping[InstrumentId, Sequence[BarClosed]], length: int) -> None:
+        """Say where the venue does not have the bars any more that follow on the last one that was seen."""
+        seen = self.engine.ts_bar
+        self.warnings += [
+            f"{name} has no bars between {rfc3339(seen)} and {rfc3339(bars[0].ts_event - length)} at the venue"
+            for name, bars in found.items()
+            if seen and bars and bars[0].ts_event > seen + length
+        ]
 
     def _recover(self) -> None:
         """Take in answers until every order is accounted for and the venues agree with us, or the wait is over."""

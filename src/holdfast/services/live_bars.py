@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Final
 
 import msgspec
 import numpy as np
@@ -15,6 +16,9 @@ from holdfast.domain.false_prints import SUSPECT_HIGH, SUSPECT_LOW
 from holdfast.domain.market import BarClosed, BarFlag, BarSeries, Timeframe
 from holdfast.domain.tradable import tradable
 from holdfast.domain.values import InstrumentId
+
+BARS_MAX: Final = 20_000
+"""Bars of an instrument that are fetched at a start, at most: two weeks of minutes."""
 
 
 class Labeller:
@@ -130,6 +134,24 @@ class LiveBars:
             return None
         self._last[name] = bar.ts_event
         return made
+
+
+def even_out(
+    found: dict[InstrumentId, list[BarClosed]], ends: int, after: Callable[[InstrumentId, int], Iterable[BarClosed]]
+) -> list[BarClosed]:
+    """Let all histories end at `ends`, as the one does that ends last; return what has closed since.
+
+    They are fetched one after the other. Time would run backwards if a bar of the first came live after a later one of
+    the last had been given out. An instrument that still ends earlier stands still. `after` gives an instrument's bars
+    that close later than a time.
+    """
+    later: list[BarClosed] = []
+    for name, bars in found.items():
+        if bars and bars[-1].ts_event < ends:
+            more = list(after(name, bars[-1].ts_event))
+            bars += [bar for bar in more if bar.ts_event <= ends]
+            later += [bar for bar in more if bar.ts_event > ends]
+    return later
 
 
 def unfit(bar: BarClosed) -> BarClosed:

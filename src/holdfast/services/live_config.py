@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+import msgspec
+
 from holdfast.core.errors import ConfigurationError
 from holdfast.core.record import Record
+from holdfast.core.time import MILLISECOND
 
 
 class OnExit(StrEnum):
@@ -39,10 +42,23 @@ class LiveConfig(Record, frozen=True):
             )
 
 
+def played_quickly(config: LiveConfig, bar_nanos: int) -> LiveConfig:
+    """Return the settings with waits that fit a market that is played more quickly than the clock.
+
+    A bar is fresh for half of its own length of the market's time, or for longer where the settings say so.
+    """
+    half_a_bar = min(bar_nanos // MILLISECOND // 2, _BAR_AGE_MAX_MS)
+    return msgspec.structs.replace(
+        config, bar_age_max_ms=max(half_a_bar, config.bar_age_max_ms), bar_grace_ms=_QUICK_GRACE_MS
+    )
+
+
+_QUICK_GRACE_MS = 200
+_BAR_AGE_MAX_MS = 86_400_000
 _DEAD_MAN_MIN = 10
 _BOUNDS = (
     ("bar_grace_ms", 0, 60_000),
-    ("bar_age_max_ms", 1_000, 86_400_000),
+    ("bar_age_max_ms", 1_000, _BAR_AGE_MAX_MS),
     ("quote_age_max_ms", 1_000, 3_600_000),
     ("reconcile_every_s", 1, 3_600),
     ("recovery_wait_s", 1, 600),

@@ -11,11 +11,10 @@ from holdfast.domain.instrument import Instrument
 from holdfast.domain.market import BarClosed, Timeframe
 from holdfast.domain.values import InstrumentId
 from holdfast.ports.live import Failure, LinkChanged, LiveExchange, Quote
-from holdfast.services.live_bars import LiveBars, merged, unfit
+from holdfast.services.live_bars import BARS_MAX, LiveBars, even_out, merged, unfit
 from holdfast.services.live_config import LiveConfig
 
 _WAIT_S: Final = 0.02
-_BARS_MAX: Final = 20_000  # two weeks of minutes: what can be fetched before a start is given up
 
 
 class VenueFeed:
@@ -75,7 +74,7 @@ class VenueFeed:
         if ts:
             self._reach_back(found, ts)
         ends = max((bars[-1].ts_event for bars in found.values() if bars), default=0)
-        later = self._even_out(found, ends)
+        later = even_out(found, ends, lambda name, since: self._exchange.history(name, BARS_MAX, since))
         past = merged(made for bars in found.values() for made in self._bars.know(bars))
         self._bars.end_past(ends)
         for bar in later:
@@ -91,7 +90,7 @@ class VenueFeed:
             # The bar of `ts` itself may have come too late for the group of the others: the run may lack it, too.
             # By the grid: where the market stood still, as many bars reach further back than that.
             missing = (bars[-1].ts_event - ts) // nanos + 1
-            if missing <= _BARS_MAX:
+            if missing <= BARS_MAX:
                 found[name] = list(self._exchange.history(name, max(missing, len(bars))))
         begins = min((bars[0].ts_event for bars in found.values() if bars), default=0)
         # One that was listed later begins later; that no instrument reaches back is no listing.
@@ -102,20 +101,6 @@ class VenueFeed:
                 hint="begin a new run with `--fresh`; the journal keeps the old one. A longer timeframe reaches"
                 " further back",
             )
-
-    def _even_out(self, found: dict[InstrumentId, list[BarClosed]], ends: int) -> list[BarClosed]:
-        """Let all histories end at `ends`, as the last one does that was fetched; return what has closed since.
-
-        Time would run backwards if a bar of the first came live after a later one of the last had been given out. An
-        instrument that still ends earlier stands still.
-        """
-        later: list[BarClosed] = []
-        for name, bars in found.items():
-            if bars and bars[-1].ts_event < ends:
-                more = self._exchange.history(name, _BARS_MAX, bars[-1].ts_event)
-                bars += [bar for bar in more if bar.ts_event <= ends]
-                later += [bar for bar in more if bar.ts_event > ends]
-        return later
 
     def _take_in(self) -> None:
         for item in self._exchange.take(_WAIT_S):

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -44,6 +44,8 @@ ORDERS_MIN: Final = 24
 """Orders of a day without which a comparison says little; of a shorter session in proportion."""
 _DAY: Final = 1_440
 _PATIENCE_S: Final = 900.0
+_SHOWN: Final = 400  # characters of what went wrong
+_PAST: Final = 100  # bars that a strategy sees before the session begins
 _CAPITAL: Final = "2000"  # little enough for what the recorded minutes traded
 _FEE: Final = "0.0001"
 _READ: Final = msgspec.json.Decoder(list[BarClosed])
@@ -83,13 +85,13 @@ class Wish:
     pace: float = 10.0
     kills: int = 3
     seed: int = 1
+    keep: str = ""  # a folder in which all is left, for whoever wants to know more
 
 
 def play(wish: Wish) -> Played:
     """Play one session, and compare it."""
     played = Played(wish.mode)
-    with tempfile.TemporaryDirectory(prefix="holdfast-parity-") as name:
-        folder = Path(name)
+    with _folder(wish) as folder:
         home = folder / "home"
         with _venue(folder, wish.pace) as (url, market):
             began = time.monotonic()
@@ -104,36 +106,63 @@ def play(wish: Wish) -> Played:
     return played
 
 
+@contextmanager
+def _folder(wish: Wish) -> Iterator[Path]:
+    if not wish.keep:
+        with tempfile.TemporaryDirectory(prefix="holdfast-parity-") as name:
+            yield Path(name)
+        return
+    folder = Path(wish.keep) / f"{wish.mode}-{wish.kills}-kills"
+    folder.mkdir(parents=True)
+    yield folder
+
+
 def _trade(wish: Wish, words: Sequence[str], home: Path, played: Played) -> None:
     """Let it trade: each life but the last ends with a kill, somewhere in its part of the session."""
     dice = Dice(f"parity {wish.mode} {wish.seed}")
     part = wish.bars / wish.pace / (wish.kills + 1)
     environment = _environment(wish.pace)
     for _ in range(wish.kills):
-        agent = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment)
-        try:
+        with _life(words, environment) as (agent, errors):
             if agent.stdout is None or not agent.stdout.readline():
-                played.broken.append("it did not start")
+                played.broken.append(f"it did not start: {errors()}")
                 return
             with ThreadPoolExecutor(1) as reader:
                 reader.submit(agent.stdout.read)  # who does not read lets it wait
                 time.sleep(part * dice.uniform(0.5, 1.0))
                 if agent.poll() is not None:
-                    played.broken.append(f"it ended by itself with {agent.returncode}")
+                    played.broken.append(f"it ended by itself with {agent.returncode}: {errors()}")
                 agent.kill()
-            agent.wait(_PATIENCE_S)
-        finally:
-            agent.kill()
         played.kills += 1
     begins, ends = _reach(home)
-    left = wish.bars - (ends - begins) // MINUTE if begins else wish.bars
+    # On paper a new run sees the past bar by bar, before the first that it may enter on.
+    left = wish.bars - (ends - begins) // MINUTE if begins else wish.bars + _PAST + 2
     last = subprocess.run(
         [*words, "--bars", str(max(left, 1))], capture_output=True, text=True, timeout=_PATIENCE_S, env=environment
     )
     if last.returncode:
-        played.broken.append(f"the last life ended with {last.returncode}: {last.stderr[-400:]}")
+        played.broken.append(f"the last life ended with {last.returncode}: {last.stderr[-_SHOWN:]}")
     begins, ends = _reach(home)
     played.hours = (ends - begins) / HOUR
+
+
+@contextmanager
+def _life(
+    words: Sequence[str], environment: Mapping[str, str]
+) -> Iterator[tuple[subprocess.Popen[str], Callable[[], str]]]:  # fmt: skip
+    """Give an agent that is killed at the end, and what it said of errors until then."""
+    with tempfile.TemporaryFile("w+") as file:
+
+        def errors() -> str:
+            file.seek(0)
+            return file.read()[-_SHOWN:]
+
+        agent = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=file, text=True, env=environment)
+        try:
+            yield agent, errors
+        finally:
+            agent.kill()
+            agent.wait(_PATIENCE_S)
 
 
 def _reach(home: Path) -> tuple[int, int]:
@@ -160,7 +189,7 @@ def _compare(home: Path, played: Played) -> None:
     if done.stdout:
         played.report = json.loads(done.stdout)
     if done.returncode:
-        played.broken.append(f"holdfast parity ended with {done.returncode}: {done.stderr[-400:]}")
+        played.broken.append(f"holdfast parity ended with {done.returncode}: {done.stderr[-_SHOWN:]}")
     for check in ("verify", "replay"):
         if (code := _call("journal", check, "--json", "--home", str(home)).returncode) != 0:
             played.broken.append(f"holdfast journal {check} ended with {code}")
@@ -175,6 +204,8 @@ def _judge(wish: Wish, played: Played) -> None:
         broken.append(f"{told.get('reproduced')} of {orders} orders are reproduced")
     if played.hours * HOUR < wish.bars * MINUTE:
         broken.append(f"the session is {played.hours:.2f} hours long")
+    if wish.mode == "paper" and not wish.kills and not (told.get("is_equal") and told.get("fills_equal")):
+        broken.append("nothing has disturbed it, and the backtest does not have the same orders, prices and fees")
     # What fills in this process fills as in a backtest; only a bar that was missed may differ.
     if wish.mode == "paper" and (other := set(told.get("by_cause", ())) - {"unfit_bar", "follows"}):
         broken.append(f"causes that a paper session does not have: {', '.join(sorted(other))}")
@@ -217,7 +248,7 @@ def _environment(pace: float) -> dict[str, str]:
     age = min(int(30_000 * speed), 86_400_000)
     return {
         **os.environ, "HOLDFAST_LIVE__BAR_AGE_MAX_MS": str(max(age, 30_000)), "HOLDFAST_LIVE__BAR_GRACE_MS": "200",
-        "HOLDFAST_LIVE__HISTORY_BARS": "100",
+        "HOLDFAST_LIVE__HISTORY_BARS": str(_PAST),
     }  # fmt: skip
 
 
@@ -250,16 +281,25 @@ def _call(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 def main() -> int:
-    """Play what was asked for: by default a paper and a live day, side by side."""
+    """Play what was asked for: by default a paper and a live day with kills, and a paper day without, side by side."""
     parser = argparse.ArgumentParser(prog="holdfast.testing.parity_day", description="Compare whole sessions.")
-    parser.add_argument("--mode", choices=MODES, action="append", help="paper, live or (without it) both")
+    parser.add_argument(
+        "--mode",
+        choices=MODES,
+        action="append",
+        help="paper or live; without it both, and paper without a kill besides",
+    )
     parser.add_argument("--bars", type=int, default=_DAY, help="of a minute (default 1440: a day)")
     parser.add_argument("--pace", type=float, default=10.0, help="bars in a second (default 10)")
     parser.add_argument("--kills", type=int, default=3, help="in each session (default 3)")
     parser.add_argument("--seed", type=int, default=1, help="of the moments of the kills")
-    parser.add_argument("--jobs", type=int, default=2, help="sessions at once (default 2)")
+    parser.add_argument("--jobs", type=int, default=3, help="sessions at once (default 3)")
+    parser.add_argument("--keep", default="", metavar="FOLDER", help="leave homes and venues there")
     given = parser.parse_args()
-    wishes = [Wish(mode, given.bars, given.pace, given.kills, given.seed) for mode in given.mode or MODES]
+    rest = given.seed, given.keep
+    wishes = [Wish(mode, given.bars, given.pace, given.kills, *rest) for mode in given.mode or MODES]
+    if not given.mode and given.kills:  # what nothing disturbs must be the same in the backtest, too
+        wishes.append(Wish("paper", given.bars, given.pace, 0, *rest))
     is_broken = False
     with ThreadPoolExecutor(given.jobs) as pool:
         for played in pool.map(play, wishes):

@@ -3,7 +3,8 @@
 import pytest
 
 from holdfast.core.errors import ConfigurationError
-from holdfast.services.live_config import LiveConfig
+from holdfast.core.time import HOUR, MINUTE
+from holdfast.services.live_config import LiveConfig, played_quickly
 
 
 def test_defaults_are_valid_and_keep_what_rests():
@@ -31,3 +32,14 @@ def test_a_dead_man_timer_that_would_fire_in_a_busy_moment_is_refused():
     assert LiveConfig(dead_man_s=10).dead_man_s == 10
     with pytest.raises(ConfigurationError, match="dead_man_s is 9"):
         LiveConfig(dead_man_s=9)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "asked", "fresh"), [(1, 30_000, 30_000), (240, 30_000, 7_200_000), (1, 600_000, 600_000)]
+)
+def test_in_a_market_that_is_played_quickly_a_bar_is_fresh_for_as_long_as_the_settings_say(
+    minutes: int, asked: int, fresh: int
+):
+    config = played_quickly(LiveConfig(bar_age_max_ms=asked), minutes * MINUTE)
+    assert (config.bar_age_max_ms, config.bar_grace_ms) == (fresh, 200)
+    assert played_quickly(LiveConfig(), 24 * 365 * HOUR).bar_age_max_ms == 86_400_000
