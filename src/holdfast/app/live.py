@@ -45,6 +45,7 @@ _USUAL_COINS: Final = ("BTC", "ETH", "SOL")
 _USUAL_QUOTES: Final = ("USDT", "USD", "USDC", "EUR")
 _PREFIX_MAX: Final = 12
 _TIMEOUT_MS: Final = 5_000
+_CCXT_TIMEOUT_MS: Final = 10_000  # a venue of ccxt's may need it for the list of all its markets
 
 
 @dataclass(frozen=True)
@@ -169,7 +170,10 @@ def open_exchange(venue: Venue, patience: VenuePlace, ring: Callable[[], None] |
     if venue.exchange != GATEIO:
         who = venue.credentials
         key = None if who is None else CcxtKey(who.key, who.secret, who.password)
-        ours = CcxtConfig(venue.exchange.removeprefix(PREFIX), venue.url, account=patience.account_name)
+        ours = CcxtConfig(
+            venue.exchange.removeprefix(PREFIX), venue.url, answer_timeout_ms=patience.answer_timeout_ms,
+            request_timeout_ms=max(_CCXT_TIMEOUT_MS, patience.answer_timeout_ms), account=patience.account_name,
+        )  # fmt: skip
         return CcxtExchange(ours, key, SystemClock(), ring)
     config = GateioConfig.for_url(venue.url) if venue.url else GateioConfig()
     config = msgspec.structs.replace(

@@ -85,6 +85,15 @@ def test_the_checklist_logs_in_to_the_websocket_where_orders_are_to_go_over_it(t
     assert not label or check.next
 
 
+@pytest.mark.parametrize("name", ["gateio", "ccxt:binance"])
+def test_the_patience_of_the_settings_holds_for_every_client(tmp_path: Path, name: str):
+    place = VenueSettings(name, answer_timeout_ms=12_000)
+    exchange = open_exchange(public_venue(settings_of(tmp_path, exchange=name)), place)
+    assert exchange._config.answer_timeout_ms == 12_000
+    assert exchange._config.request_timeout_ms >= 12_000
+    exchange.close()
+
+
 def test_without_ccxt_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "ccxt.async_support", None)
     with pytest.raises(ConfigurationError, match="needs ccxt, which is not installed") as caught:

@@ -168,6 +168,7 @@ class CcxtExchange:
         await self._need({instrument.id for instrument in instruments})
         self._feed.begin({x.id: self._desk.instruments[x.id][1].symbol for x in instruments}, bars)
         await self._feed.look()
+        self._desk.stops.turns.begin()
         self._begin(self._feed.watch())
         if self._key is not None:
             await self._venue.read("fetch_balance")

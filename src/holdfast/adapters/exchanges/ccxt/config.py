@@ -15,6 +15,7 @@ PREFIX: Final = "ccxt:"
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{1,40}", re.ASCII)
 _BOUNDS: Final = {
     "request_timeout_ms": (100, 120_000),
+    "answer_timeout_ms": (300, 30_000),
     "order_window_ms": (0, 300_000),
     "margin_ms": (0, 60_000),
     "poll_ms": (20, 60_000),
@@ -37,7 +38,8 @@ class CcxtConfig(Record, frozen=True):
 
     name: str  # ccxt's id: binance, coinbase, gate, ...
     url: str = ""  # scheme and host in place of the venue's own; empty: the venue's
-    request_timeout_ms: int = 10_000
+    request_timeout_ms: int = 10_000  # for a connection and the whole answer, such as all markets of a venue
+    answer_timeout_ms: int = 1_500  # for one about the account, once connected; an order's outcome is then unknown
     order_window_ms: int = 0  # how long the venue may still take an order that was sent; 0: what is known of the venue
     margin_ms: int = 1_000  # added to it before "not found" is believed
     poll_ms: int = 1_000  # how often account and market are looked at

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Set
 from typing import Final, Protocol
 
 import msgspec
@@ -36,6 +37,7 @@ class Tree(Protocol):
     ArgumentsRequired: type[Exception]
     ExchangeNotAvailable: type[Exception]
     InvalidNonce: type[Exception]
+    RequestTimeout: type[Exception]
 
 
 class CcxtRefusalError(VenueError):
@@ -46,10 +48,27 @@ class CcxtRefusalError(VenueError):
         self.label, self.is_gone, self.is_known = label, is_gone, is_known
 
 
-def error_of(error: Exception, tree: Tree, venue: str, *, is_order: bool) -> HoldfastError:
-    """Return our error for one of ccxt's, or for what its parsers fell over; `is_order` where an order was at stake."""
+class CcxtUnknownError(OutcomeUnknownError):
+    """An order without a certain answer; `ts_sent` is when it left (ns, the venue's clock), 0 if that is not known."""
+
+    def __init__(self, message: str, *, venue: str) -> None:
+        super().__init__(message, venue=venue, hint="ask by client id; never send it again")
+        self.ts_sent = 0
+
+
+def error_of(
+    error: Exception, tree: Tree, venue: str, *, is_order: bool, certain: Set[str] = frozenset()
+) -> HoldfastError:
+    """Return our error for one of ccxt's, or for what its parsers fell over; `is_order` where an order was at stake.
+
+    `certain` holds the labels with which the venue refuses a request before it looks at the order in it.
+    """
     label, words = words_of(error, venue)
     told = f"{venue}: {type(error).__name__}" + (f": {words}" if words else "")
+    if label in certain:  # before ccxt's own mind: it takes a request that came late for a key that is wrong
+        if is_order:
+            return CcxtRefusalError(told, venue=venue, label=label)
+        return VenueError(told, venue=venue, is_retryable=True)
     if isinstance(error, tree.AuthenticationError | tree.RestrictedLocation | tree.ManualInteractionNeeded):
         return ConfigurationError(told, hint="check the key, its rights and the account at the venue")
     if isinstance(error, tree.DuplicateOrderId) or (is_order and "duplicate" in words.lower()):
@@ -64,7 +83,7 @@ def error_of(error: Exception, tree: Tree, venue: str, *, is_order: bool) -> Hol
         return CcxtRefusalError(told, venue=venue, label=label)
     if is_order:
         # A label that nobody knows says nothing about what became of the order, and a failed network even less.
-        return OutcomeUnknownError(told, venue=venue, hint="ask by client id; never send it again")
+        return CcxtUnknownError(told, venue=venue)
     return VenueError(told, venue=venue, is_retryable=isinstance(error, tree.OperationFailed))
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
+from types import SimpleNamespace
 from typing import Final, Protocol, cast
 
 import aiohttp
 
 from holdfast.adapters.exchanges.ccxt.config import CcxtConfig, CcxtKey
-from holdfast.adapters.exchanges.ccxt.errors import FOREIGN, Tree, error_of
+from holdfast.adapters.exchanges.ccxt.errors import FOREIGN, CcxtUnknownError, Tree, error_of, words_of
 from holdfast.adapters.exchanges.ccxt.profiles import Profile
 from holdfast.core.errors import ConfigurationError, DomainError, VenueError
 from holdfast.core.time import MILLISECOND, SECOND, Clock
@@ -20,18 +22,49 @@ BODY_MAX: Final = 64 * 1024 * 1024
 """Bytes of one answer; all markets of a large venue are about 20 MiB."""
 _CHUNK: Final = 64 * 1024
 _READS: Final = frozenset({"GET", "HEAD"})
+_OF_THE_MARKET: Final = frozenset(
+    {"load_markets", "fetch_time", "fetch_ohlcv", "fetch_ticker", "fetch_tickers", "fetch_order_book"}
+)
+"""What is asked of the market: it may be long, and no order waits for it."""
 
 
-class _Order:
-    """One order on its way out."""
+class _Call:
+    """One question, or one order, on its way out."""
 
-    __slots__ = ("is_sent",)
+    __slots__ = ("is_order", "is_sent", "patience_s", "ts_sent")
 
-    def __init__(self) -> None:
-        self.is_sent = False
+    def __init__(self, patience_s: float | None, *, is_order: bool = False) -> None:
+        self.is_order, self.is_sent, self.ts_sent = is_order, False, 0
+        self.patience_s = patience_s  # with each request of it, once connected
 
 
-_order: ContextVar[_Order | None] = ContextVar("_order", default=None)
+class _Patience:
+    """How long one answer is waited for. The time begins once there is a connection: a slow one loses no order."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self.deadline = asyncio.timeout(None)
+        self._seconds = seconds
+
+    def begin(self) -> None:
+        if self._seconds is not None and not self.deadline.expired():
+            self.deadline.reschedule(asyncio.get_running_loop().time() + self._seconds)
+
+
+_call: ContextVar[_Call | None] = ContextVar("_call", default=None)
+_patience: ContextVar[_Patience | None] = ContextVar("_patience", default=None)
+
+
+async def _on_connected(_session: aiohttp.ClientSession, context: SimpleNamespace, _parameters: object) -> None:
+    if isinstance(patience := context.trace_request_ctx, _Patience):
+        patience.begin()
+
+
+def _connections() -> aiohttp.TraceConfig:
+    """Return what tells each request's _Patience that it has a connection."""
+    trace = aiohttp.TraceConfig()
+    trace.on_connection_create_end.append(_on_connected)
+    trace.on_connection_reuseconn.append(_on_connected)
+    return trace
 
 
 class Client(Protocol):
@@ -73,7 +106,7 @@ class OneWaySession:
     """aiohttp's session without redirects: one would carry an order, and the key, to another place."""
 
     def __init__(self) -> None:
-        self._session = aiohttp.ClientSession(response_class=BoundedResponse)
+        self._session = aiohttp.ClientSession(response_class=BoundedResponse, trace_configs=[_connections()])
 
     def __getattr__(self, name: str) -> object:
         found = getattr(self._session, name)
@@ -81,7 +114,7 @@ class OneWaySession:
             return found
 
         def once(url: object, **words: object) -> object:
-            return found(url, **{**words, "allow_redirects": False})
+            return found(url, **{**words, "allow_redirects": False, "trace_request_ctx": _patience.get()})
 
         return once
 
@@ -126,6 +159,7 @@ class Venue:
         _tame(self.client, config.url)
         self._session: OneWaySession | None = None
         self._is_clock_doubted = False
+        self._answer_s = config.answer_timeout_ms / 1000
         self.offset = 0  # by how much (ns) the venue's clock is ahead of ours
 
     async def open(self) -> None:
@@ -174,34 +208,43 @@ class Venue:
         if self._is_clock_doubted and method != "fetch_time":
             self._is_clock_doubted = False
             await self.sync_clock()
+        mark = _call.set(_Call(None if method in _OF_THE_MARKET else self._answer_s))
         try:
             return await getattr(self._prepare(), method)(*given)
         except (self.tree.BaseError, *FOREIGN) as error:
             self._doubt_clock(error)
-            raise error_of(error, self.tree, self.name, is_order=False) from None
+            raise error_of(error, self.tree, self.name, is_order=False, certain=self.profile.certain_refusals) from None
+        finally:
+            _call.reset(mark)
 
     async def order(self, method: str, *given: object) -> object:
         """Ask what may change an order: it leaves once, and without an answer its outcome is unknown.
 
         Raises
         ------
-        OutcomeUnknownError
+        CcxtUnknownError
             The venue may or may not have acted.
         CcxtRefusalError
             It has not.
         """
-        mark = _order.set(_Order())
+        mark = _call.set(call := _Call(self._answer_s, is_order=True))
         try:
             return await getattr(self._prepare(), method)(*given)
         except (self.tree.BaseError, DomainError, *FOREIGN) as error:
             self._doubt_clock(error)
-            raise error_of(error, self.tree, self.name, is_order=True) from None
+            told = error_of(error, self.tree, self.name, is_order=True, certain=self.profile.certain_refusals)
+            if isinstance(told, CcxtUnknownError):
+                told.ts_sent = call.ts_sent
+            raise told from None
         finally:
-            _order.reset(mark)
+            _call.reset(mark)
 
     def _doubt_clock(self, error: Exception) -> None:
         # Measured again before the next question: the venue calls our time wrong.
-        self._is_clock_doubted = self._is_clock_doubted or isinstance(error, self.tree.InvalidNonce)
+        is_time = (
+            isinstance(error, self.tree.InvalidNonce) or words_of(error, self.name)[0] in self.profile.clock_refusals
+        )
+        self._is_clock_doubted = self._is_clock_doubted or is_time
 
     def admit(self, method: str, headers: Mapping[str, str] | None) -> dict[str, str]:
         """Let a request out, with an expiry if it carries an order.
@@ -212,14 +255,26 @@ class Venue:
             It is the second one of an order: ccxt was about to send it again.
         """
         found = dict(headers or {})
-        order = _order.get()
-        if order is not None and method not in _READS:
-            if order.is_sent:
+        call = _call.get()
+        if call is not None and call.is_order and method not in _READS:
+            if call.is_sent:
                 raise DomainError("an order leaves once")
-            order.is_sent = True
+            call.is_sent, call.ts_sent = True, self.now()
             if self.profile.expiry_header:
                 found[self.profile.expiry_header] = str(self.now() // MILLISECOND + self.profile.window_ms)
         return found
+
+    async def patiently(self, fetch: Awaitable[object]) -> object:
+        """Return the answer to one request, unless it takes longer than an order may be without one."""
+        call = _call.get()
+        mark = _patience.set(patience := _Patience(None if call is None else call.patience_s))
+        try:
+            async with patience.deadline:
+                return await fetch
+        except TimeoutError:
+            raise self.tree.RequestTimeout("no answer in time") from None
+        finally:
+            _patience.reset(mark)
 
     def refuse_gateway(self, status: int) -> None:
         """Raise for what a gateway answers: behind it the venue may have acted, whatever its words say."""
@@ -232,7 +287,7 @@ def _guarded(kind: type, venue: Venue) -> type:
         async def fetch(
             self, url: str, method: str = "GET", headers: Mapping[str, str] | None = None, body: object = None
         ) -> object:
-            return await super().fetch(url, method, venue.admit(method, headers), body)
+            return await venue.patiently(super().fetch(url, method, venue.admit(method, headers), body))
 
         # What is signed carries the venue's time: a clock of ours that is off would have every request refused.
         def milliseconds(self) -> int:

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Final
 
 from holdfast.adapters.exchanges.ccxt.config import CcxtConfig
-from holdfast.adapters.exchanges.ccxt.errors import CcxtRefusalError
+from holdfast.adapters.exchanges.ccxt.errors import CcxtRefusalError, CcxtUnknownError
 from holdfast.adapters.exchanges.ccxt.library import Venue
 from holdfast.adapters.exchanges.ccxt.market_feed import MarketFeed
 from holdfast.adapters.exchanges.ccxt.markets import Limits, grossed_up
@@ -20,7 +20,7 @@ from holdfast.adapters.exchanges.ccxt.questions import Look, Questions
 from holdfast.adapters.exchanges.ccxt.shape import VenueOrder
 from holdfast.adapters.exchanges.ccxt.stop_desk import StopDesk
 from holdfast.adapters.exchanges.ccxt.tracker import HELD, UNHEARD, Tracked, is_waiting_kind
-from holdfast.core.errors import ConfigurationError, HoldfastError, OutcomeUnknownError, VenueError
+from holdfast.core.errors import ConfigurationError, HoldfastError, VenueError
 from holdfast.core.time import MILLISECOND, SECOND
 from holdfast.domain.decision import Approved, ApprovedAmend
 from holdfast.domain.instrument import Instrument
@@ -65,7 +65,7 @@ class OrderDesk:
             found = self._track(order)
             if order.venue_order_id:
                 found.adopt(order.venue_order_id)
-            found.is_unsure = found.waits
+            found.is_unsure = found.is_inherited = found.waits
 
     def submit(self, approved: Approved) -> None:
         """Send an order."""
@@ -105,7 +105,7 @@ class OrderDesk:
     @property
     def is_waiting(self) -> bool:
         """Tell whether something is open, or somebody waits for an answer."""
-        return any(not found.is_over or found.is_asked for found in self.tracked.values())
+        return any(not x.is_over or x.is_asked or x.is_haunting for x in self.tracked.values())
 
     def pause(self) -> float:
         """Return how long (s) the next look may wait; whoever waits for a fence is looked at once it has fallen."""
@@ -117,7 +117,7 @@ class OrderDesk:
     async def look(self) -> None:
         """Compare what rests at the venue with what is believed to, and act on each order that has changed."""
         self._forget()  # before anything is begun: who is busy is kept, and below all become so
-        symbols = {x.limits.symbol for x in self.tracked.values() if not x.is_over or x.is_asked}
+        symbols = {x.limits.symbol for x in self.tracked.values() if not x.is_over or x.is_asked or x.is_haunting}
         if not symbols:
             return
         look = await self.questions.look(symbols)
@@ -134,6 +134,8 @@ class OrderDesk:
             await self._follow_book(found, look)
             if found.cancel_reason and not found.is_over:
                 await self._cancel(found, look)
+        elif found.is_haunting:
+            await self.stops.bury(found, look)
         if found.is_asked and (found.is_over or found.is_placed):
             found.is_asked = False
             self._tell([Answered(found.order_id, self.stamp(), True)])
@@ -173,7 +175,11 @@ class OrderDesk:
     # -- sending -----------------------------------------------------------------------------------
     async def _place(self, found: Tracked) -> None:
         spec = found.order.spec
-        if spec.group and spec.is_reducing and not await self.stops.clear_way(found):
+        if not spec.is_reducing:
+            if not await self.stops.turns.wait_for_stop(found):
+                self.tell(found, found.tell(OrderRejected(found.order_id, self.stamp(), found.cancel_reason)))
+                return
+        elif spec.group and not await self.stops.clear_way(found):
             return
         amount, price, why = self._terms(found)
         if why or amount is None:
@@ -214,15 +220,14 @@ class OrderDesk:
         words = (found.limits.symbol, kind, side, f"{amount:f}", None if price is None else f"{price:f}", params)
         try:
             order = self.questions.parser.order(await self.venue.order("create_order", *words))
-        except OutcomeUnknownError:
-            self.doubt(found, client_id)
+        except CcxtUnknownError as error:
+            self.doubt(found, client_id, error.ts_sent)
         except CcxtRefusalError as error:
             self.refused(found, error, client_id)
         except VenueError:  # there was an answer, and it cannot be read
             self.doubt(found, client_id)
         except ConfigurationError as error:
-            self.tell(found, found.tell(OrderRejected(found.order_id, self.stamp(), "key")))
-            self._tell([Failure(self.stamp(), str(error), error.hint, is_fatal=True)])
+            self.locked_out(found, error)
         else:
             if not order.venue_order_id:
                 self.doubt(found, client_id)
@@ -241,6 +246,12 @@ class OrderDesk:
         stamp, label = self.stamp(), error.label
         self.tell(found, found.tell(OrderRejected(found.order_id, stamp, label)) or found.end(stamp, label))
 
+    def locked_out(self, found: Tracked, error: ConfigurationError) -> None:
+        """Say that the venue does not take the key: nothing has happened, and nothing will before a person acts."""
+        stamp = self.stamp()
+        self.tell(found, found.tell(OrderRejected(found.order_id, stamp, "key")) or found.end(stamp, "key"))
+        self._tell([Failure(stamp, str(error), error.hint, is_fatal=True)])
+
     async def _cancel(self, found: Tracked, look: Look) -> None:
         if found.waits:
             await self.stops.cancel(found, look)
@@ -255,13 +266,13 @@ class OrderDesk:
         params = dict(self.venue.profile.trigger_params) if is_waiting else {}
         try:
             await self.venue.order("cancel_order", venue_id, found.limits.symbol, params)
-        except (OutcomeUnknownError, CcxtRefusalError) as error:
+        except (CcxtUnknownError, CcxtRefusalError) as error:
             self.last_trouble = str(error)  # lost, or gone already: the question that follows tells
 
     # -- doubt -------------------------------------------------------------------------------------
-    def doubt(self, found: Tracked, client_id: str) -> None:
-        """Say that there was no answer; from now on it is asked about."""
-        found.fence = self.fence(is_stop=found.waits)
+    def doubt(self, found: Tracked, client_id: str, ts_sent: int = 0) -> None:
+        """Say that there was no answer to what left at `ts_sent` (ns, 0: by now); from now on it is asked about."""
+        found.fence = self.fence(is_stop=found.waits, ts_sent=ts_sent)
         if found.order.state not in UNHEARD:
             found.pending = client_id
         self.tell(found, found.tell(OrderTimedOut(found.order_id, self.stamp())))
@@ -314,10 +325,12 @@ class OrderDesk:
         """Return the market's time, which news carry."""
         return self.feed.market_ts or self.venue.now()
 
-    def fence(self, *, is_stop: bool) -> int:
-        """Return the moment after which the venue takes nothing any more that has been sent by now."""
+    def fence(self, *, is_stop: bool, ts_sent: int = 0) -> int:
+        """Return the moment after which the venue takes nothing any more that left at `ts_sent`; 0: by now."""
         known = self.venue.profile.stop_window_ms if is_stop else self.venue.profile.window_ms
-        return self.venue.now() + ((self.config.order_window_ms or known) + self.config.margin_ms) * MILLISECOND
+        return (ts_sent or self.venue.now()) + (
+            (self.config.order_window_ms or known) + self.config.margin_ms
+        ) * MILLISECOND
 
     def run(self, work: Coroutine[object, object, None], found: Tracked) -> None:
         """Do something about an order, alone; what the venue does not answer is tried again with the next look."""
@@ -364,8 +377,8 @@ class OrderDesk:
 
     def _forget(self) -> None:
         # Orders of no group share nothing: one of them that rests must not keep all others for ever.
-        kept = {x.order.spec.group for x in self.tracked.values() if not x.is_over or x.is_busy or x.is_asked} - {""}
+        kept = {x.order.spec.group for x in self.tracked.values() if x.is_kept} - {""}
         for order_id, found in list(self.tracked.items()):
-            if found.is_over and not found.is_asked and not found.is_busy and found.order.spec.group not in kept:
+            if not found.is_kept and found.order.spec.group not in kept:
                 del self.tracked[order_id]
                 self.shares.pop(found.order.spec.group, None)

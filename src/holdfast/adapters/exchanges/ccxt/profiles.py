@@ -55,6 +55,8 @@ class Profile(Record, frozen=True):
     has_stop_ids: bool = True  # stops carry a client id
     fired_key: str = ""  # under which a stop that has fired names its order
     spacing_s: float = 0.0  # between two stops on one market
+    certain_refusals: frozenset[str] = frozenset()  # labels of what was refused unseen, and may be asked again
+    clock_refusals: frozenset[str] = frozenset()  # those of them that call our time wrong
     closed_column: int = 0  # of a raw candle, says that it is finished; 0: the clock does
     open_page_param: str = ""  # open orders come in pages of this name
     trades_page_param: str = ""  # fromId, page, or empty: trades are paged by time
@@ -96,6 +98,8 @@ PROFILES: Final[Mapping[str, Profile]] = {
         client_id=ClientId("t-", 26, _DOTTED), ask_param="id", trades_param="order_id", window_ms=1_000,
         expiry_header="x-gate-exptime", has_stops=True, stops_bind=False, trigger_params={"trigger": True},
         has_stop_ids=False, fired_key="fired_order_id", spacing_s=1.6, closed_column=7, open_page_param="page",
+        certain_refusals=frozenset({"REPEAT_REQUEST", "TOO_MANY_REQUESTS", "TOO_FAST", "REQUEST_EXPIRED"}),
+        clock_refusals=frozenset({"REQUEST_EXPIRED"}),
         quote_by_book=True, page_bars=999, page_trades=1_000,
         stop_window_ms=62_000, trades_page_param="page", countdown_method="privateSpotPostCountdownCancelAll",
         options={"defaultType": "spot", "fetchMarkets": {"types": ["spot"]}},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from itertools import count
 from typing import Final
 
@@ -21,6 +22,8 @@ class Look:
         self.ts = ts
         self.orders: dict[str, VenueOrder] = {}
         self.waiting: dict[str, VenueOrder] = {}
+        self.ended: dict[str, list[VenueOrder]] = {}  # by market; asked for by whoever needs it first
+        self.turn = asyncio.Lock()
 
 
 class Questions:
@@ -59,6 +62,18 @@ class Questions:
             if not page_param or len(orders) < _PAGE or not fresh or page > _PAGES_MAX:
                 return found
         return found
+
+    async def fired(self, symbol: str, look: Look) -> list[VenueOrder]:
+        """Return the newest stops of a market that wait no longer because they have placed an order."""
+        if not self._profile.fired_key:
+            return []
+        async with look.turn:
+            if symbol not in look.ended:
+                rows = await self._venue.read(
+                    "fetch_closed_orders", symbol, None, _PAGE, dict(self._profile.trigger_params)
+                )
+                look.ended[symbol] = [self.parser.order(row) for row in self.parser.rows(rows, "ended stops")]
+        return [order for order in look.ended[symbol] if order.fired_id]
 
     async def order(self, venue_id: str, symbol: str, *, is_waiting: bool = False) -> VenueOrder:
         """Return one order.

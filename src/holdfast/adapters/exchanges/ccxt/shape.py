@@ -28,6 +28,8 @@ class VenueOrder(Record, frozen=True):
     filled: Decimal
     trigger_price: Decimal | None
     fired_id: str = ""
+    rule: str = ""  # <= or >=, where the venue says on which side of its price it waits
+    ts_created: int = 0  # ns, 0 where the answer does not say
 
     @property
     def is_final(self) -> bool:
@@ -110,13 +112,17 @@ class Parser:
         """Return an order."""
         row = self.row(found, "an order")
         raw = row.get("info")
-        fired = self.text(raw.get(self._fired_key), "a fired id") if self._fired_key and isinstance(raw, dict) else ""
+        raw = raw if isinstance(raw, dict) else {}
+        fired = self.text(raw.get(self._fired_key), "a fired id") if self._fired_key else ""
+        waits, ts = raw.get("trigger"), row.get("timestamp")
         return VenueOrder(
             self.text(row.get("id"), "an order's id"), self.text(row.get("clientOrderId"), "a client id"),
             self.text(row.get("side"), "a side"), self.text(row.get("status"), "a status"),
             self.amount(row.get("amount"), "an amount"), self.amount(row.get("filled"), "what is filled") or ZERO,
             self.amount(row.get("triggerPrice") or row.get("stopLossPrice"), "a trigger price"),
             "" if fired == "0" else fired,
+            self.text(waits.get("rule"), "a rule") if isinstance(waits, dict) else "",
+            ts * MILLISECOND if isinstance(ts, int) else 0,
         )  # fmt: skip
 
     def trade(self, found: object) -> OwnTrade:

@@ -2,7 +2,8 @@
 
 Where a resting stop binds what it would sell, nothing else can wait at the venue for the same coins: the target is kept
 here, and when its price is there the stop is taken back first. Where stops carry no client id, one whose answer was
-lost is found by what it is: side, price and amount, among those that belong to nobody yet.
+lost is found by what it is: side, rule, price and amount, among those that belong to nobody yet. Where two of them must
+be apart, each waits for its turn, and an entry leaves only when the stop behind it could follow at once.
 """
 
 from __future__ import annotations
@@ -11,17 +12,23 @@ import asyncio
 from decimal import Decimal
 from typing import Final, Protocol
 
-from holdfast.adapters.exchanges.ccxt.errors import CcxtRefusalError
+from holdfast.adapters.exchanges.ccxt.errors import CcxtRefusalError, CcxtUnknownError
 from holdfast.adapters.exchanges.ccxt.library import Venue
 from holdfast.adapters.exchanges.ccxt.market_feed import MarketFeed
 from holdfast.adapters.exchanges.ccxt.questions import Look, Questions
 from holdfast.adapters.exchanges.ccxt.shape import VenueOrder
 from holdfast.adapters.exchanges.ccxt.tracker import TRIGGER_PREFIX, Tracked
-from holdfast.core.errors import OutcomeUnknownError, VenueError
-from holdfast.domain.order import OrderAmended, OrderEvent, OrderRejected
-from holdfast.domain.values import ZERO, OrderId, Price, Quantity
+from holdfast.adapters.exchanges.ccxt.turns import Turns
+from holdfast.core.errors import ConfigurationError, VenueError
+from holdfast.core.time import DAY, SECOND
+from holdfast.domain.order import OrderAmended, OrderEvent, OrderRejected, OrderState
+from holdfast.domain.values import ZERO, OrderId, Price, Quantity, Side
 
 _GONE_MAX: Final = 10_000
+_CREATED_SLACK: Final = 5 * SECOND
+"""Venues tell when a stop was made in whole seconds, and by a clock that is not the one which signs."""
+_INHERITED_AGE: Final = DAY
+"""What an earlier process may have sent, and an order that we know nothing of, is not older than this."""
 
 
 class Desk(Protocol):
@@ -36,11 +43,13 @@ class Desk(Protocol):
 
     def tell(self, found: Tracked, events: list[OrderEvent]) -> None: ...
 
-    def doubt(self, found: Tracked, client_id: str) -> None: ...
+    def doubt(self, found: Tracked, client_id: str, ts_sent: int = 0) -> None: ...
 
     def accept(self, found: Tracked, venue_id: str) -> None: ...
 
     def refused(self, found: Tracked, error: CcxtRefusalError, client_id: str) -> None: ...
+
+    def locked_out(self, found: Tracked, error: ConfigurationError) -> None: ...
 
     def stamp(self) -> int: ...
 
@@ -58,28 +67,36 @@ class StopDesk:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._turns: dict[str, float] = {}
-        self._locks: dict[str, asyncio.Lock] = {}
+        self.turns = Turns(desk.venue.profile.spacing_s)
         self._gone: dict[str, None] = {}  # stops that a look of before may still show, the newest last
 
     # -- placing -----------------------------------------------------------------------------------
-    async def place(self, found: Tracked) -> None:
-        """Send what waits, for what is left of its order."""
+    async def place(self, found: Tracked, *, has_turn: bool = False) -> None:
+        """Send what waits, for what is left of its order; whoever `has_turn` has waited for it."""
+        if not (has_turn or await self.turns.take(found)):
+            if found.order.state is OrderState.SUBMITTED:
+                self._refuse(found, found.cancel_reason)
+            self._desk.wake.set()
+            return
         price = self._price(found)
         if price is None or self._is_beyond(found, price):
-            stamp = self._desk.stamp()
-            reason = "beyond_the_market" if price is not None else "unsupported"
-            self._desk.tell(found, found.tell(OrderRejected(found.order_id, stamp, reason)) or found.end(stamp, reason))
+            self._refuse(found, "beyond_the_market" if price is not None else "unsupported")
             return
         if why := found.limits.refusal(found.order.left, price):
-            self._desk.tell(found, found.tell(OrderRejected(found.order_id, self._desk.stamp(), why)))
+            self._refuse(found, why)
             return
         placed = await self._send(found, price)
         if placed:
             found.is_withdrawn = False
             self._desk.accept(found, TRIGGER_PREFIX + placed)
 
-    async def _send(self, found: Tracked, price: Price) -> str:
+    def _refuse(self, found: Tracked, reason: str) -> None:
+        """End an order that is not sent; what had been placed before and cannot be again has ended."""
+        self.turns.free(found)
+        stamp = self._desk.stamp()
+        self._desk.tell(found, found.tell(OrderRejected(found.order_id, stamp, reason)) or found.end(stamp, reason))
+
+    async def _send(self, found: Tracked, price: Price, *, is_move: bool = False) -> str:
         """Send it once, and return the venue's id, empty where there is none or nobody knows it."""
         profile, spec = self._desk.venue.profile, found.order.spec
         client_id = profile.client_id.of(found.order_id, found.generation)
@@ -93,38 +110,40 @@ class StopDesk:
         kind = "market" if found.is_stop else "limit"
         given = None if profile.has_stop_ids and found.is_stop else f"{price:f}"
         words = (found.limits.symbol, kind, spec.side.value.lower(), f"{found.order.left:f}", given, params)
-        await self._turn(found)
+        now = self._desk.venue.now()
         try:
             order = self._desk.questions.parser.order(await self._desk.venue.order("create_order", *words))
-        except OutcomeUnknownError:
-            found.is_unsure = True
-            self._desk.doubt(found, client_id)
+        except CcxtUnknownError as error:
+            self._doubt(found, client_id, now, error.ts_sent)
             return ""
         except CcxtRefusalError as error:
-            if found.waiting:
-                found.trigger_wanted = None  # it was to move, and the old one guards on
+            if error.is_known:
+                self._doubt(found, client_id, now)
+                return ""
+            self.turns.free(found)
+            if is_move:
+                found.trigger_wanted = None  # where it was, it guards on or anew
             else:
                 self._desk.refused(found, error, client_id)
             return ""
         except VenueError:  # there was an answer, and it cannot be read
-            found.is_unsure = True
-            self._desk.doubt(found, client_id)
+            self._doubt(found, client_id, now)
             return ""
+        except ConfigurationError as error:
+            if not is_move:
+                self._desk.locked_out(found, error)
+                return ""
+            raise
         if not order.venue_order_id:
-            found.is_unsure = True
-            self._desk.doubt(found, client_id)
+            self._doubt(found, client_id, now)
         found.generation += 1
         return order.venue_order_id
 
-    async def _turn(self, found: Tracked) -> None:
-        spacing, symbol = self._desk.venue.profile.spacing_s, found.limits.symbol
-        if not spacing:
-            return
-        loop = asyncio.get_running_loop()
-        symbol += "s" if found.is_stop else "t"
-        async with self._locks.setdefault(symbol, asyncio.Lock()):
-            await asyncio.sleep(max(self._turns.get(symbol, 0.0) - loop.time(), 0.0))
-            self._turns[symbol] = loop.time() + spacing
+    def _doubt(self, found: Tracked, client_id: str, now: int, ts_sent: int = 0) -> None:
+        # Its group may take some of it before it is found: then it is no more as large as what is asked for now.
+        found.doubted.add(found.order.left)
+        found.is_unsure, found.ts_doubted = True, found.ts_doubted or now
+        self._desk.doubt(found, client_id, ts_sent)
 
     def _price(self, found: Tracked) -> Price | None:
         return found.order.trigger_price if found.is_stop else found.order.spec.limit_price
@@ -136,17 +155,36 @@ class StopDesk:
 
     # -- finding -----------------------------------------------------------------------------------
     def _is_ours(self, order: VenueOrder, found: Tracked, price: Decimal | None) -> bool:
-        profile = self._desk.venue.profile
+        """Tell whether a stop was placed for an order, at a price where one is given, and belongs to nobody yet."""
+        profile, name, left = self._desk.venue.profile, order.venue_order_id, found.order.left
+        if name in self._gone:
+            return False
         if profile.has_stop_ids:
             return profile.client_id.order_id(order.client_id) == found.order_id or order.client_id in (
                 profile.client_id.of(found.order_id, found.generation), found.pending or None,
             )  # fmt: skip
-        is_free = order.venue_order_id not in self._gone and not any(
-            order.venue_order_id in other.waiting for other in self._desk.tracked.values() if other is not found
-        )
-        side = found.order.spec.side.value.lower()
-        is_like = order.side == side and order.amount == found.order.left
-        return is_free and is_like and price in (None, order.trigger_price)
+        if any(name in (*other.waiting, *other.book) for other in self._desk.tracked.values()):
+            return False
+        spec = found.order.spec
+        rule = "<=" if found.is_stop is (spec.side is Side.SELL) else ">="
+        if order.side != spec.side.value.lower() or order.rule not in ("", rule):
+            return False
+        # An earlier process may have made it smaller, and not have said so.
+        is_smaller = found.is_inherited and order.amount is not None and order.amount < left
+        if is_smaller and order.trigger_price == self._price(found):
+            return True
+        return order.amount in found.doubted | {left} and price in (None, order.trigger_price)
+
+    async def _fired(self, found: Tracked, look: Look, price: Decimal | None) -> VenueOrder | None:
+        """Return one that was placed for an order and has fired before anybody has seen it wait."""
+        is_known = found.ts_doubted and not found.is_inherited  # since when there may be one
+        since = found.ts_doubted - _CREATED_SLACK if is_known else look.ts - _INHERITED_AGE
+        price = price if is_known else self._price(found)  # an older one at another price is of another trade
+        known = {name for other in self._desk.tracked.values() for name in other.book}
+        for order in await self._desk.questions.fired(found.limits.symbol, look):
+            if order.ts_created >= since and order.fired_id not in known and self._is_ours(order, found, price):
+                return order
+        return None
 
     async def find(self, found: Tracked, look: Look) -> None:
         """Look for one whose answer was lost."""
@@ -156,45 +194,84 @@ class StopDesk:
         if order is None and profile.has_stop_ids:
             client_id = profile.client_id.of(found.order_id)
             order = await self._desk.questions.by_client_id(client_id, found.limits.symbol, look)
+        elif order is None:
+            order = await self._fired(found, look, price)
         if order is not None and order.venue_order_id:
             found.generation = max(found.generation, 1)
             self._desk.accept(found, TRIGGER_PREFIX + order.venue_order_id)
+            self._desk.wake.set()
         elif look.ts > found.fence:
-            self._desk.tell(found, found.tell(OrderRejected(found.order_id, self._desk.stamp(), "never_arrived")))
+            self._be_sure(found)
+            self._refuse(found, "never_arrived")
 
-    async def _make_sure(self, found: Tracked, look: Look) -> bool:
-        """Take over what may wait for an order and is not known; True when no more can come."""
-        is_late = look.ts > found.fence
-        if found.pending and self._desk.venue.profile.has_stop_ids:
+    async def _adopt_strays(self, found: Tracked, look: Look) -> list[VenueOrder]:
+        """Count what waits for an order and is not known as its own, and return it; once sure, look no more."""
+        has_ids = self._desk.venue.profile.has_stop_ids
+        if found.pending and has_ids:
             # It may have been there and have fired already: then it waits nowhere, and must not be placed again.
             order = await self._desk.questions.by_client_id(found.pending, found.limits.symbol, look)
             if order is not None and order.venue_order_id:
                 found.generation += 1
-                found.is_unsure, found.pending = False, ""
+                self._be_sure(found)
                 if order.is_final or order.filled:
                     self._let_go(found, order)
-                else:
-                    await self._take_over(found, order)
-                return True
-        strays = [x for x in look.waiting.values() if self._is_ours(x, found, None)]
-        found.waiting += [x.venue_order_id for x in strays if x.venue_order_id not in found.waiting]
-        found.is_unsure, found.pending = not is_late, "" if is_late else found.pending
-        if len(found.waiting) > 1:
-            price = self._price(found)
-            best = next((x.venue_order_id for x in strays if x.trigger_price == price), found.waiting[0])
-            for name in [x for x in found.waiting if x != best]:
-                await self._take_back(found, name)
-        return is_late
+                    return []
+                found.adopt(TRIGGER_PREFIX + order.venue_order_id)
+                return [order]
+        strays = [
+            x for x in look.waiting.values() if x.venue_order_id not in found.waiting and self._is_ours(x, found, None)
+        ]
+        found.waiting += [x.venue_order_id for x in strays]
+        if not has_ids and (fired := await self._fired(found, look, None)) is not None:
+            self._let_go(found, fired)
+        if look.ts > found.fence:
+            self._be_sure(found)
+        return strays
 
-    async def _take_over(self, found: Tracked, order: VenueOrder) -> None:
-        """Go on with a stop whose answer was lost, at the price that it has."""
-        self._desk.accept(found, TRIGGER_PREFIX + order.venue_order_id)
-        price = order.trigger_price
-        if found.is_stop and price is not None and price != found.order.trigger_price:
-            moved = found.instrument.price(price)
-            self._desk.tell(found, found.tell(OrderAmended(found.order_id, self._desk.stamp(), trigger_price=moved)))
-            found.trigger_wanted = None if found.trigger_wanted == moved else found.trigger_wanted
-        for name in [x for x in found.waiting if x != order.venue_order_id]:
+    def _be_sure(self, found: Tracked) -> None:
+        found.is_unsure, found.is_inherited, found.pending, found.ts_doubted = False, False, "", 0
+        found.doubted.clear()
+
+    async def _thin_out(self, found: Tracked, look: Look) -> None:
+        """Leave one stop of several, all of which wait: two would sell twice what there is."""
+        if len(found.waiting) < 2:
+            return
+
+        def fitness(name: str) -> tuple[bool, bool]:
+            order = look.waiting.get(name)
+            if order is None:
+                return True, True  # newer than the look
+            is_right = order.amount == found.order.left
+            return is_right, is_right and order.trigger_price == self._price(found)
+
+        kept = max(found.waiting, key=fitness)
+        for name in [x for x in found.waiting if x != kept]:
+            await self._take_back(found, name)
+
+    def _take_over(self, found: Tracked, strays: list[VenueOrder]) -> None:
+        """Say which stray guards now; one of another amount, or a looser one, guards until it has been replaced."""
+        for stray in strays:
+            if stray.venue_order_id not in found.waiting:
+                continue
+            mine, price = self._price(found), stray.trigger_price
+            if stray.amount != found.order.left:
+                found.quantity_wanted = found.quantity_wanted or found.order.quantity
+            elif not found.is_stop or price is None or mine is None or price == mine:
+                self._desk.accept(found, TRIGGER_PREFIX + stray.venue_order_id)
+            elif price < mine:
+                found.trigger_wanted = found.trigger_wanted or mine
+            else:  # moved, and not said so
+                self._desk.accept(found, TRIGGER_PREFIX + stray.venue_order_id)
+                moved = found.instrument.price(price)
+                amended = OrderAmended(found.order_id, self._desk.stamp(), trigger_price=moved)
+                self._desk.tell(found, found.tell(amended))
+                found.trigger_wanted = None if found.trigger_wanted == moved else found.trigger_wanted
+
+    async def bury(self, found: Tracked, look: Look) -> None:
+        """Take back what an order that is over may still have at the venue; it guards nothing, and would sell."""
+        if found.is_unsure:
+            await self._adopt_strays(found, look)
+        for name in list(found.waiting):
             await self._take_back(found, name)
 
     # -- following ---------------------------------------------------------------------------------
@@ -203,10 +280,10 @@ class StopDesk:
         if found.is_held:
             await self._follow_held(found, look)
             return
-        is_sure = not found.is_unsure or await self._make_sure(found, look)
+        strays = await self._adopt_strays(found, look) if found.is_unsure else []
         if not (found.waiting or found.book or found.is_over or found.cancel_reason):
             # It was taken back for a way out, or never arrived: it must guard again.
-            if is_sure and not any(x.is_way_out for x in self._desk.group_of(found) if x is not found):
+            if not found.is_unsure and not any(x.is_way_out for x in self._desk.group_of(found) if x is not found):
                 self._shrunk(found)
                 await self.place(found)
             return
@@ -214,25 +291,32 @@ class StopDesk:
             order = look.waiting.get(name)
             if order is None or order.filled or order.is_final:
                 await self._on_change(found, name)
-        if found.is_over or found.book or not found.waiting or not is_sure:
+        await self._thin_out(found, look)
+        self._take_over(found, strays)
+        if found.is_over or found.book or not found.waiting:
             return
+        if found.is_unsure and self._desk.venue.profile.has_stop_ids:
+            return  # one client id at a time is looked for
         if found.quantity_wanted is not None:
             await self._shrink(found)
-        elif found.trigger_wanted is not None:
+        elif found.trigger_wanted is not None and not found.is_unsure:
             await self._move(found, found.trigger_wanted)
 
     async def _on_change(self, found: Tracked, name: str) -> None:
-        try:
-            order = await self._desk.questions.order(name, found.limits.symbol, is_waiting=True)
-        except CcxtRefusalError as error:
-            if not error.is_gone:
-                raise
-            order = VenueOrder(name, "", "", "canceled", None, ZERO, None)
+        order = await self._ask(found, name)
         if not order.is_final and not order.filled:
             return
         self._let_go(found, order)
         if not (found.waiting or found.book or found.is_withdrawn):
             self._desk.tell(found, found.end(self._desk.stamp(), "operator"))
+
+    async def _ask(self, found: Tracked, name: str) -> VenueOrder:
+        try:
+            return await self._desk.questions.order(name, found.limits.symbol, is_waiting=True)
+        except CcxtRefusalError as error:
+            if not error.is_gone:
+                raise
+            return VenueOrder(name, "", "", "canceled", None, ZERO, None)
 
     def _let_go(self, found: Tracked, order: VenueOrder) -> None:
         """Note that one waits no longer; what it has placed in the book trades for its order."""
@@ -249,7 +333,7 @@ class StopDesk:
 
     async def _take_back(self, found: Tracked, name: str) -> None:
         await self._desk.take_back(name, found, is_waiting=True)
-        order = await self._desk.questions.order(name, found.limits.symbol, is_waiting=True)
+        order = await self._ask(found, name)
         if order.is_final or order.filled:
             self._let_go(found, order)
 
@@ -257,32 +341,40 @@ class StopDesk:
         if self._is_beyond(found, price):
             found.trigger_wanted = None
             return
-        old, before = list(found.waiting), found.order
+        if not await self.turns.take(found):
+            return
+        old = list(found.waiting)
         binds = self._desk.venue.profile.stops_bind
         if binds:  # the new one needs the coins that the old one binds: the software stop watches for a moment
+            found.is_withdrawn = True  # whatever happens on the way, it is to guard again
             for name in old:
                 await self._take_back(found, name)
             if found.waiting or found.book:
+                found.is_withdrawn = not found.waiting
                 return
-        found.order = before.amended(price, None)
-        placed = await self._send(found, price)
-        found.order = before
+        placed = await self._send(found, price, is_move=True)
         if not placed:
-            if not found.waiting and not found.is_unsure and not found.is_over:
-                await self.place(found)
+            if not (found.waiting or found.is_unsure):
+                await self.place(found, has_turn=True)  # what was refused has taken no turn
             return
-        found.trigger_wanted = None
+        found.trigger_wanted, found.is_withdrawn = None, False
         self._desk.accept(found, TRIGGER_PREFIX + placed)
         self._desk.tell(found, found.tell(OrderAmended(found.order_id, self._desk.stamp(), trigger_price=price)))
         for name in [] if binds else old:
             await self._take_back(found, name)
 
     async def _shrink(self, found: Tracked) -> None:
+        # It guards on until the smaller one may be sent: then there is none only for as long as two requests take.
+        if not await self.turns.take(found):
+            return
+        found.is_withdrawn = True
         for name in list(found.waiting):
             await self._take_back(found, name)
-        if not (found.waiting or found.book):
-            self._shrunk(found)
-            await self.place(found)
+        if found.waiting or found.book:
+            found.is_withdrawn = not found.waiting
+            return
+        self._shrunk(found)
+        await self.place(found, has_turn=True)
 
     def _shrunk(self, found: Tracked) -> None:
         wanted, found.quantity_wanted = found.quantity_wanted, None
@@ -292,16 +384,17 @@ class StopDesk:
     # -- taking back -------------------------------------------------------------------------------
     async def cancel(self, found: Tracked, look: Look) -> None:
         """Take back all that waits for an order; when none is left that could fire, it has ended."""
-        is_sure = not found.is_unsure or await self._make_sure(found, look)
+        if found.is_unsure:
+            await self._adopt_strays(found, look)
         for name in list(found.waiting):
             await self._take_back(found, name)
-        if is_sure and not (found.waiting or found.book):
+        if not (found.is_unsure or found.waiting or found.book):
             self._desk.tell(found, found.end(self._desk.stamp(), "operator"))
 
     async def clear_way(self, found: Tracked) -> bool:
         """Take back what shares a position with a way out, so that it is not sold twice; False if nothing is left."""
         for member in self._desk.group_of(found):
-            if member is found or member.is_over or not (member.waits or member.is_held):
+            if member is found or not (member.waits or member.is_held) or (member.is_over and not member.is_haunting):
                 continue
             member.is_withdrawn = True
             for name in list(member.waiting):

@@ -38,6 +38,9 @@ class Tracked:
     cancel_reason: str = ""
     is_busy: bool = False
     is_unsure: bool = False  # more may wait for it than is known, until the fence has fallen
+    doubted: set[Decimal] = field(default_factory=set)  # amounts of what may wait for it
+    is_inherited: bool = False  # of an earlier process, which may have made a stop smaller and not have said so
+    ts_doubted: int = 0  # by the venue's clock (ns): what may wait and is not known is no older; 0: not known
     is_withdrawn: bool = False  # taken back to clear the way for a way out
     is_asked: bool = False
     trigger_wanted: Price | None = None
@@ -57,6 +60,16 @@ class Tracked:
     def is_over(self) -> bool:
         """Tell whether the house knows its end."""
         return self.order.state.is_final
+
+    @property
+    def is_haunting(self) -> bool:
+        """Tell whether it is over and something may still wait for it at the venue, to sell what is no longer there."""
+        return self.is_over and self.waits and bool(self.waiting or self.is_unsure)
+
+    @property
+    def is_kept(self) -> bool:
+        """Tell whether something is still to be done about it, or said."""
+        return not self.is_over or self.is_busy or self.is_asked or self.is_haunting
 
     @property
     def is_placed(self) -> bool:

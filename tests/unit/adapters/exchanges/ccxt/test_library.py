@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from holdfast.adapters.exchanges.ccxt.config import CcxtConfig, CcxtKey
-from holdfast.adapters.exchanges.ccxt.errors import CcxtRefusalError, error_of, words_of
+from holdfast.adapters.exchanges.ccxt.errors import CcxtRefusalError, CcxtUnknownError, error_of, words_of
 from holdfast.adapters.exchanges.ccxt.library import Venue, load
 from holdfast.adapters.exchanges.ccxt.profiles import ClientId, profile_of
 from holdfast.adapters.host.clock import SystemClock
@@ -20,7 +20,9 @@ from holdfast.domain.values import OrderId
 KEY = CcxtKey("the-key", Secret("the-secret"))
 
 
-def at_loopback(handler: Callable[[web.Request], Awaitable[web.Response]], name: str, use: Callable) -> object:
+def at_loopback(
+    handler: Callable[[web.Request], Awaitable[web.StreamResponse]], name: str, use: Callable, **settings: int
+) -> object:
     """Run `use(venue)` against a server that answers everything with `handler`."""
 
     async def life() -> object:
@@ -31,7 +33,8 @@ def at_loopback(handler: Callable[[web.Request], Awaitable[web.Response]], name:
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
         port = runner.addresses[0][1]
-        venue = Venue(CcxtConfig(name, f"http://127.0.0.1:{port}"), KEY, profile_of(name), SystemClock())
+        config = CcxtConfig(name, f"http://127.0.0.1:{port}", **settings)
+        venue = Venue(config, KEY, profile_of(name), SystemClock())
         try:
             return await use(venue)
         finally:
@@ -59,6 +62,158 @@ def test_an_order_that_ccxt_would_retry_leaves_once():
         assert asked[1:] == ["GET"] * 4, "ccxt does retry: it is the guard that keeps it from an order"
 
     at_loopback(handler, "binance", use)
+
+
+# -- patience ----------------------------------------------------------------------------------------
+SENT = {"symbol": "BTCUSDT", "recvWindow": 5_000}
+
+
+def late(seconds: float, asked: list[str]) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        asked.append(request.method)
+        await asyncio.sleep(seconds)
+        return web.json_response({"serverTime": 1})
+
+    return handler
+
+
+async def begun(request: web.Request) -> web.StreamResponse:
+    """Answer the head at once, and the rest far too late."""
+    response = web.StreamResponse()
+    await response.prepare(request)
+    await asyncio.sleep(20)
+    return response
+
+
+@pytest.mark.parametrize("method", ["privatePostOrder", "privateDeleteOrder"])
+def test_an_order_without_an_answer_is_in_doubt_long_before_the_patience_for_questions_is_over(method: str):
+    # The answer comes in the end, so that only who does not wait for it is in doubt.
+    asked: list[str] = []
+
+    async def use(venue: Venue) -> None:
+        before = venue.now()
+        with pytest.raises(CcxtUnknownError) as caught:
+            await venue.order(method, dict(SENT))
+        assert before <= caught.value.ts_sent < venue.now() - 300_000_000, "when it left, not when it was given up"
+        assert len(asked) == 1
+
+    at_loopback(late(20, asked), "binance", use, request_timeout_ms=60_000, answer_timeout_ms=300)
+
+
+def test_an_answer_that_has_only_begun_is_not_waited_for_either():
+    async def use(venue: Venue) -> None:
+        with pytest.raises(CcxtUnknownError):
+            await venue.order("privatePostOrder", dict(SENT))
+
+    at_loopback(begun, "binance", use, request_timeout_ms=60_000, answer_timeout_ms=300)
+
+
+def test_a_question_about_the_account_that_hangs_is_given_up_and_may_be_asked_again():
+    async def use(venue: Venue) -> None:
+        with pytest.raises(VenueError) as caught:
+            await venue.read("privateGetOpenOrders")
+        assert caught.value.is_retryable
+
+    at_loopback(late(20, []), "binance", use, request_timeout_ms=60_000, answer_timeout_ms=300)
+
+
+def test_a_question_about_the_market_has_the_longer_patience():
+    async def use(venue: Venue) -> object:
+        return await venue.read("fetch_time")
+
+    assert at_loopback(late(0.9, []), "binance", use, answer_timeout_ms=300) == 1
+
+
+def test_a_connection_that_is_slow_to_be_made_takes_nothing_from_the_time_of_the_answer():
+    async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(1.5)  # the client waits for the handshake of TLS
+        writer.close()
+
+    async def main() -> tuple[CcxtUnknownError, float]:
+        server = await asyncio.start_server(hold, "127.0.0.1", 0)
+        config = CcxtConfig("binance", f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}", answer_timeout_ms=300)
+        venue = Venue(config, KEY, profile_of("binance"), SystemClock())
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        with pytest.raises(CcxtUnknownError) as caught:
+            await venue.order("privatePostOrder", dict(SENT))
+        took = loop.time() - began
+        await venue.close()
+        server.close()
+        return caught.value, took
+
+    error, took = asyncio.run(main())
+    assert took > 1.4, "it was given up while it was being made"
+    assert "RequestTimeout" not in str(error)
+
+
+# -- keys --------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("name", "status", "answer"),
+    [
+        ("gate", 403, {"label": "READ_ONLY", "message": "API key is read-only"}),
+        ("gate", 403, {"label": "FORBIDDEN", "message": "no permission"}),
+        ("gate", 401, {"label": "INVALID_SIGNATURE", "message": "Signature mismatch"}),
+        ("gate", 401, {"label": "INVALID_KEY", "message": "Invalid key provided"}),
+        ("binance", 401, {"code": -2015, "msg": "Invalid API-key, IP, or permissions for action."}),
+        ("binance", 401, {"code": -1022, "msg": "Signature for this request is not valid."}),
+        ("binance", 401, {"code": -2014, "msg": "API-key format invalid."}),
+    ],
+)  # fmt: skip
+def test_a_key_that_is_wrong_or_lacks_the_right_is_no_doubt_and_is_not_tried_again(
+    name: str, status: int, answer: dict[str, object]
+):
+    asked: list[str] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        asked.append(request.method)
+        return web.json_response(answer, status=status)
+
+    async def use(venue: Venue) -> ConfigurationError:
+        with pytest.raises(ConfigurationError) as caught:
+            await venue.order("privateSpotPostOrders" if name == "gate" else "privatePostOrder", dict(SENT))
+        return caught.value
+
+    error = at_loopback(handler, name, use)
+    assert isinstance(error, ConfigurationError)
+    assert error.hint
+    assert asked == ["POST"]
+    assert "the-secret" not in str(error) + error.hint
+
+
+def test_an_order_that_gate_calls_late_has_the_clock_measured_again_and_is_no_wrong_key():
+    asked: list[str] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        if request.path.endswith("/spot/time"):
+            return web.json_response({"server_time": 1_700_000_000_000})
+        return web.json_response({"label": "REQUEST_EXPIRED", "message": "expired"}, status=403)
+
+    async def use(venue: Venue) -> None:
+        with pytest.raises(CcxtRefusalError):
+            await venue.order("privateSpotPostOrders", {})
+        with pytest.raises(VenueError):
+            await venue.read("privateSpotGetOpenOrders", {})
+        assert abs(venue.now() - 1_700_000_000 * 10**9) < 60 * 10**9
+
+    at_loopback(handler, "gate", use)
+    assert [path for path in asked if path.endswith("/spot/time")]
+
+
+@pytest.mark.parametrize("label", ["REPEAT_REQUEST", "TOO_MANY_REQUESTS", "REQUEST_EXPIRED"])
+def test_what_gate_refuses_unseen_is_no_doubt(label: str):
+    async def handler(request: web.Request) -> web.Response:
+        return web.json_response({"label": label, "message": "x"}, status=400)
+
+    async def use(venue: Venue) -> None:
+        with pytest.raises(CcxtRefusalError):
+            await venue.order("privateSpotPostPriceOrders", {})
+        with pytest.raises(VenueError) as caught:
+            await venue.read("privateSpotGetPriceOrders", {})
+        assert caught.value.is_retryable
+
+    at_loopback(handler, "gate", use)
 
 
 def test_a_redirect_is_not_followed():

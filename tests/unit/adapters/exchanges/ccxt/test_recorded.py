@@ -1,16 +1,14 @@
 """Answers of Binance and Coinbase, as recorded, through ccxt and our parser: exact, and none refused."""
 
 import json
-import os
 from decimal import Decimal
-from pathlib import Path
 
 import ccxt.async_support as ccxt
 import pytest
+from tests.conftest import recorded_folder
 
 from holdfast.adapters.exchanges.ccxt.shape import Parser
 
-FOLDER = Path(os.environ.get("HOLDFAST_DATA", "../shared/data")) / "exchanges"
 pytestmark = pytest.mark.recorded_data
 MARKET = {
     "id": "LTCBTC", "symbol": "LTC/BTC", "base": "LTC", "quote": "BTC", "spot": True, "type": "spot", "contract": False,
@@ -19,12 +17,9 @@ MARKET = {
 
 
 def read(name: str) -> object:
-    path = FOLDER / name
-    if not path.exists():
-        if os.environ.get("HOLDFAST_REQUIRE_DATA") == "1":
-            pytest.fail(f"{name} is missing")
-        pytest.skip("there are no recorded answers here")
-    return json.loads(path.read_text())
+    folder = recorded_folder()
+    assert folder is not None
+    return json.loads((folder.parent / "exchanges" / name).read_text())  # beside market/
 
 
 def client(name: str) -> ccxt.Exchange:
