@@ -52,7 +52,7 @@ PHASES: Final = (
 BARE_MAX_S: Final = 2.0
 _PACE: Final = 6.0  # bars a second
 _HIT_S: Final = 12.0  # a whole period of the strategy, and more: then nothing came that the fault could hit
-_AFTER_S: Final = 2.5  # it trades on for so long
+_AFTER_S: Final = 1.0  # for what the fault leads to; then it must come to a guarded position again
 _POLL_S: Final = 0.02
 _NEVER: Final[dict[tuple[str, str], str]] = {}
 """Cells whose fault cannot happen, with the reason; any other that was not injected is a failure."""
@@ -133,7 +133,7 @@ class Trial:
         ends = time.monotonic() + PATIENCE_S
         while not (agent.is_trading and is_there(self._venue.account(self._account.key))):
             if time.monotonic() > ends or agent.process.poll() is not None:
-                raise ValueError("the agent never came to where the fault belongs")
+                raise ValueError("the agent never came to trade as it should")
             time.sleep(_POLL_S)
 
     @staticmethod
@@ -176,6 +176,7 @@ class Trial:
     def _leave(self, agent: AgentProcess) -> tuple[list[dict[str, Any]], str]:
         agent.is_ready.wait(PATIENCE_S)
         time.sleep(_AFTER_S)
+        self._reach(agent, self._is_guarded)
         self._venue.disarm()
         agent.process.terminate()
         return agent.end()

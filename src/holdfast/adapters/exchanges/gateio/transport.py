@@ -30,6 +30,7 @@ from holdfast.core.time import MILLISECOND, SECOND, Clock
 T = TypeVar("T")
 E = TypeVar("E", bound=Exception)
 _PREFIX: Final = "/api/v4"
+_QUESTION_SHARE: Final = 0.5  # of the time that an order's answer has
 _CHUNK: Final = 64 * 1024
 _PAUSE_MAX_S: Final = 10.0
 _PUNISH_S: Final = 1.0  # after a 429 that does not say until when
@@ -193,7 +194,9 @@ class Transport:
         if session is None:
             raise VenueError(f"{call.endpoint}: the client is not open", venue=VENUE)
         sent = self.ticks()
-        patience = _Patience(self.config.answer_timeout_ms / 1000 if call.is_signed else None)
+        # A question that hangs is asked again, and nothing is lost by asking soon: a stop may wait for its answer.
+        share = 1.0 if is_order else _QUESTION_SHARE
+        patience = _Patience(self.config.answer_timeout_ms / 1000 * share if call.is_signed else None)
         try:
             async with (
                 patience.deadline,
