@@ -5,6 +5,7 @@ Pure, like the engine: quotes and times are handed in, and what it finds is an e
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from holdfast.core.time import SECOND
@@ -37,6 +38,12 @@ class Watch:
         price = ask if is_short else bid
         if price > 0.0:
             self._prices[instrument_id] = price
+
+    def hurry(self, instrument_ids: Iterable[InstrumentId]) -> None:
+        """Forget the pauses of instruments whose venue is there again: what was refused meanwhile is sent at once."""
+        for instrument_id in instrument_ids:
+            self._waits.pop(instrument_id, None)
+            self._pauses.pop(instrument_id, None)
 
     def due(self, ts: int, now: int) -> tuple[ProtectionDue, ...]:
         """Return an event for each position that cannot wait, at the market's time `ts`.

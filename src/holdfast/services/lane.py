@@ -36,9 +36,12 @@ Opener = Callable[[], LiveExchange]
 class Lane:
     """All methods belong to the agent's thread; what blocks is done beside it."""
 
-    def __init__(self, name: str, opener: Opener, client: LiveExchange | None, steady: Callable[[], int]) -> None:
+    def __init__(
+        self, name: str, opener: Opener, client: LiveExchange | None, steady: Callable[[], int],
+        beside: type[threading.Thread] = threading.Thread,
+    ) -> None:  # fmt: skip
         self.name, self.why = name, "it was not reached"
-        self._open, self._client, self._steady = opener, client, steady
+        self._open, self._client, self._steady, self._beside = opener, client, steady, beside
         self._orders: dict[OrderId, Order] = {}  # that are not over, as far as it was heard
         self._cancels: dict[OrderId, str] = {}  # that wait for the way back
         self._unanswered: set[OrderId] = set()  # asked about on the way back
@@ -66,7 +69,7 @@ class Lane:
             self._is_told = False
             self._due = self._steady() + self._pause
             return None
-        return WayBack(lambda: client, tuple(self._orders.values()), instruments, bars)
+        return self._way(lambda: client)
 
     def settle(self, way: WayBack) -> HoldfastError | None:
         """Take up how the first start ended, and return what it failed with.
@@ -128,8 +131,10 @@ class Lane:
             self._client.cancel(order_id, ts, reason)
 
     def ask(self, orders: Sequence[Order]) -> None:
-        """Find out about orders, now or on the way back, where each is asked about."""
-        self._orders.update((order.spec.order_id, order) for order in orders)
+        """Find out about orders, now or on the way back, where each is asked about.
+
+        Nothing is taken from them: whoever asks may not have heard yet what came in with the same news.
+        """
         if self._client is not None:
             self._client.ask(orders)
 
@@ -210,7 +215,10 @@ class Lane:
         self._due = self._steady() + self._pause
         self._pause = min(2 * self._pause, _PAUSE_MAX)
         if client is not None:
-            threading.Thread(target=_close_quietly, args=(client,), name=f"leave {self.name}", daemon=True).start()
+            self._beside(target=_close_quietly, args=(client,), name=f"leave {self.name}", daemon=True).start()
+
+    def _way(self, opener: Opener) -> WayBack:
+        return WayBack(opener, tuple(self._orders.values()), self._instruments, self._bars, self._beside)
 
     def _return(self) -> None:
         if self._client is not None:
@@ -218,7 +226,7 @@ class Lane:
         way = self._way_back
         if way is None:
             if self._instruments and self._steady() >= self._due:
-                self._way_back = WayBack(self._open, tuple(self._orders.values()), self._instruments, self._bars)
+                self._way_back = self._way(self._open)
             return
         if not way.is_done:
             return
@@ -248,14 +256,15 @@ class WayBack:
     """A client on its way up, in a thread of its own."""
 
     def __init__(
-        self, opener: Opener, orders: Sequence[Order], instruments: Sequence[Instrument], bars: Timeframe
+        self, opener: Opener, orders: Sequence[Order], instruments: Sequence[Instrument], bars: Timeframe,
+        beside: type[threading.Thread],
     ) -> None:  # fmt: skip
         self.client: LiveExchange | None = None
         self.error: Exception | None = None
         self._work = (opener, orders, instruments, bars)
         self._is_abandoned = False
         self._turn = threading.Lock()
-        self._thread = threading.Thread(target=self._run, name="way back", daemon=True)
+        self._thread = beside(target=self._run, name="way back", daemon=True)
         self._thread.start()
 
     @property

@@ -179,6 +179,8 @@ class LiveAgent:
                     self._watch.see(item.instrument_id, item.bid, item.ask)
                 case LinkChanged():
                     self._venues[item.venue].links[item.link] = item.is_up
+                    if item.venue and item.is_up:
+                        self._watch.hurry(name for name in self.engine.desks if is_at(name, item.venue))
                     link = f"{item.link} link{item.venue and f' to {item.venue}'}"
                     self.warnings.append(f"the {link} is {'up' if item.is_up else 'down'}: {item.detail}")
                 case Answered():

@@ -56,10 +56,10 @@ class RoutedExchange:
             for name, lane in self._lanes.items()
         }
         errors: list[HoldfastError] = []
-        for name, way in ways.items():
-            if way is None:
-                continue
+        begun = {name: way for name, way in ways.items() if way is not None}
+        for way in begun.values():
             way.wait()
+        for name, way in begun.items():
             if (error := self._lanes[name].settle(way)) is not None:
                 errors.append(error)
         for error in errors:

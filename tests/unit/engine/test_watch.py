@@ -183,3 +183,15 @@ def test_history_is_refused_behind_bars_or_in_a_position():
     rig.entered()
     with pytest.raises(DomainError, match="comes too late"):
         rig.engine.warm(make_bar(BTC, 1, ROW))
+
+
+def test_what_was_refused_while_a_venue_was_away_is_sent_at_once_when_it_is_back():
+    rig = held(is_accepting=False)
+    watch, now = Watch(rig.engine), 1
+    rig.reject(rig.last(Role.STOP))
+    for _ in range(5):
+        while not watch.due(1, now):
+            now += SECOND
+    assert not watch.due(1, now + 2 * SECOND), "ever more rarely"
+    watch.hurry([BTC.id])
+    assert watch.due(1, now + 2 * SECOND)

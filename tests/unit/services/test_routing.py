@@ -285,6 +285,23 @@ def test_one_that_has_fallen_comes_back_with_its_orders_asked_about_and_only_the
     assert rig.there.is_closed
 
 
+def test_an_order_that_ended_in_the_news_that_made_somebody_ask_is_not_brought_back(rig: Rig):
+    """Asked about from books that have not heard of its end yet: after a fall it would be known as open for ever."""
+    rig.routed.submit(Approved(STOP), TS)
+    rig.there.say(
+        OrderAccepted(STOP.order_id, TS, "v"), AccountReport(TS, {}, ()), OrderCanceled(STOP.order_id, TS, "x")
+    )
+    rig.taken()
+    rig.routed.ask([Order.sent(STOP)])
+    rig.there.say(Failure(TS, "it died", is_fatal=True))
+    rig.taken()
+    rig.spare = [back := Client("there again", rig.bell)]
+    rig.now += 60 * SECOND
+    rig.until(lambda _: back.of("ask"))
+    assert back.of("know") == []
+    assert back.of("ask") == [("ask", ())]
+
+
 def test_one_that_cannot_come_back_is_tried_ever_more_rarely(rig: Rig):
     rig.there.say(Failure(TS, "it died", is_fatal=True))
     rig.taken()
