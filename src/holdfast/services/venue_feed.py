@@ -88,10 +88,9 @@ class VenueFeed:
             if not bars or bars[0].ts_event <= ts:
                 continue
             # The bar of `ts` itself may have come too late for the group of the others: the run may lack it, too.
-            # By the grid: where the market stood still, as many bars reach further back than that.
-            missing = (bars[-1].ts_event - ts) // nanos + 1
-            if missing <= BARS_MAX:
-                found[name] = list(self._exchange.history(name, max(missing, len(bars))))
+            # By time and not by number: what closes while the answer is on its way must not push the first ones out.
+            if (bars[-1].ts_event - ts) // nanos < BARS_MAX:
+                found[name] = list(self._exchange.history(name, BARS_MAX, ts - nanos))
         begins = min((bars[0].ts_event for bars in found.values() if bars), default=0)
         # One that was listed later begins later; that no instrument reaches back is no listing.
         if begins > ts + nanos:

@@ -44,6 +44,8 @@ ORDERS_MIN: Final = 24
 """Orders of a day without which a comparison says little; of a shorter session in proportion."""
 _DAY: Final = 1_440
 _PATIENCE_S: Final = 900.0
+_FIRST: Final = 60  # bars that may close before the first quote has come
+_LAST_LIVES: Final = 4
 _SHOWN: Final = 400  # characters of what went wrong
 _PAST: Final = 100  # bars that a strategy sees before the session begins
 _CAPITAL: Final = "2000"  # little enough for what the recorded minutes traded
@@ -134,14 +136,25 @@ def _trade(wish: Wish, words: Sequence[str], home: Path, played: Played) -> None
                     played.broken.append(f"it ended by itself with {agent.returncode}: {errors()}")
                 agent.kill()
         played.kills += 1
-    begins, ends = _reach(home)
-    # On paper a new run sees the past bar by bar, before the first that it may enter on.
-    left = wish.bars - (ends - begins) // MINUTE if begins else wish.bars + _PAST + 2
-    last = subprocess.run(
-        [*words, "--bars", str(max(left, 1))], capture_output=True, text=True, timeout=_PATIENCE_S, env=environment
-    )
-    if last.returncode:
-        played.broken.append(f"the last life ended with {last.returncode}: {last.stderr[-_SHOWN:]}")
+    _last_life(wish, words, home, played)
+
+
+def _last_life(wish: Wish, words: Sequence[str], home: Path, played: Played) -> None:
+    """Let it trade until the session is as long as was asked for; bars of a start do not count as bars of a run."""
+    for _ in range(_LAST_LIVES):
+        begins, ends = _reach(home)
+        played.hours = (ends - begins) / HOUR
+        # On paper a new run sees the past bar by bar, before the first that it may enter on.
+        left = wish.bars - (ends - begins) // MINUTE if begins else wish.bars + _PAST + _FIRST
+        if begins and left <= 0:
+            return
+        last = subprocess.run(
+            [*words, "--bars", str(left)], capture_output=True, text=True, timeout=_PATIENCE_S,
+            env=_environment(wish.pace),
+        )  # fmt: skip
+        if last.returncode:
+            played.broken.append(f"the last life ended with {last.returncode}: {last.stderr[-_SHOWN:]}")
+            return
     begins, ends = _reach(home)
     played.hours = (ends - begins) / HOUR
 

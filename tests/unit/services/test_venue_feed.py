@@ -214,6 +214,17 @@ def test_a_long_outage_is_fetched_from_further_back():
     assert numbers == list(range(numbers[0], 901))
 
 
+@pytest.mark.parametrize("moves", [1, 3, 40])
+def test_bars_that_close_while_the_outage_is_fetched_push_none_of_it_out(moves: int):
+    market = Past(900, {BTC.id: 0, ETH.id: 0}, moves=moves)
+    found = two(market, history_bars=10)
+    found.go_on_from(bar(100).ts_event)
+    groups = given(found, 1_100)
+    for name in (BTC.id, ETH.id):
+        numbers = [number for one, number in told(groups) if one == name]
+        assert numbers == list(range(100, market.closed + 1))
+
+
 def test_a_short_outage_asks_for_no_more_than_a_new_run():
     market = Past(900, {BTC.id: 0, ETH.id: 0})
     two(market, history_bars=10).go_on_from(bar(895).ts_event)
