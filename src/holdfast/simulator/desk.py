@@ -104,10 +104,9 @@ class Desk:
             raise VenueRefusal("READ_ONLY", "API key is read-only", 403)
         share = 0.0
         if call.endpoint == _PLACE:
-            amount = self.faults.active(FaultKind.PARTIAL_FILL, self.clock.true_ms())
+            amount = self.faults.use_up(FaultKind.PARTIAL_FILL, call.endpoint, self.clock.true_ms())
             if amount is not None:
                 share = amount or _SHARE_USUAL
-                self.faults.end(FaultKind.PARTIAL_FILL)
         try:
             document = self._change(call, share)
         except VenueRefusal:

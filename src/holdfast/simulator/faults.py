@@ -34,12 +34,15 @@ class FaultReport(Record, frozen=True):
 class _Armed(msgspec.Struct):
     rule: FaultRule
     ts_armed: int
+    is_awake: bool = False  # has what it waits for come?
     seen: int = 0
     hit: int = 0
 
     def is_due(self, endpoint: str, now_ms: int, random: Random) -> bool:
         rule = self.rule
-        if self.hit >= rule.times or now_ms < self.ts_armed + rule.after_ms or not _matches(rule.endpoint, endpoint):
+        if not self.is_awake or self.hit >= rule.times or now_ms < self.ts_armed + rule.after_ms:
+            return False
+        if not _matches(rule.endpoint, endpoint):
             return False
         if rule.rate:
             return random.random() < rule.rate
@@ -62,7 +65,7 @@ class Faults:
     def arm(self, rules: Iterable[FaultRule], now_ms: int) -> None:
         """Let these happen, too; their counting begins now."""
         waiting = [one for one in self._armed if one.hit < one.rule.times]
-        self._armed = [*waiting, *(_Armed(rule, now_ms) for rule in rules)]
+        self._armed = [*waiting, *(_Armed(rule, now_ms, not rule.since) for rule in rules)]
 
     def disarm(self) -> None:
         """Let nothing more happen; what lasts for a while ends now."""
@@ -71,6 +74,8 @@ class Faults:
 
     def on_request(self, endpoint: str, now_ms: int) -> FaultRule | None:
         """Return what happens to this request, if anything; faults of the venue begin here, too."""
+        for one in self._armed:
+            one.is_awake = one.is_awake or _matches(one.rule.since, endpoint)
         self._begin_states(endpoint, now_ms)
         return self._draw(endpoint, now_ms, is_push=False)
 
@@ -85,9 +90,13 @@ class Faults:
         until, amount = self._until.get(kind, (0, 0.0))
         return amount if now_ms < until else None
 
-    def end(self, kind: FaultKind) -> None:
-        """Let a fault of the venue end now."""
-        self._until.pop(kind, None)
+    def use_up(self, kind: FaultKind, endpoint: str, now_ms: int) -> float | None:
+        """Return the amount of a fault that hits one request and ends with it; it is counted here, where it acts."""
+        amount = self.active(kind, now_ms)
+        if amount is not None:
+            self._until.pop(kind)
+            self._note(kind, endpoint, now_ms)
+        return amount
 
     def report(self) -> FaultReport:
         """Return what happened, and what still waits."""
@@ -118,13 +127,14 @@ class Faults:
         for one in self._armed:
             rule = one.rule
             is_timed = rule.kind in STATE_KINDS and not rule.endpoint and not rule.rate and rule.nth == 1
-            if is_timed and one.hit < rule.times and rule.times == 1 and now_ms >= one.ts_armed + rule.after_ms:
+            if is_timed and one.is_awake and one.hit < rule.times and rule.times == 1 and now_ms >= one.ts_armed + rule.after_ms:
                 one.hit += 1
                 self._begin(rule, "", now_ms)
 
     def _begin(self, rule: FaultRule, endpoint: str, now_ms: int) -> None:
         self._until[rule.kind] = (now_ms + rule.duration_ms, rule.amount)
-        self._note(rule.kind, endpoint, now_ms)
+        if rule.kind is not FaultKind.PARTIAL_FILL:  # that one waits for an order, and may wait in vain
+            self._note(rule.kind, endpoint, now_ms)
 
     def _note(self, kind: FaultKind, endpoint: str, now_ms: int) -> None:
         self.counts[kind] += 1

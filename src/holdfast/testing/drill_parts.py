@@ -165,6 +165,7 @@ class Bare:
 
     worst_s: float = 0.0
     story: list[str] = field(default_factory=list)  # which faults happened then, for whoever asks why
+    gap_s: float = 0.0  # the longest time between two looks: all times are exact to it
     looks_holding: int = 0  # looks at which something was held: without any, the times say nothing
 
 
@@ -186,6 +187,7 @@ class Watched:
         watch, bare = self._watch, self._bare
         watch.__exit__(kind, error, trace)
         bare.looks_holding += watch.looks_holding
+        bare.gap_s = max(bare.gap_s, watch.gap_s)
         if watch.without_stop_s > bare.worst_s:
             bare.worst_s = watch.without_stop_s
             bare.story = self._story(self._to_wall + watch.without_stop_since, watch.without_stop_s)

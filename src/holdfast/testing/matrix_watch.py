@@ -71,6 +71,8 @@ class BareWatch:
         self._asset, self._owned = asset, owned
         self._without_stop, self._without_guard = Spell(), Spell()
         self.looks = self.looks_holding = self.looks_failed = 0
+        self.gap_s = 0.0  # the longest time between two looks: long ones say that the machine is overloaded
+        self._seen: float | None = None
         self._ends = threading.Event()
         self._thread = threading.Thread(target=self._run, name="bare-watch", daemon=True)
 
@@ -102,6 +104,8 @@ class BareWatch:
     def see(self, account: Mapping[str, Any], now: float) -> None:
         """Take in one look at the account."""
         self.looks += 1
+        self.gap_s = max(self.gap_s, 0.0 if self._seen is None else now - self._seen)
+        self._seen = now
         held = sum((Decimal(part) for part in account["balances"].get(self._asset, {}).values()), ZERO) - self._owned
         self.looks_holding += held > DUST
         is_bare = bare_quantity(account, self._asset, self._owned) > DUST and self._is_counting()
@@ -114,5 +118,6 @@ class BareWatch:
                 account = self._look()
             except OSError:
                 self.looks_failed += 1  # the venue is down: what it holds meanwhile is seen when it is back
+                self._seen = None
                 continue
             self.see(account, time.monotonic())

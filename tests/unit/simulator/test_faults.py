@@ -88,6 +88,7 @@ def test_a_seed_repeats_itself_and_meets_every_kind():
     def played(seed: int) -> tuple[list[FaultKind | None], dict[str, int]]:
         faults = Faults(seeded(seed), NOW_MS)
         found = kinds(faults, PLACE, 4_000)
+        faults.use_up(FaultKind.PARTIAL_FILL, PLACE, NOW_MS)
         pushes = [faults.on_push("spot.orders", NOW_MS) for _ in range(40_000)]
         return found + [rule.kind if rule else None for rule in pushes], faults.report().counts
 
@@ -131,3 +132,29 @@ def test_a_file_that_holds_no_faults_is_refused_with_the_reason(tmp_path, text, 
 def test_a_file_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(ConfigurationError, match="cannot be read"):
         read_faults(str(tmp_path / "none.toml"))
+
+
+def test_a_rule_may_wait_for_a_request_and_hit_others_than_that_one():
+    rules = (FaultRule(FaultKind.PUSH_LOST, since=PLACE), FaultRule(FaultKind.DRIP, "GET*", since=PLACE, nth=2))
+    faults = Faults(FaultFile(rules), NOW_MS)
+    assert faults.on_push("spot.orders", NOW_MS) is None
+    assert kinds(faults, "GET /spot/accounts", 3) == [None] * 3
+    assert kinds(faults, PLACE, 1) == [None]
+    assert faults.on_push("spot.orders", NOW_MS).kind is FaultKind.PUSH_LOST
+    assert kinds(faults, "GET /spot/accounts", 3) == [None, FaultKind.DRIP, None]
+
+
+def test_a_fault_of_the_venue_may_wait_for_a_request_too():
+    faults = Faults(FaultFile((FaultRule(FaultKind.MAINTENANCE, since=PLACE),)), NOW_MS)
+    assert faults.active(FaultKind.MAINTENANCE, NOW_MS + 100) is None
+    faults.on_request(PLACE, NOW_MS + 200)
+    assert faults.active(FaultKind.MAINTENANCE, NOW_MS + 200) is not None
+
+
+def test_a_partial_fill_counts_when_an_order_is_cut_and_not_before():
+    faults = Faults(FaultFile((FaultRule(FaultKind.PARTIAL_FILL, amount=0.5, duration_ms=100),)), NOW_MS)
+    assert faults.active(FaultKind.PARTIAL_FILL, NOW_MS) == 0.5
+    assert faults.report().counts == {}
+    assert faults.use_up(FaultKind.PARTIAL_FILL, PLACE, NOW_MS + 50) == 0.5
+    assert faults.report().counts == {"partial_fill": 1}
+    assert faults.use_up(FaultKind.PARTIAL_FILL, PLACE, NOW_MS + 60) is None

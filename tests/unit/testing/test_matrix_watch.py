@@ -61,3 +61,10 @@ def test_dust_is_no_position_and_nothing_counts_before_the_recovery():
         early.see(account("1"), float(now))
     assert found.without_stop_s == early.without_stop_s == 0.0
     assert early.looks_holding == 4
+
+
+def test_the_longest_time_between_two_looks_is_told():
+    found = watch()
+    for now in (1.0, 1.1, 1.5, 1.6):
+        found.see(account("1"), now)
+    assert found.gap_s == pytest.approx(0.4)
