@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -41,20 +42,31 @@ from holdfast.testing.drill_parts import (
 )
 from holdfast.testing.matrix_watch import DUST
 
+_ORDER: Final = "POST /spot/orders"
 PHASES: Final = (
-    Phase("entering", "POST /spot/orders"),
+    Phase("entering", _ORDER),
     Phase("filling", "GET /spot/my_trades"),
     Phase("guarding", "POST /spot/price_orders"),
     Phase("moving", "POST /spot/price_orders"),
-    Phase("recovering", ""),
-    Phase("leaving", "POST /spot/orders"),
+    Phase("recovering", "GET /spot/price_orders"),  # the first question of a recovery that is about orders
+    Phase("leaving", _ORDER),
 )
 BARE_MAX_S: Final = 2.0
 _PACE: Final = 6.0  # bars a second
 _HIT_S: Final = 12.0  # a whole period of the strategy, and more: then nothing came that the fault could hit
 _AFTER_S: Final = 1.0  # for what the fault leads to; then it must come to a guarded position again
 _POLL_S: Final = 0.02
-_NEVER: Final[dict[tuple[str, str], str]] = {}
+_SLOW_MS: Final = 5_000.0  # a venue that is killed has acted, and its answer is on its way
+_CUT_MS: Final = 15_000  # the order that fills in part may come that late
+_NEVER: Final[dict[tuple[str, str], str]] = {
+    **{("partial_fill", phase): "a trigger is sent here, and only orders fill" for phase in ("guarding", "moving")},
+    **{
+        (fault.name, phase): "triggers and questions go over REST alone, however orders go"
+        for fault in ALL_FAULTS
+        if fault.scope == "socket"
+        for phase in ("filling", "guarding", "moving", "recovering")
+    },
+}
 """Cells whose fault cannot happen, with the reason; any other that was not injected is a failure."""
 
 
@@ -79,11 +91,41 @@ class Cell:
         return f"ok {self.bare.worst_s:.1f}"
 
 
+def rules_of(fault: Fault, phase: Phase) -> list[dict[str, object]]:
+    """Return what the venue is to do from the beginning of a phase on; the first rule is the fault itself."""
+    sent = phase.endpoint.replace(_ORDER, "WS spot.order_place") if fault.orders == "socket" else phase.endpoint
+    rule = fault.rule(phase)
+    endpoint, since, duration_ms, others = rule.endpoint, "", rule.duration_ms, list[dict[str, object]]()
+    match fault.scope:
+        case "venue" if fault.kind == "partial_fill":
+            endpoint, duration_ms = _ORDER, _CUT_MS
+        case "venue":
+            endpoint = sent
+        case "push" if phase.name == "filling":
+            endpoint = "spot.usertrades"
+        case "push":
+            since = sent
+        case "read" if phase.name == "filling":
+            since = _ORDER
+        case "read" if phase.name != "entering":  # there it begins before the entry is sent
+            since = sent
+        case _:
+            pass
+    if phase.name == "filling" and fault.scope in ("order", "venue"):
+        # What a push has told need not be asked for: then nothing would be there to go wrong.
+        others.append({"kind": "push_lost", "endpoint": "spot.usertrades", "times": 50})
+    first = {"kind": rule.kind, "times": rule.times, "amount": rule.amount, "duration_ms": duration_ms}
+    if not fault.kind:  # it is killed while it owes the answer
+        first |= {"kind": "slow_after", "amount": _SLOW_MS}
+    return [first | {"endpoint": endpoint, "since": since}, *others]
+
+
 class Trial:
     """One cell: an agent's lives at one account."""
 
     def __init__(self, venue: DrillVenue, account: Account, folder: Path, fault: Fault, phase: Phase) -> None:
         self._venue, self._account, self._fault, self._phase = venue, account, fault, phase
+        self._rules = rules_of(fault, phase)
         self._home = folder / account.file.stem
         self._home.mkdir()
         self.cell = Cell(fault.name, phase.name)
@@ -91,6 +133,8 @@ class Trial:
     def run(self) -> Cell:
         """Live it, and compare."""
         cell = self.cell
+        if (self._fault.name, self._phase.name) in _NEVER:
+            return cell
         try:
             self._live()
         except (HoldfastError, OSError, ValueError, KeyError, AssertionError, subprocess.SubprocessError) as error:
@@ -147,30 +191,17 @@ class Trial:
     # -- the fault ------------------------------------------------------------------------------------
     def _strike(self) -> int:
         """Let it go wrong; return how often it had before."""
-        if not self._fault.kind:
-            self._venue.kill_and_restart()
-            return -1
-        before, rule = self._venue.injected(self._fault.kind), self._fault.rule(self._phase)
-        rules: list[dict[str, object]] = [
-            {"kind": rule.kind, "endpoint": rule.endpoint, "times": rule.times, "amount": rule.amount,
-             "duration_ms": rule.duration_ms}
-        ]  # fmt: skip
-        if self._phase.name == "filling" and self._fault.scope == "order":
-            # What a push has told need not be asked for: then nothing would be there to go wrong.
-            rules.append({"kind": "push_lost", "endpoint": "spot.usertrades", "times": 50})
-        self._venue.arm(rules)
+        before = self._venue.injected(str(self._rules[0]["kind"]))
+        self._venue.arm(self._rules)
         return before
 
     def _await_hit(self, before: int) -> None:
-        ends = time.monotonic() + _HIT_S
-        while before >= 0 and time.monotonic() < ends:
-            if self._venue.injected(self._fault.kind) > before:
-                break
+        kind, ends = str(self._rules[0]["kind"]), time.monotonic() + _HIT_S
+        while not self.cell.is_injected and time.monotonic() < ends:
             time.sleep(_POLL_S)
-        else:
-            self.cell.is_injected = before < 0
-            return
-        self.cell.is_injected = True
+            self.cell.is_injected = self._venue.injected(kind) > before
+        if self.cell.is_injected and not self._fault.kind:
+            self._venue.kill_and_restart()
 
     # -- the end --------------------------------------------------------------------------------------
     def _leave(self, agent: AgentProcess) -> tuple[list[dict[str, Any]], str]:
@@ -193,7 +224,10 @@ class Trial:
         if not again.is_whole:
             found.append(f"told the same once more, {again.reproduced} of {again.orders} orders come again")
         if cell.bare.worst_s > BARE_MAX_S:
-            found.append(f"a position was without a stop at the venue for {cell.bare.worst_s:.2f} s")
+            found.append(
+                f"a position was without a stop at the venue for {cell.bare.worst_s:.2f} s"
+                f" (looks up to {cell.bare.gap_s:.2f} s apart, load {os.getloadavg()[0]:.0f})"
+            )
         if not cell.bare.looks_holding:
             found.append("nothing was ever held: the cell says nothing")
         cell.broken = "; ".join(found)
@@ -270,6 +304,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "not_applicable": sum(cell.mark == "n/a" for cell in cells),
         "orders": sum(cell.orders for cell in cells),
         "bare_max_s": round(max(cell.bare.worst_s for cell in cells), 3),
+        # Long ones say that the machine had too much to do, and that times without a stop are as much its own.
+        "look_gap_max_s": round(max(cell.bare.gap_s for cell in cells), 3), "load": round(os.getloadavg()[0], 1),
         "secs": round(time.monotonic() - began, 1),
     }  # fmt: skip
     sys.stdout.write(("" if given.json else table(cells) + "\n") + json.dumps(row) + "\n")

@@ -66,8 +66,8 @@ class FaultRule(Record, frozen=True):
     `endpoint` names what it hits: `POST /spot/orders`, `WS spot.order_place`, the channel of a push (`spot.orders`), a
     beginning of it with `*` at the end, or everything where it is empty. It hits the `nth` such request or push after
     it was armed (and those that follow, `times` of them in all), but none before `after_ms`, nor before the first
-    request that `since` names has come; with a `rate` each one with that chance. `duration_ms` is how long a fault of the venue lasts, `amount` how late (ms), how far off (ms of a
-    clock), or how much (share of an order that fills).
+    request that `since` names has come; with a `rate` each one with that chance. `duration_ms` is how long a fault of
+    the venue lasts, `amount` how late (ms), how far off (ms of a clock), or how much (share of an order that fills).
     """
 
     kind: FaultKind

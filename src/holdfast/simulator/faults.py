@@ -127,7 +127,8 @@ class Faults:
         for one in self._armed:
             rule = one.rule
             is_timed = rule.kind in STATE_KINDS and not rule.endpoint and not rule.rate and rule.nth == 1
-            if is_timed and one.is_awake and one.hit < rule.times and rule.times == 1 and now_ms >= one.ts_armed + rule.after_ms:
+            is_timed = is_timed and one.is_awake and rule.times == 1
+            if is_timed and one.hit < rule.times and now_ms >= one.ts_armed + rule.after_ms:
                 one.hit += 1
                 self._begin(rule, "", now_ms)
 

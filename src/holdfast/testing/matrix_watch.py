@@ -112,12 +112,18 @@ class BareWatch:
         self._without_stop.see(is_bare, now)
         self._without_guard.see(is_bare and not self._is_watched(), now)
 
+    def miss(self) -> None:
+        """Take in that the venue is not there: none can rest a stop at it, so times begin anew when it is back."""
+        self.looks_failed += 1
+        self._seen = None
+        self._without_stop.see(False, 0.0)
+        self._without_guard.see(False, 0.0)
+
     def _run(self) -> None:
         while not self._ends.wait(_EVERY_S):
             try:
                 account = self._look()
             except OSError:
-                self.looks_failed += 1  # the venue is down: what it holds meanwhile is seen when it is back
-                self._seen = None
+                self.miss()
                 continue
             self.see(account, time.monotonic())

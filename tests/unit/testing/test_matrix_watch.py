@@ -68,3 +68,13 @@ def test_the_longest_time_between_two_looks_is_told():
     for now in (1.0, 1.1, 1.5, 1.6):
         found.see(account("1"), now)
     assert found.gap_s == pytest.approx(0.4)
+
+
+def test_a_venue_that_is_not_there_can_hold_no_stop_and_times_begin_anew_when_it_is_back():
+    found = watch()
+    found.see(account("1"), 1.0)
+    found.see(account("1"), 2.0)
+    found.miss()
+    found.see(account("1"), 9.0)
+    found.see(account("1"), 9.5)
+    assert (found.without_stop_s, found.gap_s, found.looks_failed) == (1.0, 1.0, 1)
