@@ -19,6 +19,7 @@ START = "import sys; from holdfast.cli.main import main; sys.exit(main())"
 KEY, SECRET = "someone", "a-secret-of-theirs"
 PATIENCE_S = 90
 _GUARDS = 2
+_DUST = Decimal("0.0001")
 pytestmark = pytest.mark.slow
 
 STRATEGY = '''
@@ -270,3 +271,27 @@ def test_a_killed_agent_finds_the_same_orders_and_positions_at_both_venues(world
     world.compare()
     assert world.ask("journal", "replay")["differences"] == []
     assert SECRET not in "".join(line for one in world.agents for line in one.said)
+
+
+@pytest.mark.parametrize("other", [('account_name = "second"', "GATEIO-SECOND")])
+def test_a_flatten_while_one_venue_is_away_sells_at_the_other_and_there_when_it_is_back(world: World):
+    agent = world.run()
+    agent.until(world.is_in, "positions", world.advance)
+    here, there = world.venues
+    there.kill()
+    agent.until(lambda: agent.has_said("link to GATEIO-SECOND is down"), "word of the dead venue")
+    stopped = subprocess.run(
+        [sys.executable, "-c", START, "stop", "--flatten", "--yes", "--wait", "0", "--home", str(world.home)],
+        capture_output=True, text=True, timeout=PATIENCE_S,
+    )  # fmt: skip
+    assert stopped.returncode == 1, "it is recorded, and not proven yet"
+    agent.until(lambda: here.holds("BTC") < _DUST and not here.resting(), "a way out here", world.advance)
+    there.start()
+    agent.until(lambda: there.holds("BTC") < _DUST and not there.resting(), "a way out there", world.advance)
+    agent.until(lambda: not world.status()["positions"], "word of both")
+    cash = {x["venue"]: Decimal(x["amount"]) for x in world.status()["cash_at"]}
+    assert cash == {"GATEIO": here.holds("USDT") - 4_000, "GATEIO-SECOND": there.holds("USDT") - 6_000}
+    for venue in world.venues:
+        assert len(set(venue.ids())) == len(venue.ids()), "nothing was sent twice"
+    agent.process.send_signal(signal.SIGTERM)
+    assert agent.process.wait(PATIENCE_S) == 0, "".join(agent.said)
