@@ -165,6 +165,7 @@ def main() -> int:
             [
                 ("socket_soak.py", ("--seconds", "20" if short else os.environ.get("SOAK") or "60")),
                 ("recovery.py", ("--starts", "5" if short else "100")),
+                ("order_round_trip.py", ("--count", "100" if short else "1000")),
             ],
         ),
     }

@@ -17,7 +17,7 @@ from holdfast.adapters.exchanges.gateio import frames
 from holdfast.adapters.exchanges.gateio.auth import Credentials
 from holdfast.adapters.exchanges.gateio.calls import Calls, NotSentError, checked, lost
 from holdfast.adapters.exchanges.gateio.config import GateioConfig
-from holdfast.adapters.exchanges.gateio.errors import GateioError, GateioKeyError, Reaction, cleaned
+from holdfast.adapters.exchanges.gateio.errors import GateioError, GateioKeyError, Reaction, cleaned, error_of
 from holdfast.adapters.exchanges.gateio.messages import (
     PRIVATE,
     Answer,
@@ -33,7 +33,7 @@ from holdfast.core.errors import ConfigurationError, HoldfastError, VenueError
 from holdfast.core.record import Record
 from holdfast.core.time import SECOND
 
-_NO_LOGIN: Final = "AUTHENTICATION_FAILED"
+_NO_LOGIN, _TOO_LATE = "AUTHENTICATION_FAILED", "REQUEST_EXPIRED"
 _SERVER_SIDE: Final = frozenset({3, -1})  # codes of a refusal that says nothing about what was asked
 _GARBAGE_WINDOW_S: Final = 60.0
 _TURN: Final = 64  # messages, after which others may run
@@ -84,7 +84,7 @@ class Handlers(msgspec.Struct, frozen=True, gc=False):
     on_link: Callable[[bool, str], None]  # up or down, and why
     on_failure: Callable[[HoldfastError, bool], None]  # what went wrong, and whether nothing more will come
     is_held: Callable[[], bool] = lambda: False  # while it is true nothing is read
-    resync: Callable[[], Awaitable[object]] = partial(asyncio.sleep, 0)  # measures the venue's clock anew
+    resync: Callable[[], Awaitable[object]] = partial(asyncio.sleep, 0)  # measures the venue's clock, after it was late
 
 
 class GateioSocket:
@@ -207,6 +207,8 @@ class GateioSocket:
         if not answer.code:
             return
         text = f"{answer.channel}: refused with code {answer.code}: {cleaned(answer.message)}"
+        if _TOO_LATE in answer.message:
+            raise error_of(_TOO_LATE, text, 401, is_order=False)
         if answer.is_auth_failure:
             raise GateioKeyError(text, label="INVALID_CREDENTIALS", status=401)
         raise VenueError(text, venue=VENUE, is_retryable=answer.code in _SERVER_SIDE)
@@ -255,10 +257,16 @@ class GateioSocket:
         if socket is None or not self.is_ready:
             raise NotSentError(channel)
         frame = frames.call_of(channel, params, request_id, self._now() // SECOND, header)
-        answer = await self._exchange(socket, channel, request_id, frame, timeout_s)
-        if answer.label == _NO_LOGIN and socket is self._socket:
-            self._is_logged_in = False  # what follows goes another way until the watch has logged in again
-        return answer
+        is_trusted = False
+        try:
+            answer = await self._exchange(socket, channel, request_id, frame, timeout_s)
+            is_trusted = answer.label != _NO_LOGIN
+            return answer
+        finally:
+            # What follows goes another way until the watch has logged in again: a connection that is dead without a
+            # word must not leave one order after the other in doubt.
+            if not is_trusted and socket is self._socket:
+                self._is_logged_in = False
 
     async def _exchange(
         self, socket: aiohttp.ClientWebSocketResponse, channel: str, request_id: str, frame: bytes,
@@ -290,15 +298,6 @@ class GateioSocket:
         checked("spot.login", answer)
         self._is_logged_in = socket is self._socket
 
-    async def _log_in_on_time(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        try:
-            await self._log_in(socket)
-        except GateioError as error:
-            if error.reaction is not Reaction.RESYNC:
-                raise
-            await self._handlers.resync()
-            await self._log_in(socket)
-
     # -- the connection
 
     async def _run(self) -> None:
@@ -319,11 +318,12 @@ class GateioSocket:
         ) as session:
             while True:
                 started = loop.time()
-                why = "closed by us"
+                why, is_late = "closed by us", False
                 try:
                     await self._serve(session)
                 except (*_TRANSIENT, VenueError) as error:
                     why = str(error) if isinstance(error, VenueError) else f"{type(error).__name__}: {error}"
+                    is_late = isinstance(error, GateioError) and error.reaction is Reaction.RESYNC
                 except ConfigurationError as error:
                     why = str(error)
                     raise
@@ -331,6 +331,9 @@ class GateioSocket:
                     self._drop(cleaned(why))
                 attempt = 1 if loop.time() - started >= self._settings.stable_ms / 1000 else attempt + 1
                 await asyncio.sleep(self._pause(attempt))
+                if is_late:
+                    with suppress(VenueError):  # then it is late once more
+                        await self._handlers.resync()
 
     def _pause(self, attempt: int) -> float:
         least, most = self._settings.backoff_min_ms / 1000, self._settings.backoff_max_ms / 1000
@@ -372,7 +375,7 @@ class GateioSocket:
 
     async def _greet(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         if self._wants_login:
-            await self._log_in_on_time(socket)
+            await self._log_in(socket)
         asked = [await self._ask(socket, *key, "subscribe") for key in tuple(self._subscriptions)]
         for future in asked:
             try:
@@ -393,7 +396,7 @@ class GateioSocket:
             if silent > settings.stall_timeout_ms / 1000:
                 raise VenueError(f"nothing was heard for {silent:.1f} s", venue=VENUE, is_retryable=True)
             if self._wants_login and not self._is_logged_in and self._up.is_set():
-                await self._log_in_on_time(socket)
+                await self._log_in(socket)
             await self._send(socket, frames.ping_of(self._now() // SECOND))
             async with asyncio.timeout(settings.send_timeout_ms / 1000):
                 await socket.ping()

@@ -78,6 +78,7 @@ def test_lost_answer_is_an_unknown_outcome_and_comes_late_as_a_message():
             await socket.wait_up(5)
             with pytest.raises(OutcomeUnknownError, match="in time"):
                 await socket.call("spot.order_place", b"{}", "r-1", timeout_s=0.05)
+            await until(lambda: socket.is_ready)  # it has logged in again
             with pytest.raises(VenueError) as caught:
                 await socket.call("spot.order_status", b"{}", "r-2", timeout_s=0.05)
             assert caught.value.is_retryable

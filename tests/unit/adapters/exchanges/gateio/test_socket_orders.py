@@ -11,7 +11,7 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.adapters.exchanges.gateio.answering import KEY, ORDER, PATIENT, SECRET, TAKEN, WallClock
-from tests.unit.adapters.exchanges.gateio.loopback import QUICK, Listener, Venue, answer_of, run, until
+from tests.unit.adapters.exchanges.gateio.loopback import QUICK, Listener, Venue, ack_of, answer_of, run, until
 
 from holdfast.adapters.exchanges.gateio import wire
 from holdfast.adapters.exchanges.gateio.auth import Credentials
@@ -187,6 +187,7 @@ def test_a_question_that_the_socket_does_not_answer_is_asked_over_rest():
         door.reply = lambda asked: None
         assert (await orders.order("9", "BTC_USDT")).text == "t-a-1"
         assert door.requests == ["GET /spot/orders/9"]
+        await until(lambda: orders.socket is not None and orders.socket.is_ready)
         door.reply = lambda asked: answer_of(asked, None, "404", "ORDER_NOT_FOUND")
         error = await failing(orders.order("9", "BTC_USDT"))
         assert isinstance(error, GateioError)
@@ -266,6 +267,24 @@ def test_a_venue_that_has_forgotten_the_login_leaves_one_order_in_doubt_and_gets
         assert len(door.venue.asked("spot.login")) == 2
 
     talk(scene)
+
+
+def test_after_an_answer_that_did_not_come_orders_go_by_rest_until_the_socket_has_answered_a_login():
+    async def scene(door: Both, orders: SocketOrders, _: GateioRest) -> None:
+        answers = door.reply
+        door.reply = lambda asked: None
+        assert isinstance(await failing(orders.place(ORDER)), GateioUnknownError)
+        assert orders.socket is not None
+        assert not orders.socket.is_ready
+        await orders.place(ORDER)
+        assert (len(door.calls()), door.requests) == (1, ["POST /spot/orders"])
+        await until(lambda: orders.socket is not None and orders.socket.is_ready)
+        assert door.listener.ups == [True], "the connection was kept"
+        door.reply = answers
+        await orders.place(ORDER)
+        assert (len(door.calls()), len(door.requests)) == (2, 1)
+
+    talk(scene, answer_timeout_ms=300)
 
 
 # -- refusals --------------------------------------------------------------------------------------------
@@ -369,34 +388,33 @@ def test_what_an_answer_says_of_the_limits_holds_back_the_next():
 # -- the login -------------------------------------------------------------------------------------------
 
 
-def test_a_login_that_comes_too_late_is_tried_again_with_the_clock_measured_anew():
+@pytest.mark.parametrize("channel", ["spot.login", "spot.orders"])
+def test_a_signature_that_comes_too_late_is_given_again_with_the_clock_measured_anew(channel: str):
     async def scenario() -> None:
-        async with both(is_logged_in=False) as (door, orders, rest):
-            assert orders.socket is not None
+        async with both(is_logged_in=False) as (door, _, rest):
             door.offset_ms = 90_000
 
             async def late(server: web.WebSocketResponse, request: dict[str, Any]) -> bool:
-                if request["channel"] != "spot.login" or len(door.venue.asked("spot.login")) > 1:
+                if request["channel"] != channel or len(door.venue.asked(channel)) > 1:
                     return False
-                await server.send_json(answer_of(request, None, "401", "REQUEST_EXPIRED"))
+                if channel == "spot.login":
+                    await server.send_json(answer_of(request, None, "401", "REQUEST_EXPIRED"))
+                else:
+                    refused = ack_of(request, 4)
+                    refused["error"]["message"] = '{"label":"REQUEST_EXPIRED","message":"too late"}'
+                    await server.send_json(refused)
                 return True
 
-            door.venue.on_request = late
-            error = await failing(orders.socket.login())  # asked by hand it says why
-            assert isinstance(error, GateioError)
-            assert error.reaction is Reaction.RESYNC
-            await until(lambda: orders.socket is not None and orders.socket.is_ready)
-            await orders.socket.close()
-            door.venue.requests.clear()
-            again = GateioSocket(
-                rest.config, CREDENTIALS, rest.venue_now, door.listener.handlers(resync=rest.sync_clock)
-            )
-            await again.login()
-            await again.wait_up(10)
-            stamps = [int(login["payload"]["timestamp"]) for login in door.venue.asked("spot.login")]
-            await again.close()
-            assert stamps[-1] - stamps[0] >= 80
-            assert not any(is_fatal for _, is_fatal in door.listener.failures)
+            door.venue.on_request, listener = late, Listener()
+            handlers = listener.handlers(resync=rest.sync_clock)
+            socket = GateioSocket(rest.config, CREDENTIALS, rest.venue_now, handlers, QUICK)
+            await socket.login()
+            await socket.subscribe("spot.orders", ["BTC_USDT"])
+            await socket.wait_up(10)
+            first, second = (request["time"] for request in door.venue.asked(channel))
+            await socket.close()
+            assert second - first >= 80
+            assert not listener.failures
 
     run(scenario)
 
