@@ -47,6 +47,16 @@ def test_no_fault_is_spent_before_the_phase_has_come():
             assert is_early or "spot.usertrades" in named or "/spot/" in named or "WS spot.order" in named
 
 
+def test_only_a_cell_whose_fault_happened_and_that_was_never_bare_for_long_is_green():
+    cell = Cell("order lost_after", "entering", is_injected=True, bare=Bare(1.99))
+    assert cell.is_green
+    assert not replace(cell, is_injected=False).is_green
+    assert not replace(cell, broken="an order is at the venue twice").is_green
+    assert replace(cell, bare=Bare(2.01)).mark == "BARE 2.0"
+    assert not replace(cell, bare=Bare(2.01)).is_green
+    assert replace(cell, fault="partial_fill", phase="moving", is_injected=False).mark == "n/a"
+
+
 @pytest.mark.slow
 def test_a_whole_agent_bears_a_fault_in_the_midst_of_a_trade():
     asked = [("order error_after", "guarding"), ("order lost_before", "leaving"), (KILLED, "filling")]
