@@ -129,11 +129,15 @@ def limits_within(config: RiskConfig, view: PortfolioView) -> tuple[LimitLine, .
 def situation_of(engine: Engine, symbol: str) -> tuple[str, ...]:
     """Return what stands in the way of an entry into `symbol` (`BTC/USDT`, with or without venue); empty if unknown."""
     wanted = symbol.replace("_", "/")
-    for desk in engine.desks.values():
-        if is_named(desk.instrument.id, wanted):
-            on_its_way = (f"An entry is on its way: order {desk.entry_id}.",) if desk.entry is not None else ()
-            return (*on_its_way, *desk.strategy.situation())
-    return ()
+    meant = [desk for desk in engine.desks.values() if is_named(desk.instrument.id, wanted)]
+    if len(meant) == 1:
+        return _situation(meant[0])
+    return tuple(f"{desk.instrument.id}: {line}" for desk in meant for line in _situation(desk))
+
+
+def _situation(desk: Desk) -> tuple[str, ...]:
+    on_its_way = (f"An entry is on its way: order {desk.entry_id}.",) if desk.entry is not None else ()
+    return (*on_its_way, *desk.strategy.situation())
 
 
 def _position(desk: Desk) -> list[PositionLine]:

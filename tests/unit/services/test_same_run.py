@@ -8,7 +8,7 @@ import pytest
 from holdfast import __version__
 from holdfast.core.errors import ConfigurationError, OtherVersionError
 from holdfast.domain.instrument import FeeTier
-from holdfast.domain.values import Ratio
+from holdfast.domain.values import Ratio, VenueCash
 from holdfast.portfolio.run import RunStarted
 from holdfast.risk.config import DrawdownStep, RiskConfig
 from holdfast.risk.exits import ExitConfig, PartialTarget
@@ -126,3 +126,18 @@ def test_fees_that_differ_are_named_with_what_to_type(recorded: list[tuple[str, 
     with pytest.raises(ConfigurationError, match="fees of ") as refusal:
         require_same(under(recorded), under([("0", "0.0777", "0.0777")]))
     assert remedy in refusal.value.hint
+
+
+def test_capital_that_lies_elsewhere_now_is_another_run():
+    instruments = [make_instrument(f"BTC/USDT.{venue}") for venue in ("HERE", "THERE")]
+
+    def lying(here: int) -> RunStarted:
+        parts = (VenueCash("HERE", Decimal(here)), VenueCash("THERE", Decimal(10_000 - here)))
+        return make_run(make_plan(*instruments, capital_at=parts))
+
+    require_same(lying(4_000), lying(4_000))
+    with pytest.raises(
+        ConfigurationError, match="recorded 4000 at HERE, 6000 at THERE, asked for 5000 at HERE"
+    ) as found:
+        require_same(lying(4_000), lying(5_000))
+    assert "[[venue.accounts]]" in found.value.hint

@@ -8,13 +8,14 @@ import pytest
 from holdfast.adapters.sources.feed import SeriesFeed
 from holdfast.domain.decision import Action, Check
 from holdfast.domain.tick import Tick
+from holdfast.domain.values import VenueCash
 from holdfast.engine.driver import Driver
 from holdfast.engine.engine import Engine
 from holdfast.engine.recorder import Recorder
 from holdfast.risk.config import RiskConfig
 from holdfast.services.assembly import build_engine
-from holdfast.services.standing import LimitLine, limits_of
-from holdfast.testing.builders import make_instrument, make_plan, make_series, make_venue
+from holdfast.services.standing import LimitLine, Progress, limits_of, situation_of, status_of
+from holdfast.testing.builders import make_bar, make_instrument, make_plan, make_run, make_series, make_venue
 from holdfast.testing.memory_journal import MemoryJournal
 from holdfast.testing.scripted import Line, ScriptedStrategy
 
@@ -118,3 +119,19 @@ def test_a_position_that_fills_in_parts_is_one_position():
     desk.entry = msgspec.structs.replace(desk.entry_last, quantity=2 * desk.entry_last.quantity)
     assert len(engine.account.exposures()[0]) == 2
     assert line(engine, "positions").used == 1
+
+
+def test_a_pair_that_is_traded_at_two_venues_is_told_of_at_each():
+    instruments = [make_instrument(f"BTC/USDT.{venue}") for venue in ("HERE", "THERE")]
+    parts = (VenueCash("HERE", D(4_000)), VenueCash("THERE", D(6_000)))
+    engine = build_engine(make_plan(*instruments, capital_at=parts), lambda name: ScriptedStrategy(name, {1: ENTER}))
+    for number in range(2):
+        for instrument in instruments:
+            engine.process(make_bar(instrument, number, FLAT))
+    here, there = (situation_of(engine, instrument.id) for instrument in instruments)
+    assert "An entry is on its way" in here[0]
+    assert "An entry is on its way" not in there[0], "the limit on one asset counts over both venues"
+    both = (*(f"BTC/USDT.HERE: {x}" for x in here), *(f"BTC/USDT.THERE: {x}" for x in there))
+    assert situation_of(engine, "btc/usdt") == both
+    run = make_run(make_plan(*instruments, capital_at=parts))
+    assert status_of(engine, run, (), Progress(0, 0, 0, "", 0)).cash_at == parts
