@@ -37,7 +37,7 @@ demo: $(RUNTIME)  ## install and play the guided demonstration
 test: $(DEVELOPMENT)  ## run every test
 	@$(BIN)/python -m pytest -n $(JOBS)
 
-check: $(DEVELOPMENT)  ## format, lint, types, floors, tidy and fast tests, in under two minutes
+check: $(DEVELOPMENT)  ## format, lint, types, floors, tidy and fast tests, in about two minutes
 	@$(BIN)/ruff format --check --quiet $(SOURCES) || { echo "Unformatted files above; type: make format" >&2; exit 1; }
 	@$(BIN)/ruff check --quiet $(SOURCES)
 	@$(BIN)/mypy

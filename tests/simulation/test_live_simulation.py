@@ -82,6 +82,7 @@ def stops_are_not_sent_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(LiveAgent, "_watch_protection", lambda self, now: None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "plant",
     [

@@ -244,6 +244,7 @@ def test_accounts_that_leave_nothing_for_the_first_are_refused(tmp_path: Path):
         real_venue(Home(tmp_path), settings)
 
 
+@pytest.mark.slow
 def test_the_checklist_looks_at_each_account_and_a_run_that_goes_on_may_lack_one(tmp_path: Path):
     served = Served(BinanceModel().app)
     try:

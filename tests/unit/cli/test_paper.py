@@ -190,6 +190,7 @@ def held(ran: Outcome, call) -> Outcome:
     raise AssertionError("nothing was ever held")
 
 
+@pytest.mark.slow
 def test_a_stop_without_an_agent_is_recorded_and_honoured_by_the_next_start(held, call):
     plan = call("stop", "--flatten", "--dry-run", "--json").document
     assert plan["is_dry_run"]
@@ -209,6 +210,7 @@ def test_a_stop_without_an_agent_is_recorded_and_honoured_by_the_next_start(held
     assert call("journal", "replay").code == 0
 
 
+@pytest.mark.slow
 def test_a_flatten_that_is_only_recorded_says_what_is_open_and_is_not_released(held, call):
     stopped = call("stop", "--level", "flatten", "--yes")
     assert stopped.code == 1

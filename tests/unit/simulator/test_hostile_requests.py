@@ -4,6 +4,7 @@ import json
 from contextlib import suppress
 from urllib.parse import quote
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.simulator.venues import ANN, BOB, Rig
@@ -119,6 +120,7 @@ NEARLY_RIGHT = st.one_of(
 RESTS = '{"currency_pair": "BTC_USDT", "side": "buy", "amount": "1", "price": "90"}'
 
 
+@pytest.mark.slow
 @settings(max_examples=600)
 @given(st.lists(st.one_of(ANYTHING, NEARLY_RIGHT), min_size=1, max_size=8))
 def test_a_request_is_answered_or_refused_and_the_books_hold_together(requests):

@@ -116,6 +116,7 @@ def test_hostile_answer_to_an_order_leaves_it_in_doubt(hostile: str):
     assert len(seen) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hostile", [name for name in HOSTILE if name not in ("new label", "redirect", "flood")])
 def test_hostile_answer_to_a_question_is_asked_again_and_then_a_clear_error(hostile: str):
     error, seen = failing(HOSTILE[hostile], lambda rest: rest.order("9", "BTC_USDT"), **waited_for(hostile))
