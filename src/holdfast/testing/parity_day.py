@@ -39,12 +39,12 @@ from holdfast.testing.dice import Dice
 START: Final = "import sys; from holdfast.cli.main import main; sys.exit(main())"
 PAIRS: Final = ("BTC/USDT", "ETH/USDT", "XRP/USDT")
 MODES: Final = ("paper", "live")
-STRATEGY: Final = ("--strategy", "ma_crossover", "--set", "fast=5", "--set", "slow=15")
-ORDERS_MIN: Final = 24
+STRATEGY: Final = ("--strategy", "ma_crossover", "--set", "fast=3", "--set", "slow=9")
+ORDERS_MIN: Final = 48
 """Orders of a day without which a comparison says little; of a shorter session in proportion."""
 _DAY: Final = 1_440
 _PATIENCE_S: Final = 900.0
-_FIRST: Final = 60  # bars that may close before the first quote has come
+_FIRST: Final = 120  # bars that may close before the first quote has come
 _LAST_LIVES: Final = 4
 _SHOWN: Final = 400  # characters of what went wrong
 _PAST: Final = 100  # bars that a strategy sees before the session begins
