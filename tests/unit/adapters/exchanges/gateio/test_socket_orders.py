@@ -176,6 +176,7 @@ def test_an_order_goes_by_rest_before_there_is_a_socket_and_after_it_went_away_w
         await placing
         assert door.calls() == []
         assert door.requests == ["POST /spot/orders"] * 2
+        assert orders.ways == {"rest": 2}, "what was not written does not count as sent over the socket"
 
     talk(scene)
 
