@@ -173,6 +173,35 @@ class TestCcxtGate(AtSimulatedVenue):
         account.exchange.cancel(spec.order_id, 0, "operator")
         listening.hear(lambda: listening.state(spec) is OrderState.CANCELED)
 
+    def test_a_stop_that_has_fired_unseen_is_found_with_its_sale(self, account: Account):
+        # Without client ids on stops it is known by what it is, among those that have ended.
+        self.poll_ms = 60_000
+        blind = self.open()
+        account.exchange.close()
+        blind.sent(self.spec(blind, OrderType.STOP_MARKET, Side.SELL, 0.5), OrderState.OPEN)
+        self.fail("lost_after", "POST /spot/price_orders")
+        before = blind.report().balances[blind.instrument.base]
+        stop = self.spec(blind, OrderType.STOP_MARKET, Side.SELL, 0.9999)
+        blind.exchange._desk.look = self.sleeping  # it does not look while the stop fires
+        blind.submit(stop)
+        blind.hear(lambda: blind.state(stop) is OrderState.IN_DOUBT)
+        while not any(x["status"] == "finish" for x in self.triggers()):
+            self.move()
+        del blind.exchange._desk.look
+        blind.exchange.ask(list(blind.orders.values()))
+        blind.hear(lambda: blind.state(stop) is OrderState.FILLED)
+        assert before - blind.report().balances[blind.instrument.base] == self.quantity
+        assert len(self.triggers()) == 2, "it was not sent again"
+
+    @staticmethod
+    async def sleeping() -> None:
+        """Look at nothing."""
+
+    def triggers(self) -> Sequence[dict]:
+        with urllib.request.urlopen(f"{self.url}/simulator/state", timeout=30) as answer:
+            (account,) = json.load(answer)["accounts"]
+        return account["triggers"]
+
 
 class AtModel(LiveExchangeContract):
     """A model of the venue on loopback, in this process; never reported as the real one."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
 from decimal import Decimal
 from typing import Final, TypeVar
@@ -86,7 +86,7 @@ class CcxtExchange:
             raise ConfigurationError(f"{self.venue} has no market {pair}", hint="name pairs like BTC/USDT")
         fee: Mapping[str, object] = {}
         if self._key is not None and client.has.get("fetchTradingFee") is True:
-            fee = parser.row(await self._venue.read("fetch_trading_fee", pair), "a fee")
+            fee = parser.row(await self._surely("fetch_trading_fee", pair), "a fee")
         instrument, limits = instrument_of(market, parser, client.precisionMode, self._config.suffix, fee)
         if (is_fee_in_base := self._venue.profile.is_fee_in_base) is not None:
             limits = msgspec.structs.replace(limits, is_fee_in_base=is_fee_in_base)
@@ -126,11 +126,11 @@ class CcxtExchange:
 
     async def _key_report(self) -> KeyReport:
         await self._open()
-        await self._venue.read("fetch_balance")  # a key that is not taken is known by this
+        await self._surely("fetch_balance")  # a key that is not taken is known by this
         method = self._venue.profile.key_method
         if not method:
             return KeyReport(None, None, False)
-        row = self._desk.questions.parser.row(await self._venue.read(method), "what the key may do")
+        row = self._desk.questions.parser.row(await self._surely(method), "what the key may do")
 
         def may(*names: str) -> bool | None:
             found = [row[name] for name in names if isinstance(row.get(name), bool)]
@@ -171,7 +171,7 @@ class CcxtExchange:
         self._desk.stops.turns.begin()
         self._begin(self._feed.watch())
         if self._key is not None:
-            await self._venue.read("fetch_balance")
+            await self._surely("fetch_balance")
             self._inbox.put([LinkChanged(self._venue.now(), "account", True)])
             self._begin(self._look_on())
             if self._venue.is_streaming:
@@ -187,14 +187,11 @@ class CcxtExchange:
         return self._wait(self._history(instrument_id, count, ts_after))
 
     async def _history(self, instrument_id: InstrumentId, count: int, ts_after: int) -> Sequence[BarClosed]:
-        for pause in _PAUSES_S:
-            try:
-                return await self._feed.history(instrument_id, count, ts_after)
-            except VenueError as error:
-                if not error.is_retryable:
-                    raise
-            await asyncio.sleep(pause)  # a start must not fail because the venue is busy for a moment
-        return await self._feed.history(instrument_id, count, ts_after)
+        return await _tried_again(lambda: self._feed.history(instrument_id, count, ts_after))
+
+    async def _surely(self, method: str, *given: object) -> object:
+        """Ask before the start: one slow answer must not keep the agent from it."""
+        return await _tried_again(lambda: self._venue.read(method, *given))
 
     def submit(self, approved: Approved, ts: int) -> Sequence[OrderEvent]:
         """Send an order."""
@@ -366,3 +363,15 @@ class CcxtExchange:
                 self._fail(error, is_fatal=isinstance(error, ConfigurationError))
 
         return asyncio.run_coroutine_threadsafe(quietly(), self._loop)
+
+
+async def _tried_again(ask: Callable[[], Awaitable[T]]) -> T:
+    """Ask once more where the venue is busy for a moment."""
+    for pause in _PAUSES_S:
+        try:
+            return await ask()
+        except VenueError as error:
+            if not error.is_retryable:
+                raise
+        await asyncio.sleep(pause)
+    return await ask()

@@ -65,7 +65,15 @@ class OrderDesk:
             found = self._track(order)
             if order.venue_order_id:
                 found.adopt(order.venue_order_id)
-            found.is_unsure = found.is_inherited = found.waits
+                if found.waits:
+                    self.stops.note(order.venue_order_id)
+            found.is_unsure, found.is_inherited = found.waits, found.waits or found.is_held
+            if found.is_held:
+                found.next_pending(self.venue.profile.client_id)  # it may have been sent, and nobody has noted it
+            elif found.waits and found.order.state not in UNHEARD:
+                found.generation = self.stops.fresh_generation()
+        for found in self.tracked.values():
+            found.newest = self.stops.newest
 
     def submit(self, approved: Approved) -> None:
         """Send an order."""
@@ -241,6 +249,7 @@ class OrderDesk:
             self.doubt(found, client_id)
             return
         if found.is_held:
+            found.generation -= 1  # whoever asks for its client ids one after the other must meet no gap
             return  # it waits on, and tries again when the price is there
         # What had been placed before and could not be placed again has ended, and was not refused.
         stamp, label = self.stamp(), error.label
@@ -296,6 +305,8 @@ class OrderDesk:
     def accept(self, found: Tracked, venue_id: str) -> None:
         """Note under what id the venue has an order."""
         found.adopt(venue_id)
+        if found.waits:
+            self.stops.note(venue_id)
         self.tell(found, found.tell(OrderAccepted(found.order_id, self.stamp(), venue_id)))
 
     def tell(self, found: Tracked, events: Sequence[OrderEvent]) -> None:

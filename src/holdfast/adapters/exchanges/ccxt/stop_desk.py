@@ -68,6 +68,7 @@ class StopDesk:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self.turns = Turns(desk.venue.profile.spacing_s)
+        self.newest = 0  # the highest of the venue's ids that stops are known to have had
         self._gone: dict[str, None] = {}  # stops that a look of before may still show, the newest last
 
     # -- placing -----------------------------------------------------------------------------------
@@ -110,15 +111,17 @@ class StopDesk:
         kind = "market" if found.is_stop else "limit"
         given = None if profile.has_stop_ids and found.is_stop else f"{price:f}"
         words = (found.limits.symbol, kind, spec.side.value.lower(), f"{found.order.left:f}", given, params)
-        now = self._desk.venue.now()
+        found.is_sending = True
+        if not found.is_unsure:
+            found.ts_doubted, found.newest = self._desk.venue.now(), self.newest
         try:
             order = self._desk.questions.parser.order(await self._desk.venue.order("create_order", *words))
         except CcxtUnknownError as error:
-            self._doubt(found, client_id, now, error.ts_sent)
+            self._doubt(found, client_id, error.ts_sent)
             return ""
         except CcxtRefusalError as error:
             if error.is_known:
-                self._doubt(found, client_id, now)
+                self._doubt(found, client_id)
                 return ""
             self.turns.free(found)
             if is_move:
@@ -127,23 +130,34 @@ class StopDesk:
                 self._desk.refused(found, error, client_id)
             return ""
         except VenueError:  # there was an answer, and it cannot be read
-            self._doubt(found, client_id, now)
+            self._doubt(found, client_id)
             return ""
         except ConfigurationError as error:
             if not is_move:
                 self._desk.locked_out(found, error)
                 return ""
             raise
+        finally:
+            found.is_sending = False
         if not order.venue_order_id:
-            self._doubt(found, client_id, now)
+            self._doubt(found, client_id)
         found.generation += 1
         return order.venue_order_id
 
-    def _doubt(self, found: Tracked, client_id: str, now: int, ts_sent: int = 0) -> None:
+    def _doubt(self, found: Tracked, client_id: str, ts_sent: int = 0) -> None:
         # Its group may take some of it before it is found: then it is no more as large as what is asked for now.
         found.doubted.add(found.order.left)
-        found.is_unsure, found.ts_doubted = True, found.ts_doubted or now
+        found.is_unsure = True
         self._desk.doubt(found, client_id, ts_sent)
+
+    def note(self, venue_id: str) -> None:
+        """Count the venue's id of a stop as given out; they only ever grow."""
+        if (name := venue_id.removeprefix(TRIGGER_PREFIX)).isdigit():
+            self.newest = max(self.newest, int(name))
+
+    def fresh_generation(self) -> int:
+        """Return a count that no earlier process has used in a client id: one id must not name two stops."""
+        return self._desk.venue.now() // SECOND if self._desk.venue.profile.has_stop_ids else 1
 
     def _price(self, found: Tracked) -> Price | None:
         return found.order.trigger_price if found.is_stop else found.order.spec.limit_price
@@ -177,12 +191,15 @@ class StopDesk:
 
     async def _fired(self, found: Tracked, look: Look, price: Decimal | None) -> VenueOrder | None:
         """Return one that was placed for an order and has fired before anybody has seen it wait."""
-        is_known = found.ts_doubted and not found.is_inherited  # since when there may be one
-        since = found.ts_doubted - _CREATED_SLACK if is_known else look.ts - _INHERITED_AGE
-        price = price if is_known else self._price(found)  # an older one at another price is of another trade
+        since = found.ts_doubted - _CREATED_SLACK
+        if found.is_inherited:  # one at another price is of another trade, for all that we know
+            since, price = look.ts - _INHERITED_AGE, self._price(found)
         known = {name for other in self._desk.tracked.values() for name in other.book}
         for order in await self._desk.questions.fired(found.limits.symbol, look):
-            if order.ts_created >= since and order.fired_id not in known and self._is_ours(order, found, price):
+            name = order.venue_order_id
+            # By its id where one of before is known: at a simulated venue stops are made in another time.
+            is_new = int(name) > found.newest if found.newest and name.isdigit() else order.ts_created >= since
+            if is_new and order.fired_id not in known and self._is_ours(order, found, price):
                 return order
         return None
 
@@ -197,7 +214,7 @@ class StopDesk:
         elif order is None:
             order = await self._fired(found, look, price)
         if order is not None and order.venue_order_id:
-            found.generation = max(found.generation, 1)
+            found.generation = self.fresh_generation() if found.is_inherited else max(found.generation, 1)
             self._desk.accept(found, TRIGGER_PREFIX + order.venue_order_id)
             self._desk.wake.set()
         elif look.ts > found.fence:
@@ -229,7 +246,7 @@ class StopDesk:
         return strays
 
     def _be_sure(self, found: Tracked) -> None:
-        found.is_unsure, found.is_inherited, found.pending, found.ts_doubted = False, False, "", 0
+        found.is_unsure, found.is_inherited, found.pending = False, False, ""
         found.doubted.clear()
 
     async def _thin_out(self, found: Tracked, look: Look) -> None:
@@ -307,6 +324,8 @@ class StopDesk:
         if not order.is_final and not order.filled:
             return
         self._let_go(found, order)
+        if any(x.is_way_out for x in self._desk.group_of(found) if x is not found):
+            found.is_withdrawn = True  # an earlier process has let a way out go first
         if not (found.waiting or found.book or found.is_withdrawn):
             self._desk.tell(found, found.end(self._desk.stamp(), "operator"))
 
@@ -421,8 +440,12 @@ class StopDesk:
             order = await self._desk.questions.by_client_id(found.pending, found.limits.symbol, look)
             if order is not None and order.venue_order_id:
                 found.adopt(order.venue_order_id)
-            if order is not None or look.ts > found.fence:
                 found.pending = ""
+                if found.is_inherited:
+                    found.next_pending(self._desk.venue.profile.client_id)
+            elif look.ts > found.fence:
+                found.pending, found.is_inherited = "", False
+                found.generation -= 1  # the next one takes its client id: they have no gap
             return
         price, bid = self._price(found), self._desk.feed.bids.get(found.instrument.id)
         if found.book or found.cancel_reason or price is None or bid is None or bid < price:
@@ -430,9 +453,13 @@ class StopDesk:
         others = [x for x in self._desk.group_of(found) if x is not found]
         if found.limits.refusal(min(found.order.left, self._desk.shares[found.order.spec.group]), price):
             return  # it would not be taken: the stop guards on
-        if any(x.is_way_out for x in others) or not await self.clear_way(found):
+        if any(x.is_way_out or x.is_sending for x in others):
             return
-        amount = min(found.order.left, self._desk.shares[found.order.spec.group])
-        found.generation += 1
-        if amount > ZERO:
-            await self._desk.send(found, amount, price, is_ioc=True)
+        found.is_sending = True  # what guards must not be sent at the same time: it would be for the same coins
+        try:
+            if await self.clear_way(found):
+                amount = min(found.order.left, self._desk.shares[found.order.spec.group])
+                found.generation += 1
+                await self._desk.send(found, amount, price, is_ioc=True)
+        finally:
+            found.is_sending = False

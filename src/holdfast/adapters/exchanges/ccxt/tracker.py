@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from holdfast.adapters.exchanges.ccxt.markets import Limits
+from holdfast.adapters.exchanges.ccxt.profiles import ClientId
 from holdfast.adapters.exchanges.ccxt.shape import OwnTrade
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.order import TRANSITIONS, Order, OrderCanceled, OrderEvent, OrderState, OrderType, Role
@@ -40,7 +41,9 @@ class Tracked:
     is_unsure: bool = False  # more may wait for it than is known, until the fence has fallen
     doubted: set[Decimal] = field(default_factory=set)  # amounts of what may wait for it
     is_inherited: bool = False  # of an earlier process, which may have made a stop smaller and not have said so
-    ts_doubted: int = 0  # by the venue's clock (ns): what may wait and is not known is no older; 0: not known
+    ts_doubted: int = 0  # by the venue's clock (ns): what may wait and is not known is no older
+    newest: int = 0  # and has a higher id than this, where the venue counts them; 0: not known
+    is_sending: bool = False  # a stop, or the sale of a target that is kept here, is on its way
     is_withdrawn: bool = False  # taken back to clear the way for a way out
     is_asked: bool = False
     trigger_wanted: Price | None = None
@@ -81,8 +84,15 @@ class Tracked:
     def is_way_out(self) -> bool:
         """Tell whether it is about to sell what others guard."""
         spec = self.order.spec
-        is_going = bool(self.book or self.pending) or (not self.is_held and self.order.state in UNHEARD)
+        is_going = bool(self.book or self.pending or self.is_sending) or (
+            not self.is_held and self.order.state in UNHEARD
+        )
         return spec.is_reducing and not self.waits and not self.is_over and is_going
+
+    def next_pending(self, client_id: ClientId) -> None:
+        """Count one more placing of it, and look for that from now on."""
+        self.generation += 1
+        self.pending = client_id.of(self.order_id, self.generation)
 
     def adopt(self, venue_id: str) -> None:
         """Note an id under which the venue has it."""

@@ -44,6 +44,7 @@ class FakeVenue:
         self.calls: list[str] = []
         self.sent_at: list[float] = []
         self.most_armed = 0
+        self.fills: list[str | None] = []  # what the next orders in the book trade; None is all
         self._scripts: defaultdict[str, deque[str]] = defaultdict(deque)
 
     def now(self) -> int:
@@ -103,13 +104,15 @@ class FakeVenue:
             row["info"]["trigger"] = {"rule": "<=" if stop else ">="}
         self.rows[row["id"]] = row
         if not row["triggerPrice"]:
-            self.fill(row["id"])
+            self.fill(row["id"], self.fills.pop(0) if self.fills else None)
         self.most_armed = max(self.most_armed, len(self.armed))
         return {**row, "status": ""}
 
     def fill(self, name: str, amount: str | None = None) -> None:
         row = self.rows[name]
         row["filled"], row["status"] = amount or row["amount"], "closed" if amount is None else "canceled"
+        if amount == "0":
+            return
         self.trades.append(
             {"id": f"t{name}", "order": name, "timestamp": self.now() // 1_000_000, "side": row["side"],
              "takerOrMaker": "taker", "price": "79", "amount": row["filled"], "fee": None}

@@ -9,6 +9,7 @@ import pytest
 from holdfast.adapters.exchanges.ccxt.client import CcxtExchange
 from holdfast.adapters.exchanges.ccxt.config import CcxtConfig, CcxtKey
 from holdfast.adapters.host.clock import SystemClock
+from holdfast.core.errors import VenueError
 from holdfast.core.secret import Secret
 from holdfast.ports.live import AccountReport
 
@@ -101,4 +102,22 @@ def test_a_report_that_is_there_before_the_question_is_noted_leaves_no_question_
         assert [x for x in exchange.take(20.0) if isinstance(x, AccountReport)]
     finally:
         is_held.set()
+        exchange.close()
+
+
+def test_one_slow_answer_does_not_keep_the_agent_from_its_start(exchange, monkeypatch: pytest.MonkeyPatch):
+    asked: list[str] = []
+
+    async def read(method: str, *given: object) -> object:
+        asked.append(method)
+        if len(asked) < 3:
+            raise VenueError("no answer in time", venue="gate", is_retryable=True)
+        return {}
+
+    exchange._venue.read = read
+    exchange._is_open = True
+    try:
+        assert exchange.key_report().can_trade is None
+        assert asked == ["fetch_balance"] * 3
+    finally:
         exchange.close()

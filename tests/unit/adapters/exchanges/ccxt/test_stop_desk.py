@@ -59,7 +59,8 @@ def test_a_lost_stop_that_has_fired_meanwhile_is_found_and_not_sent_again(name: 
     run(scenario)
 
 
-def test_a_lost_stop_is_not_taken_for_an_older_one_of_the_same_terms_that_has_fired():
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_lost_stop_is_not_taken_for_an_older_one_of_the_same_terms_that_has_fired(is_known: bool):
     async def scenario() -> None:
         room = Room()
         room.stop("old", group="")
@@ -69,6 +70,7 @@ def test_a_lost_stop_is_not_taken_for_an_older_one_of_the_same_terms_that_has_fi
         assert OrderFilled in room.told("old")
         room.desk.tracked.clear()  # it was long ago, in another process
         room.desk.stops._gone.clear()
+        room.desk.stops.newest *= is_known  # by its id, or else by its time
         await asyncio.sleep(60)
         room.venue.script("stop", "lost_before")
         room.stop()
@@ -405,5 +407,85 @@ def test_a_stop_that_has_become_too_small_for_the_venue_ends_instead_of_being_tr
         await room.look(8)
         assert room.told("s")[-1] is OrderCanceled
         assert room.venue.armed == []
+
+    run(scenario)
+
+
+# -- kept here ---------------------------------------------------------------------------------------
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_kept_target_that_an_earlier_process_sent_last_is_found_with_its_sale(times: int):
+    # It was killed between the request and the record: its successor knows of a target that is kept, and of a stop.
+    async def scenario() -> None:
+        before = Room("binance")
+        before.stop()
+        before.submit("t", OrderType.LIMIT, "120", role=Role.TARGET)
+        await before.look()
+        known = [before.order(), before.order("t")]
+        before.venue.fills = ["0", None][-times:]  # one of them finds nobody who buys
+        before.desk.feed.bids[known[0].spec.instrument_id] = Decimal(121)
+        while before.venue.count("place") < times:
+            await before.look()
+        assert before.venue.count("place") == times
+        assert before.venue.armed == [], "never sent beside the stop that guards the same coins"
+        before.desk.feed.bids.clear()
+
+        after = Room("binance", venue=before.venue)
+        after.desk.know(known)
+        await after.look(12)
+        assert after.told("t") == [OrderFilled]
+        assert after.told("s") == [OrderCanceled]
+        assert [x.reason for x in after.heard if isinstance(x, OrderCanceled)] == ["group"]
+        assert after.venue.count("place") == times
+        assert after.venue.armed == []
+
+    run(scenario)
+
+
+def test_a_kept_target_of_an_earlier_process_that_was_not_sent_sells_once_that_is_certain():
+    async def scenario() -> None:
+        before = Room("binance")
+        before.submit("t", OrderType.LIMIT, "120", role=Role.TARGET)
+        await before.look()
+        after = Room("binance", venue=before.venue)
+        after.desk.know([before.order("t")])
+        after.desk.feed.bids.update({key: Decimal(121) for key in after.desk.feed.bids})
+        await after.look(3)
+        assert after.venue.count("place") == 0
+        await after.look(6)
+        assert after.told("t")[-1] is OrderFilled
+        assert after.venue.count("place") == 1
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("word", ["refused", "lost_before"])
+def test_the_client_ids_of_a_kept_target_have_no_gap(word: str):
+    # Whoever comes after a crash asks for them one after the other, up to the first that is not there.
+    async def scenario() -> None:
+        room = Room("binance")
+        room.submit("t", OrderType.LIMIT, "120", role=Role.TARGET)
+        await room.look()
+        room.venue.script("place", word)
+        room.desk.feed.bids.update({key: Decimal(121) for key in room.desk.feed.bids})
+        await room.look(12)
+        assert room.told("t")[-1] is OrderFilled
+        assert [row["clientOrderId"] for row in room.venue.rows.values()] == ["t.1"]
+
+    run(scenario)
+
+
+def test_a_stop_that_another_process_places_anew_has_a_client_id_of_its_own():
+    async def scenario() -> None:
+        before = Room("binance")
+        before.stop()
+        await before.look()
+        after = Room("binance", venue=before.venue)
+        after.desk.know([before.order()])
+        await after.look(8)
+        after.found().quantity_wanted = HALF
+        await after.look(4)
+        ids = [row["clientOrderId"] for row in after.venue.rows.values()]
+        assert len(ids) == len(set(ids)) == 2
+        assert {after.venue.profile.client_id.order_id(x) for x in ids} == {"s"}
 
     run(scenario)
