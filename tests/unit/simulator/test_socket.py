@@ -269,6 +269,21 @@ def test_a_call_fails_as_the_plan_says(kind, has_acted, expected):
     talk(scene)
 
 
+@pytest.mark.parametrize(("kind", "is_in"), [(FaultKind.BUSY_BEFORE, False), (FaultKind.ERROR_AFTER, True)])
+def test_a_login_fails_and_an_order_tells_whether_it_was_taken(kind, is_in: bool):
+    async def scene(one: Customer, socket: Line) -> None:
+        await one.arm(FaultRule(kind, "WS spot.login"))
+        assert "errs" in (await socket.login())["data"]
+        await socket.call("spot.order_place", ORDER)
+        answer = await socket.hear()
+        assert answer.get("ack", False) is is_in
+        assert is_in or answer["data"]["errs"]["label"] == "AUTHENTICATION_FAILED"
+        await socket.login()
+        assert one.texts == (["t-ws"] if is_in else [])
+
+    talk(scene)
+
+
 @pytest.mark.parametrize("kind", [FaultKind.TRUNCATED, FaultKind.WRONG_TYPES, FaultKind.SLOW_AFTER])
 def test_the_result_of_a_call_is_spoilt(kind):
     async def scene(one: Customer, socket: Line) -> None:
