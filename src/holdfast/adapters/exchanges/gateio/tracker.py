@@ -39,6 +39,7 @@ class Tracked:
     is_busy: bool = False  # a request about it is on its way
     is_unsure: bool = False  # there may be more triggers for it than are known, until the fence has fallen
     doubted: set[Decimal] = field(default_factory=set)  # amounts of the triggers that there may be
+    newer_than: int = 0  # the venue's id of the last trigger that was known before its own was sent; 0 is not known
     is_inherited: bool = False  # of an earlier process, which may have made a trigger smaller and not have said so
     has_left: bool = True  # False while a way out waits until it may be sent: until then its triggers guard
     is_withdrawn: bool = False  # its triggers were taken back to clear the way for a way out

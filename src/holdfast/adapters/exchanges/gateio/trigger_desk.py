@@ -29,7 +29,6 @@ SPACING_S: Final = 1.6
 SIGNATURE_WINDOW: Final = 62 * SECOND
 """How long after its signature a request may still be taken. An expiry is not documented for triggers, so only this
 makes certain that a lost one will never be there."""
-_CREATED_SLACK: Final = 5 * SECOND
 _TRIES: Final = 6
 _GONE_MAX: Final = 10_000
 
@@ -80,6 +79,7 @@ class TriggerDesk:
         self._turns: dict[tuple[str, str], _Turn] = {}  # by market and rule
         self._inherited = _NOBODY  # what an earlier process may have sent last, with whatever rule
         self._queues: dict[tuple[str, str], asyncio.Lock] = {}
+        self._newest = 0  # the highest id of a trigger that was seen: ids only grow
         self._gone: dict[str, None] = {}  # triggers that a look of before may still show, the newest last
 
     def begin(self) -> None:
@@ -110,12 +110,14 @@ class TriggerDesk:
                     return
                 continue
             found.is_withdrawn = False
+            self._note(placed.venue_order_id)
             self._desk.accept(found, TRIGGER_PREFIX + placed.venue_order_id)
             return
 
     def _doubt(self, found: Tracked, request: TriggerRequest, error: GateioUnknownError) -> None:
         # Its group may take some of it before it is found: then it is no more as large as what is asked for now.
         found.doubted.add(Decimal(request.put.amount))
+        found.newer_than = found.newer_than or self._newest
         found.is_unsure, found.fence = True, self._desk.trigger_fence(error.ts_expires)
 
     def _request(self, found: Tracked, price: Price | None) -> TriggerRequest:
@@ -178,7 +180,8 @@ class TriggerDesk:
 
         trigger = next(filter(is_it, look.triggers.values()), None)
         if trigger is None:
-            trigger = next(filter(is_it, await look.ended_triggers(found.pair)), None)
+            ended = [x for x in await look.ended_triggers(found.pair) if _number(x.venue_order_id) > found.newer_than]
+            trigger = next(filter(is_it, ended), None)
         if trigger is not None:
             found.trigger_ids.append(trigger.venue_order_id)
             self._desk.accept(found, TRIGGER_PREFIX + trigger.venue_order_id)
@@ -187,6 +190,9 @@ class TriggerDesk:
             self._free_turn(found)
             found.is_unsure = False
             self._desk.tell(found, found.tell(OrderRejected(found.order_id, self._desk.stamp(), "never_arrived")))
+
+    def _note(self, name: str) -> None:
+        self._newest = max(self._newest, _number(name))
 
     def _is_free(self, name: str) -> bool:
         """Tell whether a trigger belongs to none of the orders, and was not taken back since the look."""
@@ -197,6 +203,8 @@ class TriggerDesk:
         """See what became of an order's triggers, and move them where the house has moved its stop."""
         asked = self._request(found, found.order.trigger_price)
         strays = self._adopt_strays(found, asked, look) if found.is_unsure else []
+        if found.newer_than and found.trigger_ids and not found.venue_ids:
+            await self._adopt_fired(found, asked, look)
         if not (found.trigger_ids or found.venue_ids or found.is_over or found.cancel_reason):
             # What was sent never arrived, or it made way for a way out that came to nothing: it must guard again.
             if not (found.is_unsure or (found.is_withdrawn and self._has_way_out(found))):
@@ -251,6 +259,7 @@ class TriggerDesk:
                 self._free_turn(found)
             return
         found.trigger_wanted = None
+        self._note(placed.venue_order_id)
         self._desk.accept(found, TRIGGER_PREFIX + placed.venue_order_id)
         self._desk.tell(found, found.tell(OrderAmended(found.order_id, self._desk.stamp(), trigger_price=price)))
         await self._take_back(found, old)
@@ -269,8 +278,22 @@ class TriggerDesk:
         found.trigger_ids += strays
         if look.ts > found.fence:
             found.is_unsure = found.is_inherited = False
-            found.doubted.clear()
         return strays
+
+    async def _adopt_fired(self, found: Tracked, asked: TriggerRequest, look: Look) -> None:
+        """Count one that was placed without an answer, and fired before a look could show it, as its order's own.
+
+        Only what is newer than all that was known before can be it: an older one may be like it in all else.
+        """
+        amounts, prices = found.doubted, {found.order.trigger_price, found.trigger_wanted}
+        for trigger in await look.ended_triggers(found.pair):
+            is_fired = bool(trigger.fired_venue_order_id) and _number(trigger.venue_order_id) > found.newer_than
+            is_like = trigger.trigger.price in prices and _is_like(trigger, asked, amounts, is_any_price=True)
+            if is_fired and is_like and self._is_free(trigger.venue_order_id):
+                found.trigger_ids.append(trigger.venue_order_id)
+        if not found.is_unsure:  # this look was the last that could show one
+            found.doubted.clear()
+            found.newer_than = 0
 
     async def _thin_out(self, found: Tracked, look: Look, asked: TriggerRequest) -> None:
         """Leave one trigger of several, all of which wait: two would sell twice what there is."""
@@ -354,7 +377,11 @@ class TriggerDesk:
         wanted = _take_wish(found)
         if wanted is None or found.venue_ids:
             return
-        await self._take_back(found, list(found.trigger_ids))
+        try:
+            await self._take_back(found, list(found.trigger_ids))
+        except VenueError:
+            found.quantity_wanted = found.quantity_wanted or wanted  # it is tried again with the next look
+            raise
         if found.trigger_ids or found.venue_ids:
             found.quantity_wanted = wanted
             return
@@ -370,6 +397,11 @@ class TriggerDesk:
             found.venue_ids.remove(order.venue_order_id)
         await self.place(found)
         return True
+
+
+def _number(name: str) -> int:
+    """Return a trigger's id as the number that it is."""
+    return int(name) if name.isascii() and name.isdecimal() else 0
 
 
 def _take_wish(found: Tracked) -> Quantity | None:

@@ -13,6 +13,7 @@ from holdfast.domain.order import (
     OrderAccepted,
     OrderCanceled,
     OrderEvent,
+    OrderFilled,
     OrderRejected,
     OrderSpec,
     OrderTimedOut,
@@ -395,5 +396,58 @@ def test_after_a_start_an_entry_waits_as_if_a_stop_had_just_been_sent():
         assert room.venue.count("place") == 0
         await asyncio.sleep(0.2)
         assert room.venue.count("place") == 1
+
+    run(scenario)
+
+
+def test_a_moved_stop_without_an_answer_that_fires_at_once_is_found():
+    # Between two looks it was neither seen to wait nor known: its sale was nobody's.
+    async def scenario() -> None:
+        room = Room()
+        room.submit("s", OrderType.STOP_MARKET, "80")
+        await room.look(8)
+        (first,) = room.venue.armed
+        found = room.desk.tracked[OrderId("s")]
+        found.trigger_wanted = Price(Decimal(85))
+        room.venue.script("place_trigger", "lost_after")
+        await room.desk.look()
+        await asyncio.sleep(0.05)
+        (second,) = [name for name in room.venue.armed if name != first]
+        room.venue.fire(second, None)
+        await room.look(6)
+        assert room.told("s")[-1] is OrderFilled
+        assert room.venue.armed == [], "the old one would sell once more"
+
+    run(scenario)
+
+
+def test_a_lost_stop_is_not_taken_for_an_older_one_of_the_same_terms_that_has_fired():
+    async def scenario() -> None:
+        room = Room()
+        room.submit("s", OrderType.STOP_MARKET, "80")
+        await room.look(8)
+        room.venue.fire(room.venue.armed[0], None)
+        await room.look(4)
+        assert room.told("s")[-1] is OrderFilled
+        room.desk.triggers._gone.clear()  # long ago
+        room.venue.script("place_trigger", "lost_before")
+        room.submit("s2", OrderType.STOP_MARKET, "80", "g2")
+        await room.look(6)
+        assert room.told("s2") == [OrderTimedOut, OrderRejected]
+
+    run(scenario)
+
+
+def test_a_stop_that_could_not_be_made_smaller_is_so_with_the_next_look():
+    async def scenario() -> None:
+        room = Room()
+        room.submit("s", OrderType.STOP_MARKET, "80")
+        await room.look(8)
+        room.desk.tracked[OrderId("s")].quantity_wanted = Quantity(Decimal("0.5"))
+        room.venue.script("cancel_trigger", "lost_before")
+        room.venue.script("trigger", "lost_before")
+        await room.look(10)
+        (name,) = room.venue.armed
+        assert room.venue.waiting[name].put.amount == Decimal("0.5")
 
     run(scenario)
