@@ -84,9 +84,31 @@ def test_a_venue_that_is_not_there_and_a_market_that_is_none_are_told(places):
     assert done.returncode == 0, done.stderr
     assert [quote["state"] == "missing" for quote in json.loads(done.stdout)["quotes"]] == [False, True]
     done = spreads(*both(places), market="NOPE/USDT")
-    assert done.returncode == 5
-    assert done.stdout.count("missing: ") >= 2
-    assert "no venue has answered" in done.stderr
+    assert done.returncode == 2
+    assert done.stdout.count("no market: ") >= 2
+    assert "none of these venues trades NOPE/USDT" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("market", "is_there", "code", "told"),
+    [
+        ("NOPE/USDT", True, 2, "none of these venues trades NOPE/USDT"),
+        ("NOPE/USDT", False, 5, "no venue that has answered trades NOPE/USDT"),
+        ("BTC/USDT", False, 5, "no venue has answered"),
+    ],
+)
+def test_without_a_single_book_a_program_gets_one_document_with_the_error_in_it(places, market, is_there, code, told):
+    gone = "gateio@http://127.0.0.1:9"
+    beside = places[1] if is_there else gone
+    first = "gateio@http://127.0.0.1:19" if told == "no venue has answered" else places[0]
+    done = spreads("--venue", first, "--venue", beside, "--json", market=market)
+    assert done.returncode == code, done.stderr
+    report = json.loads(done.stdout)
+    assert report["error"]["message"] == told
+    assert report["error"]["exit_code"] == code
+    assert [quote["venue"] for quote in report["quotes"]] == [first, beside]
+    assert all(quote["why"] for quote in report["quotes"])
+    assert told in done.stderr
 
 
 def test_it_looks_again_and_prints_a_line_each_time(places):

@@ -80,6 +80,10 @@ class VenueError(HoldfastError):
         self.is_retryable = is_retryable
 
 
+class NoMarketError(VenueError):
+    """The venue has answered: it trades no such market."""
+
+
 class OutcomeUnknownError(VenueError):
     """Sent, and no answer: the order becomes IN_DOUBT and is reconciled; never resent."""
 

@@ -57,8 +57,10 @@ class PublicBooks(Protocol):
 
         Raises
         ------
+        NoMarketError
+            The venue has no such market.
         VenueError
-            The venue does not answer, has no such market, or what it says cannot be read.
+            The venue does not answer, or what it says cannot be read.
         """
         ...
 

@@ -32,6 +32,7 @@ class QuoteState(StrEnum):
     CROSSED = "crossed"  # bid at or above ask, levels out of order, or no plausible number
     EMPTY = "empty"  # a side has nothing
     NO_FEE = "no fee"  # the venue does not say what it takes
+    NO_MARKET = "no market"  # the venue has answered that it trades no such thing
     MISSING = "missing"  # no answer
 
 
@@ -111,6 +112,11 @@ def judged(book: Book, fee: Decimal | None, now: int, limits: Limits) -> Offer:
 def missing(venue: str, market: str, why: str) -> Offer:
     """Return what stands for a book that could not be had."""
     return Offer(venue, market, QuoteState.MISSING, why)
+
+
+def untraded(venue: str, market: str, why: str) -> Offer:
+    """Return what stands for the book of a market that the venue does not trade."""
+    return Offer(venue, market, QuoteState.NO_MARKET, why)
 
 
 def _fault(book: Book) -> str:

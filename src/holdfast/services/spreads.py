@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
-from holdfast.core.errors import DataError, VenueError
+from holdfast.core.errors import ConfigurationError, DataError, HoldfastError, NoMarketError, VenueError
 from holdfast.core.record import Record
 from holdfast.core.time import Clock
 from holdfast.ports.books import PublicBooks
-from holdfast.research.spreads import Direction, Limits, Offer, QuoteState, directions, judged, missing
+from holdfast.research.spreads import Direction, Limits, Offer, QuoteState, directions, judged, missing, untraded
 
 
 class SpreadReport(Record, frozen=True):
@@ -28,7 +28,19 @@ class SpreadReport(Record, frozen=True):
     @property
     def answered(self) -> int:
         """Return how many books there are."""
-        return sum(x.state is not QuoteState.MISSING for x in self.offers)
+        return sum(x.book is not None for x in self.offers)
+
+    @property
+    def failure(self) -> HoldfastError | None:
+        """Return why there is no book at all, as the error that it is; None where there is one."""
+        if self.answered:
+            return None
+        markets = ", ".join(dict.fromkeys(x.market for x in self.offers))
+        refusals = sum(x.state is QuoteState.NO_MARKET for x in self.offers)
+        if refusals == len(self.offers):
+            return ConfigurationError(f"none of these venues trades {markets}", hint="write a market like BTC/USDT")
+        told = f"no venue that has answered trades {markets}" if refusals else "no venue has answered"
+        return VenueError(told, venue="spreads", is_retryable=True, hint="the quotes say why; try again")
 
 
 class SpreadScan:
@@ -84,6 +96,8 @@ class SpreadScan:
             return missing(venue.name, market, refused)
         try:
             book = await venue.book(market, self._depth)
+        except NoMarketError as error:
+            return untraded(venue.name, market, str(error))
         except (VenueError, DataError) as error:
             return missing(venue.name, market, str(error))
         fee = self._fees.get(venue.name, self._listed.get((venue.name, market)))

@@ -3,7 +3,7 @@
 import asyncio
 from decimal import Decimal
 
-from holdfast.core.errors import VenueError
+from holdfast.core.errors import ConfigurationError, NoMarketError, VenueError
 from holdfast.core.time import UnixNanos
 from holdfast.ports.books import Book, Level
 from holdfast.research.spreads import Limits, QuoteState
@@ -27,6 +27,8 @@ class Books:
     def _try(self, what: str) -> None:
         if what in self.fails:
             raise VenueError(f"{what} failed", venue=self.name)
+        if f"no {what}" in self.fails:
+            raise NoMarketError("no such market", venue=self.name)
 
     async def open(self) -> None:
         self._try("open")
@@ -72,6 +74,17 @@ def test_who_does_not_open_or_answer_is_told_and_the_others_go_on():
     assert told["silent"] == (QuoteState.MISSING, "book failed")
     assert len(report.directions) == 12
     assert len(report.opportunities) == 1
+
+
+def test_a_market_that_nobody_trades_is_told_from_a_venue_that_is_silent():
+    without, silent = Books("without", 1, 2), Books("silent", 1, 2)
+    without.fails, silent.fails = {"no book"}, {"book"}
+    assert look(without, Books("b", 110, 111)).failure is None
+    assert isinstance(look(without).failure, ConfigurationError)
+    assert str(look(without).failure) == f"none of these venues trades {MARKET}"
+    assert str(look(without, silent).failure) == f"no venue that has answered trades {MARKET}"
+    assert str(look(silent).failure) == "no venue has answered"
+    assert isinstance(look(silent).failure, VenueError)
 
 
 def test_a_fee_that_is_given_stands_for_the_one_that_is_listed():

@@ -10,9 +10,10 @@ import click
 
 from holdfast.app.spreads import ScanPlan, number, open_scan
 from holdfast.cli.amounts import exact, percent
+from holdfast.cli.failures import report as report_error
 from holdfast.cli.given import Place, read
 from holdfast.cli.output import print_json, print_json_line, print_table, say
-from holdfast.core.errors import ConfigurationError, DomainError, VenueError
+from holdfast.core.errors import ConfigurationError, DomainError, HoldfastError
 from holdfast.core.time import rfc3339
 from holdfast.research.spreads import Direction, Limits, Offer
 from holdfast.services.spreads import SpreadReport
@@ -59,17 +60,25 @@ async def _look(given: SpreadOptions, plan: ScanPlan) -> int:
     try:
         while True:
             report = await scan.look(plan.markets)
-            _print(report, given)
             looks += 1
-            if given.watch_s is None and report.answered == 0:
-                raise VenueError(
-                    "no venue has answered", venue="spreads", is_retryable=True, hint="the reasons are above"
-                )
+            failure = report.failure if given.watch_s is None else None
+            if failure is not None and given.is_json:
+                return _print_failure(report, failure)
+            _print(report, given)
+            if failure is not None:
+                raise failure
             if given.watch_s is None or looks == given.looks:
                 return 0
             await asyncio.sleep(given.watch_s)
     finally:
         await scan.close()
+
+
+def _print_failure(report: SpreadReport, failure: HoldfastError) -> int:
+    """Print one document that holds both: what each venue said, and the error."""
+    known = {"message": str(failure), "next": failure.hint, "exit_code": failure.exit_code}
+    print_json({**_document(report), "error": known})
+    return report_error((), str(failure), failure.hint, failure.exit_code)  # for people, on standard error alone
 
 
 def _print(report: SpreadReport, given: SpreadOptions) -> None:

@@ -9,7 +9,7 @@ from typing import Final
 from holdfast.adapters.exchanges.ccxt.config import PREFIX, CcxtConfig
 from holdfast.adapters.exchanges.ccxt.library import Venue
 from holdfast.adapters.exchanges.ccxt.profiles import profile_of
-from holdfast.core.errors import VenueError
+from holdfast.core.errors import NoMarketError, VenueError
 from holdfast.core.time import MILLISECOND, Clock
 from holdfast.ports.books import Book, Level
 
@@ -57,7 +57,7 @@ class CcxtBooks:
     def _market(self, market: str) -> Mapping[str, object]:
         found = (self._venue.client.markets or {}).get(market)
         if found is None:
-            raise VenueError(f"{self.name} has no market {market}", venue=self.name, hint="write it like BTC/USDT")
+            raise NoMarketError(f"{self.name} has no market {market}", venue=self.name, hint="write it like BTC/USDT")
         return found
 
     def _levels(self, side: object, depth: int) -> tuple[Level, ...]:
