@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -91,11 +92,13 @@ def real_venue(home: Home, settings: Settings) -> Venue:
     Raises
     ------
     ConfigurationError
-        There is no key file, or others can read it; or the further accounts leave nothing for the first.
+        There is no key file, or others can read it; the further accounts leave nothing for the first; or two of them
+        have the same key.
     """
     if not settings.venue.accounts:
         return _one_venue(home, settings)
     shares = tuple(AccountAt(x.venue.account, x, _one_venue(home, x)) for x in shares_of(settings))
+    _require_keys_of_their_own(shares)
     return Venue(LIVE, "", None, " and ".join(share.venue.told for share in shares), accounts=shares)
 
 
@@ -130,6 +133,29 @@ def shares_of(settings: Settings) -> tuple[Settings, ...]:
             )
         )  # fmt: skip
     return tuple(shares)
+
+
+def place_of(venue: Venue) -> str:
+    """Return what is the same for two accounts that may be one: their port on this machine, or the world outside.
+
+    A real venue has several addresses, and two of them never gave out the same key.
+    """
+    return f"port {urlsplit(venue.url).port}" if venue.is_here else ""
+
+
+def _require_keys_of_their_own(accounts: Sequence[AccountAt]) -> None:
+    """Refuse a key that stands in two files: one account would be counted twice, and traded by two that disturb it."""
+    seen: dict[tuple[str, str], str] = {}
+    for account in accounts:
+        who = account.venue.credentials
+        if who is None:
+            continue
+        first = seen.setdefault((place_of(account.venue), who.key), account.name)
+        if first != account.name:
+            raise ConfigurationError(
+                f"{first} and {account.name} have the same key: they are one account, and its money would count twice",
+                hint=f"give {account.name} the key of another account, such as a sub-account's, or leave its table out",
+            )
 
 
 def _one_venue(home: Home, settings: Settings) -> Venue:

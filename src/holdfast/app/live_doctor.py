@@ -11,8 +11,8 @@ import msgspec
 
 from holdfast.adapters.exchanges.gateio.client import GateioExchange
 from holdfast.adapters.exchanges.gateio.config import SOCKET_ORDERS, check_tunnel
-from holdfast.app.live import AccountAt, Venue, open_exchange, pairs_of
-from holdfast.app.sections import LIVE
+from holdfast.app.live import AccountAt, Venue, open_exchange, pairs_of, place_of
+from holdfast.app.sections import GATEIO, LIVE
 from holdfast.app.settings import Settings
 from holdfast.core.errors import HoldfastError, VenueError
 from holdfast.core.time import MILLISECOND
@@ -69,7 +69,38 @@ def _examine_all(accounts: Sequence[AccountAt], *, is_begun: bool) -> tuple[Chec
         found += [msgspec.structs.replace(result, name=f"{account.name} {result.name}") for result in results]
     if len(away) == len(accounts):
         return tuple(msgspec.structs.replace(result, state=State.FAIL) for result in found)
-    return tuple(found)
+    return (*found, *_owners([account for account in accounts if account.name not in away]))
+
+
+def _owners(accounts: Sequence[AccountAt]) -> list[CheckResult]:
+    """Return what is wrong with whose accounts these are: two keys of one user lead to the same money."""
+    seen: dict[tuple[str, str], str] = {}
+    found: list[CheckResult] = []
+    places = [place_of(account.venue) for account in accounts if account.venue.exchange == GATEIO]
+    for account in accounts:
+        if account.venue.exchange != GATEIO or places.count(place_of(account.venue)) == 1:
+            continue  # nobody else is there
+        name = f"{account.name} owner"
+        try:
+            user = _user_of(account)
+        except HoldfastError as error:
+            told = f"the venue does not say whose account it is: {error}"
+            found.append(CheckResult(name, State.WARN, told, "see that no two accounts have keys of one user"))
+            continue
+        first = seen.setdefault((place_of(account.venue), user), account.name) if user else account.name
+        if first != account.name:
+            told = f"its key belongs to the same user as that of {first}: they are one account, counted twice"
+            again = f"give {account.name} the key of another account, such as a sub-account's, or leave its table out"
+            found.append(CheckResult(name, State.FAIL, told, again))
+    return found
+
+
+def _user_of(account: AccountAt) -> str:
+    exchange = open_exchange(account.venue, account.settings.venue)
+    try:
+        return exchange.user_id() if isinstance(exchange, GateioExchange) else ""
+    finally:
+        exchange.close()
 
 
 def _out_of_reach(account: AccountAt) -> str:

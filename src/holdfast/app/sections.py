@@ -170,7 +170,8 @@ class VenueSettings(VenuePlace, frozen=True):
                 )
             if (other.exchange, other.url, other.key_file) in keys or not other.key_file:
                 raise ConfigurationError(
-                    f"venue.accounts: {other.account} has no key file of its own", hint='key_file = "..."'
+                    f"venue.accounts: {other.account} has no key file of its own",
+                    hint=f'write key_file = "..." into the [[venue.accounts]] table of {other.account}',
                 )
             if not (other.capital.is_finite() and other.capital > 0):
                 raise ConfigurationError(

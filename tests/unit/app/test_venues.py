@@ -19,10 +19,10 @@ from holdfast.adapters.host.clock import SystemClock
 from holdfast.adapters.storage.sqlite.journal import SqliteJournal
 from holdfast.app.home import Home
 from holdfast.app.live import has_begun, open_exchange, public_venue, real_venue
-from holdfast.app.live_doctor import examine_venue
+from holdfast.app.live_doctor import _owners, examine_venue
 from holdfast.app.sections import VenueSettings
 from holdfast.app.settings import Settings, flag, load_settings
-from holdfast.core.errors import ConfigurationError
+from holdfast.core.errors import ConfigurationError, VenueError
 from holdfast.core.record import encode
 from holdfast.engine.recorder import RUN
 from holdfast.ports.journal import Entry
@@ -242,6 +242,55 @@ def test_accounts_that_leave_nothing_for_the_first_are_refused(tmp_path: Path):
     settings = two(tmp_path, TWO.replace("capital = 4000", "capital = 10000"))
     with pytest.raises(ConfigurationError, match="nothing is left for GATEIO"):
         real_venue(Home(tmp_path), settings)
+
+
+def test_a_key_that_was_copied_into_a_second_file_is_refused_without_being_shown(tmp_path: Path):
+    text = TWO.replace('exchange = "ccxt:binance"', 'account_name = "savings"')
+    for url in ("http://127.0.0.1:1", "http://localhost:1/"):
+        with pytest.raises(ConfigurationError, match="GATEIO and GATEIO-SAVINGS have the same key") as caught:
+            real_venue(Home(tmp_path), two(tmp_path, text, url))
+        assert "another account" in caught.value.hint
+        assert binance_model.KEY not in str(caught.value) + caught.value.hint
+    abroad = text.replace("http://127.0.0.1:1", "")
+    with pytest.raises(ConfigurationError, match="the same key"):
+        real_venue(Home(tmp_path), two(tmp_path, abroad, "https://api.gateio.ws"))
+
+
+@pytest.mark.parametrize("answer", ["same", "other", "none"])
+def test_two_keys_of_one_user_are_one_account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str):
+    text = TWO.replace('exchange = "ccxt:binance"', 'account_name = "savings"')
+    settings = two(tmp_path, text, "http://127.0.0.1:1")
+    (tmp_path / "two.toml").write_text('key = "another-key"\nsecret = "another-secret"\n')
+    users = {"same": ["7", "7"], "other": ["7", "8"]}.get(answer, [])
+
+    def user_id(_: GateioExchange) -> str:
+        if not users:
+            raise VenueError("forbidden", venue="gateio")
+        return users.pop(0)
+
+    monkeypatch.setattr(GateioExchange, "user_id", user_id)
+    found = _owners(real_venue(Home(tmp_path), settings).accounts)
+    assert [(x.name, x.state) for x in found] == {
+        "same": [("GATEIO-SAVINGS owner", State.FAIL)], "other": [],
+        "none": [("GATEIO owner", State.WARN), ("GATEIO-SAVINGS owner", State.WARN)],
+    }[answer]  # fmt: skip
+    assert all(x.next for x in found)
+
+
+def test_gateio_says_whose_account_a_key_belongs_to(tmp_path: Path):
+    door = Door()
+    key_file = tmp_path / "venue.toml"
+    key_file.write_text('key = "some-key"\nsecret = "some-other-secret"\n')
+    key_file.chmod(0o600)
+    settings = settings_of(tmp_path, url=door.url)
+    door.answers["GET /account/detail"] = {"user_id": 42}
+    exchange = open_exchange(real_venue(Home(tmp_path), settings), settings.venue)
+    try:
+        assert isinstance(exchange, GateioExchange)
+        assert exchange.user_id() == "42"
+    finally:
+        exchange.close()
+        door.close()
 
 
 @pytest.mark.slow

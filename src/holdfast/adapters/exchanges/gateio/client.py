@@ -149,6 +149,20 @@ class GateioExchange:
         found = await self._rest.key_info()
         return KeyReport(found.can_trade, found.can_withdraw, bool(found.ip_whitelist), tuple(found.ip_whitelist or ()))
 
+    def user_id(self) -> str:
+        """Return whose account the key belongs to, empty where the venue does not say; blocks.
+
+        Raises
+        ------
+        ConfigurationError, VenueError
+            The venue does not answer this question.
+        """
+        return self._wait(self._user_id())
+
+    async def _user_id(self) -> str:
+        await self._open()
+        return str((await self._rest.account_detail()).user_id or "")
+
     def check_login(self) -> None:
         """Open a websocket for orders, and let it go again.
 
