@@ -144,6 +144,8 @@ class Protection:
         is_long = trade.side is _BUY
         if trade.is_unprotected and (price <= trade.stop_level if is_long else price >= trade.stop_level):
             return (*found, *self.leave(desk, trade, _STOP, next_id))
+        if trade.is_target_lost and (price >= trade.target if is_long else price <= trade.target):
+            return (*found, *self.leave(desk, trade, _TARGET, next_id))
         if found:
             return found
         return tuple([
@@ -196,6 +198,8 @@ class Protection:
             elif bracket.stop_id == order.spec.order_id and bracket.quantity > 0:
                 bracket.is_stop_resting = False
                 trade.is_unprotected = True
+            elif order.spec.order_id in bracket.target_ids and bracket.quantity > 0 and not trade.is_exiting:
+                trade.is_target_lost = True
 
     def _approve(self, spec: OrderSpec, held: Decimal) -> SubmitOrder:
         verdict = self.gate.protect(spec, held)

@@ -64,6 +64,7 @@ class OpenTrade(State):
     best: float = 0.0  # the best price since the entry, for chandelier stops
     bars_held: int = 0
     is_exiting: bool = False
+    is_target_lost: bool = False  # a target ended unfilled at the venue: the software target watches
     unguarded: Decimal = ZERO  # filled, and waiting for the fill that came in with it: one bracket guards both
     is_unprotected: bool = False  # a stop does not rest at the venue, or not yet: the software stop watches
 

@@ -58,7 +58,11 @@ class Watch:
                 self._pauses.pop(instrument_id, None)
                 continue
             price = self._prices.get(instrument_id, desk.close)
-            if self._is_stopped(trade, price) or (self._lacks(trade) and now >= self._waits.get(instrument_id, 0)):
+            if (
+                self._is_stopped(trade, price)
+                or self._is_reached(trade, price)
+                or (self._lacks(trade) and now >= self._waits.get(instrument_id, 0))
+            ):
                 pause = self._pauses.get(instrument_id, _PAUSE_FIRST)
                 self._waits[instrument_id], self._pauses[instrument_id] = now + pause, min(2 * pause, _PAUSE_MAX)
                 found.append(ProtectionDue(instrument_id, ts, price))
@@ -68,6 +72,12 @@ class Watch:
         if trade.is_exiting or not trade.is_unprotected:
             return False
         return price <= trade.stop_level if trade.side is Side.BUY else price >= trade.stop_level
+
+    def _is_reached(self, trade: OpenTrade, price: float) -> bool:
+        """Tell whether the price is at a target that no longer waits at the venue."""
+        if trade.is_exiting or not trade.is_target_lost:
+            return False
+        return price >= trade.target if trade.side is Side.BUY else price <= trade.target
 
     def _lacks(self, trade: OpenTrade) -> bool:
         """Tell whether a way out, or the stop of a bracket, has come to nothing, or a part has no bracket yet."""

@@ -74,6 +74,27 @@ def test_a_part_without_a_stop_leaves_once_the_price_is_beyond_it():
     assert (leaving.type, leaving.quantity) == (OrderType.MARKET, rig.held)
 
 
+def test_a_target_that_the_venue_ended_is_watched():
+    # The market went past it before it could be placed again: it was forgotten, and the profit with it.
+    rig = held(is_accepting=True)
+    watch, target = Watch(rig.engine), rig.last(Role.TARGET)
+    rig.cancel(target, "AUTO_TRIGGER_PRICE_LESS_LAST")
+    watch.see(BTC.id, 105.9, 106.1)
+    assert watch.due(1, 1) == ()
+    watch.see(BTC.id, 106.0, 106.1)
+    (due,) = watch.due(2, 2)
+    (leaving,) = sent(rig, due.price)
+    assert (leaving.type, leaving.role, leaving.quantity) == (OrderType.MARKET, Role.TARGET, rig.held)
+    assert rig.fill(leaving, "106").closed.exit_reason == "target"
+
+
+def test_a_target_that_rests_at_the_venue_is_left_to_it():
+    rig = held(is_accepting=True)
+    watch = Watch(rig.engine)
+    watch.see(BTC.id, 200.0, 200.1)
+    assert watch.due(1, 1) == ()
+
+
 def test_a_quote_without_a_bid_is_no_price():
     rig = held(is_accepting=False)
     watch = Watch(rig.engine)

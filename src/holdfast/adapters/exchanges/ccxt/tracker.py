@@ -136,4 +136,5 @@ class Tracked:
 def is_waiting_kind(order: Order) -> bool:
     """Tell whether an order waits for a price: a stop, or a target that shares a position with one."""
     spec = order.spec
-    return spec.type is OrderType.STOP_MARKET or (spec.role is Role.TARGET and bool(spec.group))
+    is_target = spec.role is Role.TARGET and spec.type is OrderType.LIMIT  # the software target sells at the market
+    return spec.type is OrderType.STOP_MARKET or (is_target and bool(spec.group))

@@ -56,7 +56,8 @@ class Tracked:
     def is_trigger(self) -> bool:
         """Tell whether it waits as a price-triggered order: a stop, or a target that shares a position with one."""
         spec = self.order.spec
-        return spec.type is OrderType.STOP_MARKET or (spec.role is Role.TARGET and bool(spec.group))
+        is_target = spec.role is Role.TARGET and spec.type is OrderType.LIMIT  # the software target sells at the market
+        return spec.type is OrderType.STOP_MARKET or (is_target and bool(spec.group))
 
     @property
     def is_way_out(self) -> bool:

@@ -215,9 +215,8 @@ class TriggerDesk:
                 self._on_gone(found, await self._rest.trigger(name))
         await self._thin_out(found, look, asked)
         self._take_over(found, [look.triggers[name] for name in strays if name in found.trigger_ids], asked)
-        wanted = found.trigger_wanted
-        if wanted is not None and not found.is_over and not found.venue_ids:
-            await self._move(found, wanted)
+        if found.trigger_wanted is not None and not found.is_over and not found.venue_ids:
+            await self._move(found)
 
     def _has_way_out(self, found: Tracked) -> bool:
         return any(
@@ -243,11 +242,14 @@ class TriggerDesk:
         if fired and fired not in found.venue_ids:
             found.venue_ids.append(fired)
 
-    async def _move(self, found: Tracked, price: Price) -> None:
-        old = list(found.trigger_ids)
-        request = self._request(found, price)
-        if not await self._turn(found, request):
+    async def _move(self, found: Tracked) -> None:
+        old, first = list(found.trigger_ids), found.trigger_wanted
+        if not await self._turn(found, self._request(found, first)):
             return
+        price = found.trigger_wanted  # while it waited, the house may have moved it on
+        if price is None or found.is_over or found.venue_ids:
+            return
+        request = self._request(found, price)
         try:
             placed = await self._rest.place_trigger(request)
         except GateioUnknownError as error:
@@ -255,10 +257,10 @@ class TriggerDesk:
             return
         except GateioError as error:
             if error.reaction is not Reaction.SLOW_DOWN:
-                found.trigger_wanted = None  # the market is beyond it: the old one guards on
+                _forget_wish(found, price)  # the market is beyond it: the old one guards on
                 self._free_turn(found)
             return
-        found.trigger_wanted = None
+        _forget_wish(found, price)
         self._note(placed.venue_order_id)
         self._desk.accept(found, TRIGGER_PREFIX + placed.venue_order_id)
         self._desk.tell(found, found.tell(OrderAmended(found.order_id, self._desk.stamp(), trigger_price=price)))
@@ -402,6 +404,12 @@ class TriggerDesk:
 def _number(name: str) -> int:
     """Return a trigger's id as the number that it is."""
     return int(name) if name.isascii() and name.isdecimal() else 0
+
+
+def _forget_wish(found: Tracked, price: Price) -> None:
+    """Note that a stop need not be moved to a price; a newer wish stands."""
+    if found.trigger_wanted == price:
+        found.trigger_wanted = None
 
 
 def _take_wish(found: Tracked) -> Quantity | None:

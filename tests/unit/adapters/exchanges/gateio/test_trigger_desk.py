@@ -451,3 +451,35 @@ def test_a_stop_that_could_not_be_made_smaller_is_so_with_the_next_look():
         assert room.venue.waiting[name].put.amount == Decimal("0.5")
 
     run(scenario)
+
+
+@pytest.mark.parametrize("when", ["waiting", "sending"])
+def test_a_stop_that_is_moved_twice_ends_where_it_was_moved_last(when: str):
+    # The second wish came while the first waited for its turn, or for its answer: it was lost.
+    async def scenario() -> None:
+        room = Room()
+        room.submit("s", OrderType.STOP_MARKET, "80")
+        await asyncio.sleep(0.1)
+        found = room.desk.tracked[OrderId("s")]
+        found.trigger_wanted = Price(Decimal(85))
+        if when == "sending":
+
+            def again(method: str) -> None:
+                if method == "place_trigger":
+                    found.trigger_wanted = Price(Decimal(90))
+                    room.venue.during = lambda _: None
+
+            await asyncio.sleep(2)
+            room.venue.during = again
+            await room.desk.look()
+        else:
+            await room.desk.look()
+            await asyncio.sleep(0.5)
+            found.trigger_wanted = Price(Decimal(90))
+        await room.look(14)
+        (name,) = room.venue.armed
+        assert room.venue.waiting[name].trigger.price == Decimal(90)
+        assert found.trigger_wanted is None
+        assert found.order.trigger_price == Decimal(90)
+
+    run(scenario)
