@@ -43,8 +43,13 @@ class RunningAgent:
 
     @property
     def busy_with(self) -> int | None:
-        """Return the closing time (ns) of the bars that are being processed, None between two groups of them."""
-        return self._agent.engine.ts_bar or None if self._is_busy else None
+        """Return the closing time (ns) of the bars that are being processed, None between two groups of them.
+
+        Of a live agent only the time of its strategies counts: a venue that is silent makes none of them slow.
+        """
+        agent = self._agent
+        is_busy = agent.is_deciding if isinstance(agent, LiveAgent) else self._is_busy
+        return agent.engine.ts_bar or None if is_busy else None
 
     def start(self, *, is_fresh: bool = False, whole: Feed | None = None) -> Recovery:
         """Begin a run or go on with the journal's last one; see `PaperAgent.start`.

@@ -69,6 +69,8 @@ class LiveAgent:
         self.groups_done = self.trades = self.wins = 0
         self.release_wish: ReleaseWish | None = None
         self.recent: list[Tick] = []
+        self.is_deciding = False
+        """A strategy may have the word now. Whoever waits for the venue has not lost it to a strategy."""
         self.warnings: list[str] = []
         """What a person should see and has not been shown yet."""
 
@@ -85,7 +87,9 @@ class LiveAgent:
         DomainError
             The venue's account contradicts the journal; nothing was sent.
         """
+        self.is_deciding = True
         recovery, state = begin_or_replay(self._journal, self._recorder, self.engine, self.run, is_fresh=is_fresh)
+        self.is_deciding = False
         self.groups_done, self.trades, self.wins = state.groups, state.trades, state.wins
         self._canceled = state.canceled
         self.release_wish = last_wish(self._journal)
@@ -243,9 +247,11 @@ class LiveAgent:
         if engine.ts_bar or not groups:
             return groups
         self._recorder.write(HISTORY, encode([bar for group in groups for bar in group]))
+        self.is_deciding = True
         for group in groups:
             for bar in group:
                 engine.warm(bar)
+        self.is_deciding = False
         return []
 
     def _bars_since(self, name: InstrumentId, count: int, after: int) -> list[BarClosed]:
@@ -377,7 +383,9 @@ class LiveAgent:
 
     # -- what goes out -----------------------------------------------------------------------------
     def _process(self, event: Event) -> None:
+        self.is_deciding = True
         tick = self.engine.process(event)
+        self.is_deciding = False
         if tick is not QUIET:
             self._settle(tick)
 
