@@ -63,6 +63,8 @@ class MarketFeed:
             case BookTicker():
                 name = self._names.get(message.currency_pair)
                 if name is not None and message.bid and message.ask:
+                    if not self._quoted:
+                        self.market_ts = 0  # from here on the book tells the market's time, and no ticker
                     self._quoted.add(name)
                     self._quote(name, int(message.time_ms * 1_000) * 1_000, message.bid, message.ask)
             case Ticker():
@@ -77,7 +79,9 @@ class MarketFeed:
                 pass
 
     def _quote(self, name: InstrumentId, ts: int, bid: float, ask: float) -> None:
-        self.market_ts = max(self.market_ts, ts)
+        # A ticker carries the time at which it was sent: where a market of the past is played, that is another one.
+        if name in self._quoted or not self._quoted:
+            self.market_ts = max(self.market_ts, ts)
         self._on_ask(name, Decimal(repr(ask)))
         self._tell([Quote(name, ts, bid, ask, self._prices.get(name, (bid + ask) / 2))])
 

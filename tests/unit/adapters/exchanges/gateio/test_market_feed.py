@@ -192,6 +192,21 @@ def test_the_book_gives_the_quotes_once_it_speaks_and_tickers_the_last_price():
     run(scenario)
 
 
+def test_the_book_tells_the_markets_time_and_no_ticker_of_another_clock():
+    # A market of the past is played, and tickers carry the clock of the wall: what was told of orders stood still there.
+    async def scenario() -> None:
+        market = Market()
+        market.feed.begin([NAME, InstrumentId("ETH/USDT.GATEIO")], Timeframe.M1)
+        market.feed.on_message(Ticker("BTC_USDT", 1.5, 2.0, 1.0, ts_event=BEGIN))
+        assert market.feed.market_ts == BEGIN, "better than nothing"
+        for time in (5, 6):
+            market.feed.on_message(BookTicker(Decimal(time), 1, "BTC_USDT", 1.1, 1.0, 1.9, 1.0))
+            market.feed.on_message(Ticker("ETH_USDT", 1.5, 2.0, 1.0, ts_event=BEGIN))
+            assert market.feed.market_ts == time * 1_000_000
+
+    run(scenario)
+
+
 def test_bars_that_the_venue_does_not_have_are_refused_at_once():
     async def scenario() -> None:
         with pytest.raises(ConfigurationError):
