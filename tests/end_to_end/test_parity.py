@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from holdfast.core.time import HOUR, parse_time
+
 START = "import sys; from holdfast.cli.main import main; sys.exit(main())"
 DAY = (
     "run", "--plain", "--timeframe", "1m", "--instrument", "BTC/USDT", "--instrument", "ETH/USDT", "--instrument",
@@ -102,6 +104,10 @@ def test_a_strategy_that_was_changed_since_is_found_at_its_first_other_order(tmp
     assert not report["is_reproduced"]
     assert report["reproduced"] < report["orders"]
     assert report["not_reproduced"][0]["cause"] == "not_repeated"
+    assert parse_time(report["not_reproduced"][0]["bar"]) % (4 * HOUR) == 0  # RFC 3339, as everywhere
+    assert parse_time(report["differences"][0]["bar"]) % (4 * HOUR) == 0
+    assert {report["gain_session"], report["gain_backtest"]}.isdisjoint({None})
+    assert report["cash_session"] != report["cash_backtest"]
     told = call(home, "parity")
     assert "NOT REPRODUCED" in told.stdout
 

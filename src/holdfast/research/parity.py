@@ -319,7 +319,7 @@ class _Comparison:
             return Cause.VENUE_REJECTED, rejected.order_id
         if not is_ours and one.bar >= self._session.last_bar:
             return Cause.END_OF_SESSION, ""
-        if one.role == Role.EMERGENCY.value or self._session.brakes:
+        if one.role == Role.EMERGENCY.value or self._was_braked(entry.bar, one.bar):
             return Cause.OPERATOR, ""
         if entry.price_average != twin.price_average:
             return Cause.FILL_PRICE, entry.order_id
@@ -337,6 +337,10 @@ class _Comparison:
 
     def _is_braked(self, bar: int) -> bool:
         return any(since <= bar and (not until or bar <= until) for since, until in self._session.brakes)
+
+    def _was_braked(self, since: int, until: int) -> bool:
+        """Tell whether a brake was on between two bars, both included: what comes later is no cause of theirs."""
+        return any(begin <= until and (not end or since <= end) for begin, end in self._session.brakes)
 
     def _note_money(self, one: SessionOrder, *, is_ours: bool) -> None:
         if self._first is None:

@@ -6,7 +6,7 @@ is another order there has a cause that is named.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -14,6 +14,7 @@ import msgspec
 from holdfast.core.record import Record
 from holdfast.domain.event import OperatorEvent
 from holdfast.domain.market import BarClosed, BarFlag, timeframe
+from holdfast.domain.values import ZERO, InstrumentId
 from holdfast.engine.driver import Driver
 from holdfast.engine.engine import Engine
 from holdfast.engine.recorder import BARS, HISTORY, OPERATOR, RUN, TICK, Recorder
@@ -41,6 +42,8 @@ class ParityReport(Record, frozen=True):
     parity: Parity
     cash_session: Decimal
     cash_backtest: Decimal
+    equity_session: Decimal  # the cash, and what is still held at its last close
+    equity_backtest: Decimal
     reproduction: Reproduction
 
     @property
@@ -80,6 +83,7 @@ def check_parity(
     driver = Driver(engine, exchange, Recorder(scratch, is_durable_first=False, is_input_kept=False), backtest.tick)
     replay = _replay(run, make, scratch, nanos)
     bars, is_past = 0, run.mode == _PAPER
+    closes: dict[InstrumentId, Decimal] = {}
     for record in _of_run(journal, began):
         replay.take(record)
         if record.kind == TICK:
@@ -90,6 +94,7 @@ def check_parity(
         elif record.kind == BARS:
             group = read_body(_BARS, record.body, "a bars", record.sequence)
             bars += len(group)
+            closes.update((bar.instrument_id, Decimal(repr(bar.close))) for bar in group)
             session.bar(group[0].ts_event)
             backtest.bar(group[0].ts_event)
             # A paper account at a live market first sees its past: there was nobody who could have entered.
@@ -98,7 +103,7 @@ def check_parity(
         elif with_operator:
             driver.operate(read_body(_OPERATOR, record.body, "an operator", record.sequence))
     return ParityReport(run.run_id, run.mode, run.quote, bars, compare(session.session, backtest.session),
-        _cash(session), _cash(backtest), replay.outcome(),
+        _cash(session), _cash(backtest), _equity(session, closes), _equity(backtest, closes), replay.outcome(),
     )  # fmt: skip
 
 
@@ -129,3 +134,12 @@ def _cash(collector: Collector) -> Decimal:
     for order in collector.session.orders:
         total += (order.notional if order.side == "SELL" else -order.notional) - order.fees
     return total
+
+
+def _equity(collector: Collector, closes: Mapping[InstrumentId, Decimal]) -> Decimal:
+    """Return the same with all that is still held, at its last close: an open position is no loss of its cost."""
+    held = ZERO
+    for order in collector.session.orders:
+        quantity = order.filled if order.side == "BUY" else -order.filled
+        held += quantity * closes.get(order.instrument_id, order.price_average)
+    return _cash(collector) + held

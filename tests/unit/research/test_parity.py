@@ -132,6 +132,24 @@ def test_a_pulled_brake_explains_it_too():
     assert causes(late)["hf-1p"] == (Cause.UNKNOWN, "")
 
 
+@pytest.mark.parametrize(
+    ("brake", "cause"),
+    [
+        ((90, 0), Cause.EXIT_PRICE),  # much later
+        ((4, 0), Cause.EXIT_PRICE),
+        ((3, 0), Cause.OPERATOR),
+        ((1, 2), Cause.OPERATOR),
+        ((0, 1), Cause.EXIT_PRICE),  # over before the trade began
+    ],
+)
+def test_a_brake_is_a_cause_only_of_what_it_could_have_changed(brake: tuple[int, int], cause: Cause):
+    ours = trade(1, 2)
+    ours.append(msgspec.structs.replace(ours[2], order_id=OrderId("hf-1x"), role="exit", bar=3 * HOUR))
+    left = session(ours)
+    left.brakes.append((brake[0] * HOUR, brake[1] * HOUR))
+    assert causes(compare(left, session(trade(1, 2))))["hf-1x"][0] is cause
+
+
 def test_what_comes_after_a_difference_on_the_same_market_follows_from_it():
     ours = session(trade(1, 2, out_bar=5))
     theirs = session(trade(1, 2, out_bar=6), trade(2, 7, out_bar=9))

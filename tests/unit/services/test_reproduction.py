@@ -125,6 +125,16 @@ def test_what_is_unlike_in_the_least_is_found_and_the_rest_follows_from_it(make:
     assert {(x.cause, x.root) for x in others} <= {(Cause.FOLLOWS, first.order_id)}
 
 
+def test_a_flat_session_is_compared_with_a_backtest_that_still_holds_by_what_both_are_worth():
+    held = {3: Line(Action.ENTER_LONG, 90.0, 130.0)}
+    report = parity(session({**held, 9: Line(Action.EXIT_LONG)}), maker(held))
+    assert report.equity_session == report.cash_session
+    assert report.cash_backtest < -100
+    assert abs(report.equity_backtest) < 20
+    worth = report.equity_backtest - report.cash_backtest
+    assert worth % Decimal(repr(rows()[-1][3])) == 0
+
+
 def test_the_session_before_the_difference_is_reproduced():
     again = parity(session(), maker({**SCRIPT, 25: Line(Action.ENTER_LONG, 99.8, 106.0)})).reproduction
     assert again.differences[0].what.startswith("trigger")

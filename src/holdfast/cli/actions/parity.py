@@ -10,6 +10,7 @@ from holdfast.app.parity import parity_of
 from holdfast.cli.amounts import minute, money
 from holdfast.cli.given import Place, read
 from holdfast.cli.output import print_json, print_table, say, warn
+from holdfast.core.time import rfc3339
 from holdfast.research.parity import Difference
 from holdfast.research.reproduction import Reproduction
 from holdfast.services.parity import ParityReport
@@ -35,10 +36,12 @@ def parity(options: Mapping[str, object]) -> int:
                 "run_id": report.run_id, "mode": report.mode, "bars": report.bars, "orders": found.orders,
                 "is_empty": report.is_empty, "is_reproduced": again.is_whole, "reproduced": again.reproduced,
                 "decisions": again.decisions, "decisions_equal": again.decisions_equal,
-                "not_reproduced": again.differences, "stopped": again.stopped,
+                "not_reproduced": [_document(x) for x in again.differences], "stopped": again.stopped,
                 "equal": found.equal, "is_equal": not found.differences, "fills_equal": found.fills_equal,
-                "by_cause": found.by_cause, "differences": found.differences, "slippage_bps": found.slippage_bps,
-                "gain_session": report.cash_session, "gain_backtest": report.cash_backtest,
+                "by_cause": found.by_cause, "differences": [_document(x) for x in found.differences],
+                "slippage_bps": found.slippage_bps,
+                "gain_session": report.equity_session, "gain_backtest": report.equity_backtest,
+                "cash_session": report.cash_session, "cash_backtest": report.cash_backtest,
             }
         )  # fmt: skip
     else:
@@ -66,9 +69,23 @@ def _show(report: ParityReport) -> None:
         click.echo(f"{found.equal} orders are equal, {len(found.differences)} differ: {causes}")
     slips = list(found.slippage_bps.values())
     if slips and not found.fills_equal:
-        click.echo(f"fills were {sum(slips) / len(slips):+.2f} basis points worse than in the backtest on average")
+        click.echo(slippage_told(sum(slips) / len(slips)))
+    ours, theirs = (money(gain, report.quote) for gain in (report.equity_session, report.equity_backtest))
+    click.echo(f"equity changed by {ours} {report.quote} in the session and by {theirs} in the backtest")
     ours, theirs = (money(gain, report.quote) for gain in (report.cash_session, report.cash_backtest))
-    click.echo(f"cash changed by {ours} {report.quote} in the session and by {theirs} in the backtest")
+    say(f"what is still held counts at its last close; cash alone changed by {ours} and by {theirs}")
+
+
+def slippage_told(mean_bps: float) -> str:
+    """Return how fills compare with those of the backtest, in words that need no sign."""
+    size = f"{abs(mean_bps):.2f}"
+    if not float(size):
+        return "fills were neither better nor worse than in the backtest on average"
+    return f"fills were {size} basis points {'worse' if mean_bps > 0 else 'better'} than in the backtest on average"
+
+
+def _document(x: Difference) -> dict[str, object]:
+    return {name: getattr(x, name) for name in x.__struct_fields__} | {"bar": rfc3339(x.bar) if x.bar else None}
 
 
 def _show_reproduction(again: Reproduction) -> None:
