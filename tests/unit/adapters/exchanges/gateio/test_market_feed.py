@@ -193,7 +193,7 @@ def test_the_book_gives_the_quotes_once_it_speaks_and_tickers_the_last_price():
 
 
 def test_the_book_tells_the_markets_time_and_no_ticker_of_another_clock():
-    # A market of the past is played, and tickers carry the clock of the wall: what was told of orders stood still there.
+    # A market of the past is played, and tickers carry the wall's clock: what is told of orders stood still there.
     async def scenario() -> None:
         market = Market()
         market.feed.begin([NAME, InstrumentId("ETH/USDT.GATEIO")], Timeframe.M1)
