@@ -103,7 +103,8 @@ class RunningAgent:
         agent = self._agent
         progress = Progress(agent.trades, agent.wins, agent.groups_done, agent.digest, agent.journal_sequence)
         status = status_of(agent.engine, agent.run, tuple(reversed(self._fold.decisions)), progress)
-        return msgspec.structs.replace(status, is_release_wished=agent.release_wish is not None)
+        links = agent.links_down if isinstance(agent, LiveAgent) else ()
+        return msgspec.structs.replace(status, is_release_wished=agent.release_wish is not None, links_down=links)
 
     def decisions(self) -> Sequence[DecisionLine]:
         """Return what was decided since the last call, oldest first, and what a live account has to warn of."""

@@ -3,9 +3,32 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Final
 
 from holdfast.core.record import Record
+from holdfast.core.time import rfc3339
 from holdfast.domain.values import VenueCash
+
+VENUE_LINK: Final = "venue"
+"""The link that is down while nothing at all reaches a venue."""
+
+
+class LinkLine(Record, frozen=True):
+    """A link of a running agent that is down: nothing is entered at its venue until it is up again."""
+
+    venue: str  # empty where there is only one
+    link: str  # market, account, or venue: nothing is reached there
+    ts_down: int  # the market's time (ns) since when; 0: it was never up
+    why: str = ""
+
+    @property
+    def told(self) -> str:
+        """Return it as the clause of a sentence."""
+        what = f"the {self.link} link{self.venue and f' to {self.venue}'} is down"
+        if self.link == VENUE_LINK:
+            what = f"{self.venue or 'the venue'} is out of reach"
+        since = f"since {rfc3339(self.ts_down)}" if self.ts_down else "since the start"
+        return f"{what} {since}{self.why and f' ({self.why})'}"
 
 
 class PositionLine(Record, frozen=True):
@@ -80,3 +103,4 @@ class Status(Record, frozen=True):
     is_drawdown_locked: bool = False  # the governor has left no budget: resuming counts the drawdown anew
     left_out: tuple[str, ...] = ()  # instruments that were asked for, and had no bars in the asked time
     cash_at: tuple[VenueCash, ...] = ()  # the cash, venue by venue, where there are several
+    links_down: tuple[LinkLine, ...] = ()  # of a running agent that trades live

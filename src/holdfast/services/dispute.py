@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from holdfast.core.time import SECOND
+from holdfast.portfolio.status import LinkLine
+from holdfast.ports.live import LinkChanged
 
 LOOKS: Final = 3
 """So many looks in a row must contradict our books: one alone may have been made between a fill and its news."""
@@ -54,11 +56,19 @@ class VenueStanding:
     """How a live agent stands with one venue: its links, and whether its account and our books agree."""
 
     def __init__(self) -> None:
-        self.links: dict[str, bool] = {}
+        self.down: dict[str, LinkLine] = {}  # by link
         self.dispute = Dispute()
         self.is_reconciled = False  # a look at its account has agreed with our books since the start
 
     @property
     def is_up(self) -> bool:
         """Tell whether none of its links is known to be down."""
-        return all(self.links.values())
+        return not self.down
+
+    def hear(self, change: LinkChanged, ts: int) -> None:
+        """Take in that a link came up or went down; `ts` stands for the time of one that has seen nothing yet."""
+        if change.is_up:
+            self.down.pop(change.link, None)
+        elif change.link not in self.down:  # one that tries again and fails has been down all the time
+            line = LinkLine(change.venue, change.link, change.ts_event or ts, change.detail)
+            self.down[change.link] = line

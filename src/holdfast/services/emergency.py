@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final, assert_never
 
@@ -9,11 +10,14 @@ from holdfast.core.errors import RefusedError
 from holdfast.core.record import Record
 from holdfast.domain.decision import StopLevel
 from holdfast.domain.order import Role
-from holdfast.domain.values import ZERO
-from holdfast.portfolio.status import Status
+from holdfast.domain.values import ZERO, InstrumentId, venue_of
+from holdfast.portfolio.status import LinkLine, Status
 
 DRAWDOWN_ANEW: Final = "the drawdown counts anew from here"
 """What a release says when it accepts the loss that had locked the account."""
+
+
+_NEXT_BAR: Final = "the exits fill with the next bar"
 
 
 class ReleaseWish(Record, frozen=True):
@@ -40,6 +44,7 @@ class StopProof(Record, frozen=True):
     ts: int  # the market's time
     note: str = ""
     is_drawdown_anew: bool = False  # the release accepted the loss
+    links_down: tuple[LinkLine, ...] = ()  # what is left may wait for these
 
 
 def require_flat(status: Status) -> None:
@@ -81,11 +86,19 @@ def proof_of(status: Status, wanted: StopLevel, *, is_drawdown_anew: bool = Fals
     entries = _entries_left(status)
     exposure = sum((abs(p.quantity) * p.price_last for p in status.positions), ZERO)
     in_force = StopLevel(status.stop_level)
-    missing = _missing(wanted, in_force, entries, len(status.positions))
+    names = [line.instrument_id for line in status.positions] + [line.instrument_id for line in status.orders]
+    needed = {venue_of(InstrumentId(name)) for name in names}
+    away = tuple(link for link in status.links_down if not link.venue or link.venue in needed)
+    missing = _missing(wanted, in_force, entries, len(status.positions), links_told(away))
     return StopProof(
         in_force, not missing, len(status.orders), entries, len(status.positions), exposure, status.quote, status.ts,
-        missing or stays_at(in_force, wanted), is_drawdown_anew,
+        missing or stays_at(in_force, wanted), is_drawdown_anew, away,
     )  # fmt: skip
+
+
+def links_told(links: Sequence[LinkLine]) -> str:
+    """Return which links are down, as one clause; empty where none is."""
+    return ", and ".join(link.told for link in links)
 
 
 def _entries_left(status: Status) -> int:
@@ -96,7 +109,7 @@ def _words(level: StopLevel) -> str:
     return level.value.replace("_", " ")
 
 
-def _missing(wanted: StopLevel, in_force: StopLevel, entries: int, positions: int) -> str:
+def _missing(wanted: StopLevel, in_force: StopLevel, entries: int, positions: int, away: str) -> str:
     if in_force.severity < wanted.severity:
         return f"level {in_force.value} is in force, not {wanted.value}"
     match wanted:
@@ -105,10 +118,12 @@ def _missing(wanted: StopLevel, in_force: StopLevel, entries: int, positions: in
         case StopLevel.NO_ENTRIES:
             return ""
         case StopLevel.REDUCE_ONLY:
-            return f"{entries} entries still rest at the venue" if entries else ""
+            later = f": {away}; cancels are sent, and heard of, when it is back" if away else ""
+            return f"{entries} entries still rest at the venue{later}" if entries else ""
         case StopLevel.FLATTEN:
             if positions or entries:
-                return f"{positions} positions and {entries} entries are left: the exits fill with the next bar"
+                later = f"{away}; exits there are sent, and heard of, when it is back" if away else _NEXT_BAR
+                return f"{positions} positions and {entries} entries are left: {later}"
             return ""
         case _:
             assert_never(wanted)

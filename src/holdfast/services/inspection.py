@@ -12,7 +12,7 @@ from holdfast.core.time import rfc3339
 from holdfast.domain.decision import StopLevel
 from holdfast.portfolio.explain import Explanation, Section, explain, find_story, is_named, why_not
 from holdfast.portfolio.run import RunStarted
-from holdfast.portfolio.status import Status
+from holdfast.portfolio.status import LinkLine, Status
 from holdfast.portfolio.story import RecentLine
 from holdfast.services.standing import LimitLine
 
@@ -50,9 +50,16 @@ def why_not_of(
         for line in limits
         if line.is_used_up
     )
-    if not used_up:
-        return told
-    return msgspec.structs.replace(told, sections=(Section("Limits that are used up", used_up), *told.sections))
+    sections = [Section("Limits that are used up", used_up)] if used_up else []
+    if away := tuple(f"{link.told}: nothing is entered there until then" for link in _on_the_way(status, symbol)):
+        sections.insert(0, Section("Out of reach", away))
+    return msgspec.structs.replace(told, sections=(*sections, *told.sections)) if sections else told
+
+
+def _on_the_way(status: Status, symbol: str) -> Sequence[LinkLine]:
+    """Return the links that are down and may be needed for `symbol`, which may name its venue."""
+    venue = symbol.upper().partition(".")[2]
+    return [link for link in status.links_down if not (venue and link.venue) or link.venue == venue]
 
 
 def why_not_in_backtest(run: RunStarted, symbol: str, recent: Sequence[RecentLine]) -> Explanation:

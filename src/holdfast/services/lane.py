@@ -19,9 +19,10 @@ from holdfast.domain.instrument import Instrument
 from holdfast.domain.market import BarClosed, Timeframe
 from holdfast.domain.order import Order, OrderEvent, OrderRejected
 from holdfast.domain.values import InstrumentId, OrderId
+from holdfast.portfolio.status import VENUE_LINK
 from holdfast.ports.live import AccountReport, Answered, Failure, Incoming, LinkChanged, LiveExchange, Quote
 
-LINK: Final = "venue"
+LINK: Final = VENUE_LINK
 """The link that is down from a fall until every order is accounted for again, beside those of the client itself."""
 DOWN: Final = "venue_down"
 """Begins the reason of an order that was not sent, because its venue is out of reach."""

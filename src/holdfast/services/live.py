@@ -28,6 +28,7 @@ from holdfast.engine.recorder import CHECKPOINT, HISTORY, OPERATOR, Recorder
 from holdfast.engine.snapshot import snapshot
 from holdfast.engine.watch import Watch
 from holdfast.portfolio.run import RunStarted
+from holdfast.portfolio.status import LinkLine
 from holdfast.ports.journal import Journal
 from holdfast.ports.live import AccountReport, Answered, Failure, Incoming, LinkChanged, LiveExchange, Quote
 from holdfast.services.dispute import PAUSE, VenueStanding
@@ -163,6 +164,11 @@ class LiveAgent:
         return not self._unanswered and all(standing.is_reconciled for standing in self._venues.values())
 
     @property
+    def links_down(self) -> tuple[LinkLine, ...]:
+        """Return what is out of reach now, and since when."""
+        return tuple(line for standing in self._venues.values() for line in standing.down.values())
+
+    @property
     def digest(self) -> str:
         """Return the digest of the run so far."""
         return self._recorder.digest
@@ -182,7 +188,7 @@ class LiveAgent:
                     self._quotes[item.instrument_id] = (item, self._steady())
                     self._watch.see(item.instrument_id, item.bid, item.ask)
                 case LinkChanged():
-                    self._venues[item.venue].links[item.link] = item.is_up
+                    self._venues[item.venue].hear(item, self.engine.ts)
                     if item.venue and item.is_up:
                         self._watch.hurry(name for name in self.engine.desks if is_at(name, item.venue))
                     link = f"{item.link} link{item.venue and f' to {item.venue}'}"

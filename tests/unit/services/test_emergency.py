@@ -5,7 +5,9 @@ from tests.unit.app.standing_agent import ENTRY, POSITION, status
 
 from holdfast.core.errors import RefusedError
 from holdfast.domain.decision import StopLevel
+from holdfast.portfolio.status import LinkLine
 from holdfast.services.emergency import proof_of, require_flat
+from holdfast.services.inspection import why_not_of
 
 
 @pytest.mark.parametrize(
@@ -29,6 +31,35 @@ def test_a_proof_holds_when_the_promise_of_the_level_does(wanted, in_force, posi
     proof = proof_of(status(stop_level=in_force, positions=positions, orders=orders), wanted)
     assert proof.is_proven is is_proven
     assert bool(proof.note) is (not is_proven or proof.level is not wanted)
+
+
+@pytest.mark.parametrize("wanted", [StopLevel.REDUCE_ONLY, StopLevel.FLATTEN])
+def test_while_the_venue_is_away_no_exit_is_promised_for_the_next_bar(wanted):
+    away = LinkLine("BINANCE", "venue", 0, "no answer")
+    at = status(stop_level=wanted.value, positions=(POSITION,), orders=(ENTRY,), links_down=(away,))
+    proof = proof_of(at, wanted)
+    assert "BINANCE is out of reach since the start (no answer)" in proof.note
+    assert "when it is back" in proof.note
+    assert "next bar" not in proof.note
+    assert proof.links_down == (away,)
+
+
+def test_a_venue_that_is_away_and_holds_nothing_delays_no_exit():
+    away = LinkLine("GATEIO", "venue", 0, "no answer")
+    proof = proof_of(status(stop_level="flatten", positions=(POSITION,), links_down=(away,)), StopLevel.FLATTEN)
+    assert proof.note.endswith("the exits fill with the next bar")
+
+
+def test_why_not_begins_with_the_venue_that_is_away():
+    links = (LinkLine("BINANCE", "market", 0), LinkLine("GATEIO", "venue", 0))
+    found = status(links_down=links)
+    for symbol, told in (("BTC/USDT", [0, 1]), ("btc/usdt.gateio", [1])):
+        first = why_not_of(found, symbol, (), ("waits",), ()).sections[0]
+        assert first.title == "Out of reach"
+        assert [line.startswith(links[at].told) for line, at in zip(first.sentences, told, strict=True)] == [
+            True
+        ] * len(told)
+    assert why_not_of(status(), "BTC/USDT", (), ("waits",), ()).sections[0].title != "Out of reach"
 
 
 def test_exposure_is_told_in_quote_units():

@@ -3,10 +3,13 @@
 import msgspec
 import pytest
 
+from holdfast.app.agent import RunningAgent
+from holdfast.core.time import SECOND
 from holdfast.domain.decision import StopLevel
 from holdfast.domain.market import BarClosed, BarFlag
 from holdfast.domain.values import venue_of
 from holdfast.engine.recorder import BARS
+from holdfast.portfolio.status import LinkLine
 from holdfast.ports.live import AccountReport, Failure, LinkChanged
 from holdfast.services.assembly import build_engine
 from holdfast.services.live import WATCHDOG, LiveAgent
@@ -65,6 +68,29 @@ def test_a_link_that_is_down_closes_its_venue_alone_and_its_bars_are_not_waited_
     assert "the account link to OTHER is down: it broke" in rig.agent.warnings
     rig.agent._take_in([LinkChanged(1, "account", True, "", "OTHER")])
     assert rig.open() == ["SIM", "OTHER"]
+
+
+def test_what_is_out_of_reach_is_told_with_its_time_until_it_is_back(rig: Rig):
+    rig.start()
+    assert rig.agent.links_down == ()
+    for ts, why in ((60 * SECOND, "it broke"), (90 * SECOND, "it broke again")):
+        rig.agent._take_in([LinkChanged(ts, "account", False, why, "OTHER")])
+    rig.agent._take_in([LinkChanged(0, "venue", False, "no answer", "OTHER")])
+    account, venue = rig.agent.links_down
+    assert account.told == "the account link to OTHER is down since 1970-01-01T00:01:00Z (it broke)"
+    assert venue == LinkLine("OTHER", "venue", rig.agent.engine.ts, "no answer")
+    assert venue.told.startswith("OTHER is out of reach since ")
+    status = RunningAgent(MemoryJournal(), rig.agent).status()
+    assert status.links_down == (account, venue)
+    for link in ("account", "venue"):
+        rig.agent._take_in([LinkChanged(99 * SECOND, link, True, "", "OTHER")])
+    assert rig.agent.links_down == ()
+
+
+def test_the_link_to_the_only_venue_is_told_without_a_name():
+    line = LinkLine("", "market", 60 * SECOND)
+    assert line.told == "the market link is down since 1970-01-01T00:01:00Z"
+    assert LinkLine("", "venue", 0).told == "the venue is out of reach since the start"
 
 
 def test_a_client_that_gives_up_closes_its_venue_until_its_account_has_been_seen_again(rig: Rig):

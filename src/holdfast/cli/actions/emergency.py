@@ -172,6 +172,8 @@ def _show_wish(given: StopOptions, proof: StopProof) -> int:
 def _next(proof: StopProof, wanted: StopLevel, *, is_running: bool) -> str:
     if proof.level.severity < wanted.severity:
         return "pull the stop again, and look at holdfast status"
+    if is_running and proof.links_down:
+        return "holdfast status, which says what is out of reach until it is back"
     if is_running:
         return "holdfast status, after the next bar"
     return "holdfast run, which goes on with the stop and ends what is open with its first bars; then holdfast status"

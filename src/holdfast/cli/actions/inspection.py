@@ -110,7 +110,7 @@ def risk(options: Mapping[str, object]) -> int:
     _warn_of(standing)
     if given.is_json:
         account = {"ts": found.ts, "equity": found.equity, "stop_level": found.stop_level}
-        print_json({**account, "limits": limits, "warnings": standing.warnings})
+        print_json({**account, "limits": limits, "links_down": found.links_down, "warnings": standing.warnings})
         return 0
     _say_mode(found, is_running=standing.is_running)
     print_table(("Limit", "Note", "Used", "Allowed", "Share"), [_limit_row(line) for line in limits], left=2)
@@ -191,6 +191,8 @@ def _say_mode(status: Status, *, is_running: bool) -> None:
         way_out = "it is to be released when the account is flat"
         way_out = way_out if status.is_release_wished else "holdfast resume releases it"
         warn(f"the emergency stop is at {status.stop_level.replace('_', ' ')}; {way_out}")
+    for link in status.links_down:
+        warn(f"{link.told}; nothing is entered there until it is back")
     if status.is_drawdown_locked:
         warn(f"the drawdown leaves no risk budget; holdfast resume accepts the loss: {DRAWDOWN_ANEW}")
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from holdfast.app.session import Session
 from holdfast.core.errors import RefusedError
 from holdfast.domain.decision import StopLevel
-from holdfast.services.emergency import DRAWDOWN_ANEW, stays_at
+from holdfast.services.emergency import DRAWDOWN_ANEW, links_told, stays_at
 
 FLATTEN_WORD, RESUME_WORD = "FLATTEN", "RESUME"
 _LEVELS = {"1": StopLevel.NO_ENTRIES, "2": StopLevel.REDUCE_ONLY, "3": StopLevel.FLATTEN}
@@ -142,7 +142,9 @@ class Controls:
             self._resume()
         else:
             self._session.stop(StopLevel.FLATTEN, "flattened in the live view")
-            self._close(f"flattening: exits fill with the next bar; then r and the word {RESUME_WORD} unlock entries")
+            away = links_told(self._session.agent.status().links_down)
+            later = f"{away}; exits there are sent when it is back" if away else "exits fill with the next bar"
+            self._close(f"flattening: {later}; then r and the word {RESUME_WORD} unlock entries")
 
     def _close(self, message: str) -> None:
         self.question, self.typed, self.message = Question.NONE, "", message
