@@ -66,14 +66,6 @@ class VenuePlan(Record, frozen=True):
     limit_factor: int = 1
 
 
-def parse_account(text: str) -> tuple[str, str]:
-    """Return key and secret of `KEY:SECRET`; the text is never quoted."""
-    key, colon, secret = text.partition(":")
-    if not (key and colon and secret):
-        raise ConfigurationError("an account is KEY:SECRET", hint="--account practice:a-long-secret")
-    return key, secret
-
-
 def parse_balances(text: str) -> dict[str, Decimal]:
     """Return the amounts of `USDT=10000,BTC=1`."""
     found: dict[str, Decimal] = {}

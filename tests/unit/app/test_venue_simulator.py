@@ -8,11 +8,11 @@ from tests.conftest import recorded_file
 
 from holdfast.app.home import Home
 from holdfast.app.sections import MarketSettings
+from holdfast.app.venue_accounts import parse_account
 from holdfast.app.venue_simulator import (
     CREDENTIALS_FILE,
     VenuePlan,
     open_venue,
-    parse_account,
     parse_balances,
     state_folder,
 )

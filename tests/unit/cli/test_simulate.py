@@ -73,6 +73,64 @@ def test_what_cannot_be_is_refused_with_a_hint(tmp_path, more, expected):
     assert "next:" in said
 
 
+ACCOUNTS = f"""
+[[accounts]]
+key = "{KEY}"
+secret = "{SECRET}"
+
+[[accounts]]
+key = "other"
+secret = "another-secret"
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "expected"),
+    [
+        (ACCOUNTS, 0o644, "other users can read"),
+        (ACCOUNTS, 0o640, "other users can read"),
+        (f'key = "{KEY}"\nsecret = "{SECRET}"', 0o600, "expected accounts"),
+        (f'[[accounts]]\nkey = "{KEY}"\nsecret = {SECRET}', 0o600, "expected accounts"),
+        (json.dumps({"accounts": []}), 0o600, "expected accounts"),
+        (json.dumps({"accounts": [{"key": KEY, "secret": SECRET}] * 2}), 0o600, "the same key"),
+        (None, 0o600, "cannot be read"),
+    ],
+)
+def test_a_file_of_accounts_is_for_its_owner_alone_and_never_quoted(tmp_path, text, mode, expected):
+    file = tmp_path / "accounts.toml"
+    if text is not None:
+        file.write_text(text)
+        file.chmod(mode)
+    code, said = refused("--state", str(tmp_path / "v"), "--accounts-file", str(file))
+    assert code == 2, said
+    assert expected in said
+    assert "next:" in said
+    assert SECRET not in said
+
+
+def test_accounts_are_named_in_one_way(tmp_path):
+    code, said = refused("--state", str(tmp_path / "v"), "--accounts-file", "x.toml", "--account", "drill:a-secret")
+    assert code == 2
+    assert "in two ways" in said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_json", [False, True])
+def test_a_secret_from_a_file_is_in_no_argument_and_signs(tmp_path, is_json):
+    file = tmp_path / "accounts"
+    as_json = json.dumps({"accounts": [{"key": KEY, "secret": SECRET}, {"key": "other", "secret": "another-secret"}]})
+    file.write_text(as_json if is_json else ACCOUNTS)
+    file.chmod(0o600)
+    process, place = begun(tmp_path / "venue", "--accounts-file", str(file))
+    try:
+        assert signed(place["url"], "GET", "/spot/accounts")[0]["currency"] == "USDT"
+        assert not any(SECRET in word for word in process.args)
+        assert SECRET in (tmp_path / "venue" / "credentials.toml").read_text()
+    finally:
+        process.terminate()
+        assert process.wait(PATIENCE_S) == 0
+
+
 @pytest.mark.slow
 def test_an_order_that_was_answered_is_there_after_a_kill(tmp_path):
     folder = tmp_path / "venue"

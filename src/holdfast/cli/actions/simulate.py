@@ -12,11 +12,11 @@ import click
 import msgspec
 
 from holdfast.app.sections import MarketSettings
+from holdfast.app.venue_accounts import parse_account, read_accounts
 from holdfast.app.venue_simulator import (
     CREDENTIALS_FILE,
     VenuePlan,
     open_venue,
-    parse_account,
     parse_balances,
     state_folder,
 )
@@ -36,6 +36,7 @@ class SimulateOptions(Place, frozen=True):
     port: int = 0
     host: str = "127.0.0.1"
     accounts: tuple[str, ...] = ()
+    accounts_file: str | None = None
     balance: str | None = None
     market: str = "synthetic"
     instruments: tuple[str, ...] = ()
@@ -67,11 +68,21 @@ def _plan(given: SimulateOptions) -> VenuePlan:
     market = MarketSettings(source, given.instruments, given.timeframe, seed=given.seed, fee_maker=fee, fee_taker=fee)
     return VenuePlan(
         market,
-        tuple(parse_account(text) for text in given.accounts),
+        _accounts(given),
         None if given.balance is None else parse_balances(given.balance),
         None if given.faults is None else read_faults(given.faults),
         0 if given.is_unlimited else 1,
     )
+
+
+def _accounts(given: SimulateOptions) -> tuple[tuple[str, str], ...]:
+    if given.accounts_file is None:
+        return tuple(parse_account(text) for text in given.accounts)
+    if given.accounts:
+        raise ConfigurationError(
+            "accounts are named in two ways", hint="give --accounts-file or --account, and not both"
+        )
+    return read_accounts(Path(given.accounts_file).expanduser())
 
 
 def _share(text: str) -> Decimal:

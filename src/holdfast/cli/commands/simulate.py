@@ -20,7 +20,16 @@ from holdfast.cli.options import reading
     "--host", default="127.0.0.1", metavar="ADDRESS", help="Address of this machine alone (default 127.0.0.1)."
 )
 @click.option(
-    "--account", "accounts", multiple=True, metavar="KEY:SECRET", help="An account; repeatable (default: one is made)."
+    "--accounts-file",
+    metavar="FILE",
+    help="Keys and secrets of its accounts, TOML or JSON, for its owner alone (default: one is made).",
+)
+@click.option(
+    "--account",
+    "accounts",
+    multiple=True,
+    metavar="KEY:SECRET",
+    help="An account for a drill; repeatable. The process list shows it: else use --accounts-file.",
 )
 @click.option("--balance", metavar="USDT=10000,BTC=1", help="What each new account begins with (default USDT=10000).")
 @click.option(
