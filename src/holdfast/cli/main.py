@@ -37,7 +37,7 @@ _COMMANDS: Final = {
     "init": (f"{_ROOM}.installation:init", "Write a commented settings file."),
 }
 _EPILOG: Final = (
-    "Exit codes: 0 ok, 1 failed, 2 usage or settings, 3 refused by policy, 4 vault locked, 5 venue unreachable,"
+    "Exit codes: 0 ok, 1 failed, 2 usage or settings, 3 refused by policy, 5 venue out of reach,"
     " 130 interrupted, 141 the reader of the output left."
 )
 

@@ -1,13 +1,19 @@
 """Help is there at once, complete, and true."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
 
+from holdfast.cli.delivery import UNREAD
+from holdfast.cli.failures import INTERRUPTED
 from holdfast.cli.lazy import LazyGroup
 from holdfast.cli.main import root
+from holdfast.core import errors
+from holdfast.core.errors import HoldfastError
 
 # What must not be imported before a command runs: each of them costs a good part of the time that help may take.
 HEAVY = {"numpy", "pyarrow", "rich", "msgspec", "platformdirs", "sqlite3", "asyncio"}
@@ -49,6 +55,22 @@ def test_each_command_takes_a_home_of_its_own_and_reading_ones_print_json(call, 
         assert "--home" in options
     if path not in {("demo",), ("run",)}:
         assert "--json" in options
+
+
+def test_the_exit_codes_that_are_told_are_those_that_exist(call):
+    told = call("--help").out.partition("Exit codes:")[2]
+    assert {int(code) for code in re.findall(r"\d+", told)} == {0, *known_codes(), INTERRUPTED, UNREAD}
+
+
+def test_the_page_tells_each_exit_code():
+    page = (Path(__file__).parents[3] / "docs" / "cli.md").read_text()
+    part = page[page.index("Exit codes: **0**") : page.index("An unexpected error")]
+    assert {int(code) for code in re.findall(r"\*\*(\d+)\*\*", part)} == {0, *known_codes(), INTERRUPTED, UNREAD}
+
+
+def known_codes() -> set[int]:
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, HoldfastError)]
+    return {kind.exit_code for kind in kinds}
 
 
 def test_help_imports_nothing_heavy():
