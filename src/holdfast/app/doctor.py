@@ -28,6 +28,7 @@ from holdfast.services.doctor import (
     home_folder,
     python_version,
     time_zone,
+    waiting,
 )
 
 
@@ -50,11 +51,16 @@ def diagnose(home: Home) -> tuple[CheckResult, ...]:
     return examine(checks)
 
 
-def _disk_needed(home: Home) -> int:
+def settings_if_sound(home: Home) -> Settings | None:
+    """Return the settings; None where they cannot be read: their own check says why, and says it once."""
     try:
-        return load_settings(home.settings).settings.agent.disk_free_min_mb
+        return load_settings(home.settings).settings
     except HoldfastError:
-        return Settings().agent.disk_free_min_mb  # the check of the settings says what is wrong with them
+        return None
+
+
+def _disk_needed(home: Home) -> int:
+    return (settings_if_sound(home) or Settings()).agent.disk_free_min_mb
 
 
 def _settings(home: Home) -> CheckResult:
@@ -65,9 +71,11 @@ def _settings(home: Home) -> CheckResult:
 
 
 def _strategy(home: Home) -> CheckResult:
-    settings = load_settings(home.settings).settings.strategy
-    strategy_factory(settings.name, settings.parameters)
-    return CheckResult("strategy", State.OK, settings.name)
+    settings = settings_if_sound(home)
+    if settings is None:
+        return waiting("strategy")
+    strategy_factory(settings.strategy.name, settings.strategy.parameters)
+    return CheckResult("strategy", State.OK, settings.strategy.name)
 
 
 def _agent(home: Home) -> CheckResult:
@@ -108,7 +116,10 @@ def _projections(home: Home) -> CheckResult:
 
 
 def _data(home: Home) -> CheckResult:
-    settings = load_settings(home.settings).settings.market
+    sound = settings_if_sound(home)
+    if sound is None:
+        return waiting("data")
+    settings = sound.market
     source = find_source(home, settings)
     if source is None:
         return CheckResult("data", State.OK, "no recorded bars: the synthetic market is used")

@@ -50,6 +50,11 @@ def examine(checks: Sequence[tuple[str, Check]]) -> tuple[CheckResult, ...]:
     return tuple(_guarded(name, check) for name, check in checks)
 
 
+def waiting(name: str) -> CheckResult:
+    """Return what stands for a check that needs settings while these cannot be read; their own check says why."""
+    return CheckResult(name, State.WARN, "not checked: it waits for sound settings", "repair the settings first")
+
+
 def is_healthy(results: Sequence[CheckResult]) -> bool:
     """Tell whether nothing failed; a warning is no failure."""
     return all(result.state is not State.FAIL for result in results)

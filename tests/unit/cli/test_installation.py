@@ -38,6 +38,33 @@ def test_broken_settings_fail_the_check_and_every_command(call, home):
     assert "holdfast.toml" in run.err
 
 
+def test_what_is_wrong_with_the_settings_is_told_once_and_what_needs_them_says_what_it_waits_for(call, home):
+    call("init")
+    (home / "holdfast.toml").write_text("[risk]\nrisk_per_trade = 0.5\n")
+    told = call("doctor", "--live").out
+    assert told.count("risk_per_trade is 0.5") == 1
+    done = call("doctor", "--live", "--json")
+    assert done.code == 1
+    found = {item["name"]: item for item in done.document["checks"]}
+    assert found["settings"]["state"] == "fail"
+    for name in ("strategy", "data", "venue"):
+        assert (found[name]["state"], found[name]["message"]) == ("warn", "not checked: it waits for sound settings")
+
+
+def test_a_variable_that_is_no_setting_is_refused_by_what_reads_settings_and_never_keeps_a_stop_from_an_agent(
+    call, monkeypatch
+):
+    assert call("run", "--plain", "--market", "synthetic", "--bars", "5", "--pace", "100000").code == 0
+    monkeypatch.setenv("HOLDFAST_FOO", "1")
+    for words in (("run", "--plain", "--bars", "1"), ("demo", "--plain", "--bars", "1"), ("backtest",)):
+        refused = call(*words)
+        assert refused.code == 2, words
+        assert "HOLDFAST_FOO is no setting" in refused.err
+    assert "HOLDFAST_FOO is no setting" in call("doctor").out
+    for words in (("status",), ("risk",), ("stop", "--reason", "a test")):
+        assert call(*words).code == 0, words
+
+
 def test_data_that_is_named_but_not_there_fails_the_check(call, monkeypatch, tmp_path):
     monkeypatch.setenv("HOLDFAST_DATA", str(tmp_path / "gone"))
     outcome = call("doctor")

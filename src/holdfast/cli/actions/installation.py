@@ -7,16 +7,15 @@ from collections.abc import Mapping
 
 import click
 
-from holdfast.app.doctor import diagnose
+from holdfast.app.doctor import diagnose, settings_if_sound
 from holdfast.app.home import Home
 from holdfast.app.live import has_begun, real_venue
 from holdfast.app.live_doctor import examine_venue
-from holdfast.app.settings import load_settings
 from holdfast.app.settings_file import settings_text
 from holdfast.cli.given import Place, read
 from holdfast.cli.output import columns, folded, print_json, say
 from holdfast.core.errors import ConfigurationError, HoldfastError
-from holdfast.services.doctor import CheckResult, State, is_healthy
+from holdfast.services.doctor import CheckResult, State, is_healthy, waiting
 
 _NAME = 11  # the longest is projections
 _INDENT = len("warn  ") + _NAME + len(" ")
@@ -50,8 +49,10 @@ def doctor(options: Mapping[str, object]) -> int:
 
 
 def _venue(home: Home) -> tuple[CheckResult, ...]:
+    settings = settings_if_sound(home)
+    if settings is None:
+        return (waiting("venue"),)
     try:
-        settings = load_settings(home.settings).settings
         return examine_venue(settings, real_venue(home, settings), is_begun=has_begun(home))
     except HoldfastError as error:
         return (CheckResult("venue", State.FAIL, str(error), error.hint),)
