@@ -135,3 +135,36 @@ def test_the_practice_venue_says_why_it_does_not_start(home: Path):
     assert done.returncode == 5
     assert "did not start" in done.stderr
     assert "venue.log" in done.stderr
+
+
+def test_a_second_agent_is_refused_and_leaves_the_venue_of_the_first_alone(home: Path):
+    agent = start(home)
+    hear(agent, r"practice mode: ")
+    place = json.loads((home / "venue" / "venue.json").read_bytes())
+    second = start(home)
+    told, _ = second.communicate(timeout=PATIENCE_S)
+    assert second.returncode == 3, told
+    assert "already being written by process" in told
+    assert json.loads((home / "venue" / "venue.json").read_bytes()) == place
+    assert venue(place["url"], "state")["accounts"], "it still answers"
+    agent.send_signal(signal.SIGTERM)
+    assert agent.wait(PATIENCE_S) == 0
+    assert not (home / "venue" / "venue.json").exists(), "it ends with the agent that has started it"
+
+
+def test_a_stranger_with_the_process_number_of_a_killed_venue_is_neither_taken_for_it_nor_ended(home: Path):
+    folder = home / "venue"
+    folder.mkdir(parents=True)
+    with subprocess.Popen(["sleep", "600"]) as stranger:
+        try:
+            known = {"url": "http://127.0.0.1:9", "socket_url": "ws://127.0.0.1:9/ws/v4/", "pid": stranger.pid}
+            (folder / "venue.json").write_text(json.dumps(known))
+            (folder / "started-by-agent").write_text(str(stranger.pid))
+            agent = start(home)
+            hear(agent, r"practice mode: ")
+            assert json.loads((folder / "venue.json").read_bytes())["pid"] != stranger.pid
+            agent.send_signal(signal.SIGTERM)
+            assert agent.wait(PATIENCE_S) == 0
+            assert stranger.poll() is None
+        finally:
+            stranger.kill()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ from holdfast.adapters.exchanges.gateio.config import REST_ORDERS, VENUE_SUFFIX,
 from holdfast.adapters.exchanges.gateio.order_desk import DeskConfig
 from holdfast.adapters.host.clock import SystemClock
 from holdfast.adapters.storage.sqlite.journal import SqliteJournal
-from holdfast.app.agent import RunningAgent, ShowCheck, checked_journal
+from holdfast.app.agent import RunningAgent
 from holdfast.app.home import Home
 from holdfast.app.market import TradedMarket
 from holdfast.app.run_plan import build, run_of
@@ -229,30 +229,24 @@ def pairs_of(settings: Settings, exchange: TradingVenue) -> tuple[str, ...]:
 
 @contextmanager
 def live_agent(
-    home: Home, settings: Settings, venue: Venue, *, is_fresh: bool, show_check: ShowCheck = nullcontext
+    settings: Settings, venue: Venue, journal: Journal, *, is_fresh: bool
 ) -> Iterator[tuple[RunningAgent, RunStarted]]:  # fmt: skip
-    """Give the live agent of `home`, not started yet, while its journal and its connections are open.
+    """Give the live agent that owns `journal`, not started yet, while its connections are open.
 
     Raises
     ------
-    JournalError
-        A record of the journal was changed or is missing.
     VenueError
         The venue cannot be reached.
     """
-    home.create()
+    before = None if is_fresh else _last_run(journal)
     if venue.accounts:
-        with checked_journal(home, show_check) as journal:
-            before = None if is_fresh else _last_run(journal)
-            with _routed(venue.accounts, before) as (routed, instruments):
-                yield _agent(settings, venue, instruments, before, routed, journal)
+        with _routed(venue.accounts, before) as (routed, instruments):
+            yield _agent(settings, venue, instruments, before, routed, journal)
         return
     exchange = open_exchange(venue, settings.venue)
     try:
         instruments = exchange.instruments(pairs_of(settings, exchange))
-        with checked_journal(home, show_check) as journal:
-            before = None if is_fresh else _last_run(journal)
-            yield _agent(settings, venue, instruments, before, exchange, journal)
+        yield _agent(settings, venue, instruments, before, exchange, journal)
     finally:
         exchange.close()
 

@@ -12,13 +12,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
+from holdfast.adapters.storage.sqlite.folder import Ownership
 from holdfast.app.home import Home
 from holdfast.app.sections import MarketSettings
 from holdfast.app.venue_simulator import CREDENTIALS_FILE, state_folder
-from holdfast.core.errors import ConfigurationError, VenueError
-from holdfast.simulator.state_folder import ADDRESS_FILE, Address
+from holdfast.core.errors import JournalInUseError, VenueError
+from holdfast.simulator.state_folder import Address, running_at
 
 _START_S: Final = 60.0
 _LOOK_S: Final = 0.05
@@ -29,10 +28,11 @@ _RUN: Final = "import sys; from holdfast.cli.main import main; sys.exit(main())"
 
 
 class PracticeVenue:
-    """A simulated venue with the state in `folder`. `stop` ends it, if an agent has started it."""
+    """A simulated venue, as the agent that owns the home found or started it."""
 
-    def __init__(self, folder: Path, address: Address, process: subprocess.Popen[bytes] | None) -> None:
-        self.folder, self.url, self._pid, self._process = folder, address.url, address.pid, process
+    def __init__(self, home: Home, address: Address, process: subprocess.Popen[bytes] | None = None) -> None:
+        self.folder, self.url = state_folder(home, None), address.url
+        self._journal, self._pid, self._process = home.journal, address.pid, process
 
     @property
     def key_file(self) -> Path:
@@ -40,24 +40,27 @@ class PracticeVenue:
         return self.folder / CREDENTIALS_FILE
 
     def stop(self) -> None:
-        """End the process, if an agent of this home began it; its state stays, its market stands still meanwhile."""
+        """End the process, if an agent of this home began it; its state stays, its market stands still meanwhile.
+
+        The journal must be closed. Another agent that has taken it by now trades at this venue, which is left to it.
+        """
         try:
-            is_ours = int((self.folder / _OWNED_FILE).read_text("ascii")) == self._pid
-        except (FileNotFoundError, ValueError):
+            ownership = Ownership(self._journal)
+        except JournalInUseError:
             return
-        if not is_ours:
-            return
-        with suppress(ProcessLookupError):
-            os.kill(self._pid, signal.SIGTERM)
-        ends = time.monotonic() + _STOP_S
-        while time.monotonic() < ends and _running(self.folder) is not None:
-            if self._process is not None:
-                self._process.poll()
-            time.sleep(_LOOK_S)
+        try:
+            if _is_ours(self.folder, self._pid):
+                _end(self.folder, self._pid)
+        finally:
+            ownership.release()
+        if self._process is not None:
+            self._process.poll()
 
 
 def practice_venue(home: Home, market: MarketSettings, pace: float, capital: str) -> PracticeVenue:
     """Return the practice venue of a home: the one that runs, or one that is started and goes on where it was.
+
+    Only the process that writes the home's journal may ask for it.
 
     Raises
     ------
@@ -67,9 +70,9 @@ def practice_venue(home: Home, market: MarketSettings, pace: float, capital: str
         What it was begun with is another market.
     """
     folder = state_folder(home, None)
-    running = _running(folder)
+    running = running_at(folder)
     if running is not None:
-        return PracticeVenue(folder, running, None)
+        return PracticeVenue(home, running)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     log = folder / _LOG_FILE
     with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
@@ -80,9 +83,9 @@ def practice_venue(home: Home, market: MarketSettings, pace: float, capital: str
         )  # fmt: skip
     ends = time.monotonic() + _START_S
     while time.monotonic() < ends:
-        if (address := _running(folder)) is not None:
+        if (address := running_at(folder)) is not None:
             (folder / _OWNED_FILE).write_text(str(address.pid), "ascii")
-            return PracticeVenue(folder, address, process)
+            return PracticeVenue(home, address, process)
         if process.poll() is not None:
             break
         time.sleep(_LOOK_S)
@@ -103,16 +106,20 @@ def _arguments(home: Home, market: MarketSettings, pace: float, capital: str) ->
     ]  # fmt: skip
 
 
-def _running(folder: Path) -> Address | None:
-    """Return where the venue of a folder is, if its process lives."""
+def _is_ours(folder: Path, pid: int) -> bool:
+    """Return whether the venue that serves now, with this process number, was begun by an agent of the home."""
+    running = running_at(folder)
+    if running is None or running.pid != pid:
+        return False
     try:
-        address = msgspec.json.decode((folder / ADDRESS_FILE).read_bytes(), type=Address)
-    except FileNotFoundError:
-        return None
-    except msgspec.MsgspecError as error:
-        raise ConfigurationError(f"{folder / ADDRESS_FILE} cannot be read: {error}", hint="remove that file") from error
-    try:
-        os.kill(address.pid, 0)
-    except (ProcessLookupError, PermissionError):
-        return None
-    return address
+        return int((folder / _OWNED_FILE).read_text("ascii")) == pid
+    except (FileNotFoundError, ValueError):
+        return False
+
+
+def _end(folder: Path, pid: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+    ends = time.monotonic() + _STOP_S
+    while time.monotonic() < ends and running_at(folder) is not None:
+        time.sleep(_LOOK_S)

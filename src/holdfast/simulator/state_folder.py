@@ -77,6 +77,7 @@ class StateFolder:
             raise ConfigurationError(
                 f"{path}: another venue runs on this folder", hint=f"its address is in {path / ADDRESS_FILE}"
             ) from None
+        (path / ADDRESS_FILE).unlink(missing_ok=True)  # of one that was killed: it must not pass for ours
 
     def __enter__(self) -> StateFolder:
         return self
@@ -160,6 +161,41 @@ class StateFolder:
 
     def _damaged(self, path: Path, reason: str) -> DataError:
         return DataError(f"{path}: the venue's state is damaged ({reason})", hint="start with another --state FOLDER")
+
+
+def is_held(folder: Path) -> bool:
+    """Return whether a venue runs on a folder. The kernel knows: it lets the lock go when the process dies."""
+    try:
+        descriptor = os.open(folder / _LOCK, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def running_at(folder: Path) -> Address | None:
+    """Return where the venue of a folder is, None where none serves.
+
+    A process number proves nothing, for the system gives it to others. Who holds the folder's lock wrote the address.
+
+    Raises
+    ------
+    ConfigurationError
+        The address cannot be read.
+    """
+    path = folder / ADDRESS_FILE
+    try:
+        address = msgspec.json.decode(path.read_bytes(), type=Address)
+    except FileNotFoundError:
+        return None
+    except msgspec.MsgspecError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error}", hint="remove that file") from error
+    return address if is_held(folder) else None
 
 
 _ENTRY: Final = msgspec.json.Decoder(Entry)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final
 
 import click
 
-from holdfast.app.agent import RunningAgent
+from holdfast.app.agent import RunningAgent, checked_journal
 from holdfast.app.disk import require_space
 from holdfast.app.home import Home
 from holdfast.app.live import Venue, has_begun, live_agent, practised_venue, real_venue
-from holdfast.app.practice import practice_venue
+from holdfast.app.practice import PracticeVenue, practice_venue
 from holdfast.app.sections import PACE_MAX, PRACTICE
 from holdfast.app.session import Session
 from holdfast.app.settings import Settings
@@ -30,6 +28,7 @@ from holdfast.core.errors import RefusedError
 from holdfast.interfaces.control.mailbox import Mailbox
 from holdfast.interfaces.control.server import ControlServer
 from holdfast.portfolio.run import RunStarted
+from holdfast.ports.journal import Journal
 from holdfast.services.paper import Recovery
 
 _WORD: Final = "LIVE"
@@ -43,23 +42,25 @@ def trade_live(home: Home, settings: Settings, given: RunOptions) -> int:
         "free some space, or set agent.disk_free_min_mb lower",
     )  # fmt: skip
     if settings.agent.mode == PRACTICE:
-        with _practice(home, settings) as venue:
-            return _trade(home, settings, given, venue)
+        return _practise(home, settings, given)
     venue = real_venue(home, settings)
     require_ready(settings, venue, is_begun=not given.is_fresh and has_begun(home))
     _confirm(venue, given)
-    return _trade(home, settings, given, venue)
+    with checked_journal(home, checking_shown) as journal:
+        return _trade(home, settings, given, venue, journal)
 
 
-@contextmanager
-def _practice(home: Home, settings: Settings) -> Iterator[Venue]:
-    capital = f"{settings.engine.capital:f}"
-    practised = practice_venue(home, settings.market, settings.agent.pace, capital)
-    is_synthetic = settings.market.path is None
+def _practise(home: Home, settings: Settings, given: RunOptions) -> int:
+    practised: PracticeVenue | None = None
     try:
-        yield practised_venue(practised.url, practised.key_file, is_synthetic=is_synthetic)
+        # First the journal: who does not own the home must not touch its venue, at which another agent trades.
+        with checked_journal(home, checking_shown) as journal:
+            practised = practice_venue(home, settings.market, settings.agent.pace, f"{settings.engine.capital:f}")
+            venue = practised_venue(practised.url, practised.key_file, is_synthetic=settings.market.path is None)
+            return _trade(home, settings, given, venue, journal)
     finally:
-        practised.stop()
+        if practised is not None:
+            practised.stop()
 
 
 def _confirm(venue: Venue, given: RunOptions) -> None:
@@ -73,9 +74,9 @@ def _confirm(venue: Venue, given: RunOptions) -> None:
     ask_for(_WORD, f"This trades real money at {venue.told}.")
 
 
-def _trade(home: Home, settings: Settings, given: RunOptions, venue: Venue) -> int:
+def _trade(home: Home, settings: Settings, given: RunOptions, venue: Venue, journal: Journal) -> int:
     is_plain = given.plain or not (sys.stdin.isatty() and sys.stdout.isatty())
-    starting = live_agent(home, settings, venue, is_fresh=given.is_fresh, show_check=checking_shown)
+    starting = live_agent(settings, venue, journal, is_fresh=given.is_fresh)
     with starting as (agent, run), leaving() as wishes, watched(agent, settings.strategy, wishes):
         recovery = agent.start(is_fresh=given.is_fresh)
         session = Session(agent, mailbox := Mailbox(), PACE_MAX, given.bars)
