@@ -168,3 +168,22 @@ def test_a_stranger_with_the_process_number_of_a_killed_venue_is_neither_taken_f
             assert stranger.poll() is None
         finally:
             stranger.kill()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_start_that_is_broken_off_leaves_no_venue_behind(home: Path, number: signal.Signals, code: int):
+    agent = start(home)
+    ends = time.monotonic() + PATIENCE_S
+    while not (home / "venue" / "venue.log").exists():  # the venue's process is on its way, and does not serve yet
+        assert time.monotonic() < ends
+        time.sleep(0.002)
+    agent.send_signal(number)
+    told, _ = agent.communicate(timeout=PATIENCE_S)
+    assert agent.returncode == code, told
+    assert not living(home)
+
+
+def living(home: Path) -> list[str]:
+    """Return the command lines of the venues of a home, be they as young as they may."""
+    asked = subprocess.run(["ps", "-eww", "-o", "args="], capture_output=True, text=True, check=True)
+    return [line for line in asked.stdout.splitlines() if "simulate-venue" in line and str(home) in line]

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -17,7 +17,7 @@ from holdfast.app.home import Home
 from holdfast.app.sections import MarketSettings
 from holdfast.app.venue_simulator import CREDENTIALS_FILE, state_folder
 from holdfast.core.errors import JournalInUseError, VenueError
-from holdfast.simulator.state_folder import Address, running_at
+from holdfast.simulator.state_folder import Address, is_held, running_at
 
 _START_S: Final = 60.0
 _LOOK_S: Final = 0.05
@@ -57,10 +57,13 @@ class PracticeVenue:
             self._process.poll()
 
 
-def practice_venue(home: Home, market: MarketSettings, pace: float, capital: str) -> PracticeVenue:
+def practice_venue(
+    home: Home, market: MarketSettings, pace: float, capital: str, is_unwanted: Callable[[], bool]
+) -> PracticeVenue | None:
     """Return the practice venue of a home: the one that runs, or one that is started and goes on where it was.
 
-    Only the process that writes the home's journal may ask for it.
+    Only the process that writes the home's journal may ask for it. None as soon as `is_unwanted` says so; then nothing
+    that was started runs on.
 
     Raises
     ------
@@ -70,31 +73,60 @@ def practice_venue(home: Home, market: MarketSettings, pace: float, capital: str
         What it was begun with is another market.
     """
     folder = state_folder(home, None)
-    running = running_at(folder)
+    ends = time.monotonic() + _START_S
+    # The venue of an agent that was killed may be on its way up still, or down.
+    while (running := running_at(folder)) is None and is_held(folder) and time.monotonic() < ends:
+        if is_unwanted():
+            return None
+        time.sleep(_LOOK_S)
     if running is not None:
         return PracticeVenue(home, running)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     log = folder / _LOG_FILE
     with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
-        # A session of its own: what ends the agent, Ctrl-C and kill -9 alike, does not end the venue.
+        # A session of its own: kill -9 of the agent, or a terminal that closes, does not end the venue.
         process = subprocess.Popen(
             [sys.executable, "-c", _RUN, *_arguments(home, market, pace, capital)],
             stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
-    ends = time.monotonic() + _START_S
-    while time.monotonic() < ends:
-        if (address := running_at(folder)) is not None:
-            (folder / _OWNED_FILE).write_text(str(address.pid), "ascii")
-            return PracticeVenue(home, address, process)
-        if process.poll() is not None:
-            break
-        time.sleep(_LOOK_S)
-    process.kill()
+    address: Address | None = None
+    try:
+        # At once: whoever comes after an agent that was killed meanwhile must know whose it is.
+        (folder / _OWNED_FILE).write_text(str(process.pid), "ascii")
+        address = _awaited(folder, process, is_unwanted)
+    finally:
+        if address is None:  # nobody else would end it, whatever has come in between
+            _give_up(process)
+    if address is not None:
+        return PracticeVenue(home, address, process)
+    if is_unwanted():
+        return None
     words = log.read_text("utf-8", errors="replace").strip().splitlines()
     raise VenueError(
         f"the practice venue did not start: {words[-1] if words else 'it said nothing'}",
         venue="practice", hint=f"read {log}; remove {folder} to begin it anew",
     )  # fmt: skip
+
+
+def _awaited(folder: Path, process: subprocess.Popen[bytes], is_unwanted: Callable[[], bool]) -> Address | None:
+    """Return where the venue serves, None if it has ended, takes too long or is not wanted any more."""
+    ends = time.monotonic() + _START_S
+    while time.monotonic() < ends and not is_unwanted():
+        if (address := running_at(folder)) is not None:
+            return address
+        if process.poll() is not None:
+            return None
+        time.sleep(_LOOK_S)
+    return None
+
+
+def _give_up(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(_STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _arguments(home: Home, market: MarketSettings, pace: float, capital: str) -> Sequence[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from typing import Final
 
 import click
@@ -16,7 +17,7 @@ from holdfast.app.sections import PACE_MAX, PRACTICE
 from holdfast.app.session import Session
 from holdfast.app.settings import Settings
 from holdfast.cli.actions.checking import checking_shown
-from holdfast.cli.actions.foreground import leaving, until_unread, watched
+from holdfast.cli.actions.foreground import Wishes, leaving, until_unread, watched
 from holdfast.cli.actions.live_checks import require_ready
 from holdfast.cli.actions.run_options import RunOptions
 from holdfast.cli.amounts import minute, money
@@ -47,20 +48,29 @@ def trade_live(home: Home, settings: Settings, given: RunOptions) -> int:
     require_ready(settings, venue, is_begun=not given.is_fresh and has_begun(home))
     _confirm(venue, given)
     with checked_journal(home, checking_shown) as journal:
-        return _trade(home, settings, given, venue, journal)
+        return _trade(home, settings, given, (venue, journal), None)
 
 
 def _practise(home: Home, settings: Settings, given: RunOptions) -> int:
     practised: PracticeVenue | None = None
-    try:
-        # First the journal: who does not own the home must not touch its venue, at which another agent trades.
-        with checked_journal(home, checking_shown) as journal:
-            practised = practice_venue(home, settings.market, settings.agent.pace, f"{settings.engine.capital:f}")
-            venue = practised_venue(practised.url, practised.key_file, is_synthetic=settings.market.path is None)
-            return _trade(home, settings, given, venue, journal)
-    finally:
-        if practised is not None:
-            practised.stop()
+    with leaving() as wishes:  # from the first moment on, for the venue must end with whoever has started it
+        try:
+            # First the journal: who does not own the home must not touch its venue, at which another agent trades.
+            with checked_journal(home, checking_shown) as journal:
+                market, agent = settings.market, settings.agent
+                practised = practice_venue(home, market, agent.pace, f"{settings.engine.capital:f}", wishes.are_there)
+                if practised is None:
+                    raise _interrupted(wishes)
+                venue = practised_venue(practised.url, practised.key_file, is_synthetic=market.path is None)
+                return _trade(home, settings, given, (venue, journal), wishes)
+        finally:
+            if practised is not None:
+                practised.stop()
+
+
+def _interrupted(wishes: Wishes) -> BaseException:
+    """Return what ends a start that a signal has come into."""
+    return KeyboardInterrupt() if wishes.end is None else click.exceptions.Exit(128 + wishes.end)  # as shells have it
 
 
 def _confirm(venue: Venue, given: RunOptions) -> None:
@@ -74,10 +84,18 @@ def _confirm(venue: Venue, given: RunOptions) -> None:
     ask_for(_WORD, f"This trades real money at {venue.told}.")
 
 
-def _trade(home: Home, settings: Settings, given: RunOptions, venue: Venue, journal: Journal) -> int:
+def _trade(
+    home: Home, settings: Settings, given: RunOptions, place: tuple[Venue, Journal], heard: Wishes | None
+) -> int:
+    """Trade until somebody wants to leave; `heard` are the signals of whoever listens for them already."""
+    venue, journal = place
     is_plain = given.plain or not (sys.stdin.isatty() and sys.stdout.isatty())
     starting = live_agent(settings, venue, journal, is_fresh=given.is_fresh)
-    with starting as (agent, run), leaving() as wishes, watched(agent, settings.strategy, wishes):
+    with (
+        starting as (agent, run),
+        leaving() if heard is None else nullcontext(heard) as wishes,
+        watched(agent, settings.strategy, wishes),
+    ):
         recovery = agent.start(is_fresh=given.is_fresh)
         session = Session(agent, mailbox := Mailbox(), PACE_MAX, given.bars)
         is_heard = True
