@@ -9,7 +9,7 @@ import click
 from holdfast.app.projections import explained, recent_lines
 from holdfast.app.standing import BacktestJournalError, Standing
 from holdfast.app.strategies import StrategyLine, known_strategies
-from holdfast.cli.amounts import exact, mean_price, minute, money, percent, signed
+from holdfast.cli.amounts import exact, mean_price, minute, money, percent, readable, shortened, signed
 from holdfast.cli.given import Place, read
 from holdfast.cli.output import columns, print_json, print_pairs, print_table, say, warn
 from holdfast.core.errors import ConfigurationError
@@ -173,7 +173,7 @@ def _tell(answer: Explanation, *, is_json: bool) -> int:
         print_json(answer)
         return 0
     for line in answer.lines():
-        say(line, bold=not line.startswith(" "))
+        say(readable(line), bold=not line.startswith(" "))
     return 0
 
 
@@ -227,13 +227,13 @@ def _print_decisions(lines: Sequence[DecisionLine]) -> None:
     for line in lines:
         pair = line.instrument_id.rpartition(".")[0] or "account"
         rule = f" ({line.rule})" if line.rule else ""
-        say(f"{minute(line.ts)}  {pair}  {line.what}{rule}: {line.reason}  [{line.decision_id}]")
+        say(f"{minute(line.ts)}  {pair}  {line.what}{rule}: {readable(line.reason)}  [{line.decision_id}]")
 
 
 def _limit_row(line: LimitLine) -> tuple[str, ...]:
     share = percent(line.used / line.limit, 0) if line.limit else "-"
     if line.unit:
-        return (line.rule, line.note or line.unit, exact(line.used), exact(line.limit), share)
+        return (line.rule, line.note or line.unit, *(exact(shortened(x)) for x in (line.used, line.limit)), share)
     return (line.rule, line.note, percent(line.used), percent(line.limit), share)
 
 

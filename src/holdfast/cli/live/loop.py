@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.live import Live
 
 from holdfast.app.session import Session
-from holdfast.cli.amounts import minute
+from holdfast.cli.amounts import minute, readable
 from holdfast.cli.live.controls import Controls
 from holdfast.cli.live.keyboard import Keyboard
 from holdfast.cli.live.view import Frame, picture
@@ -64,5 +64,6 @@ def tell(session: Session, is_over: Callable[[], bool] = lambda: False) -> None:
 def _print(lines: Sequence[DecisionLine]) -> None:
     for line in lines:
         pair = line.instrument_id.rpartition(".")[0]
-        told = f"{minute(line.ts)} {pair} {line.what}: {line.reason}" if pair else f"{line.what}: {line.reason}"
+        said = f"{line.what}: {readable(line.reason)}"
+        told = f"{minute(line.ts)} {pair} {said}" if pair else said
         say(f"{told} [{line.decision_id}]" if line.decision_id else told)

@@ -14,7 +14,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from holdfast.cli.amounts import exact, minute, money, percent, signed
+from holdfast.cli.amounts import exact, minute, money, percent, readable, signed
 from holdfast.domain.decision import StopLevel
 from holdfast.portfolio.status import DecisionLine, PositionLine, Status
 
@@ -177,7 +177,7 @@ def _decisions(status: Status) -> RenderableType:
     for line in status.decisions[:_DECISIONS_MAX]:
         table.add_row(
             minute(line.ts)[5:], line.instrument_id.rpartition(".")[0], Text(line.what, style=_colour(line)),
-            line.reason, line.decision_id,
+            readable(line.reason), line.decision_id,
         )  # fmt: skip
     if not status.decisions:
         table.add_row("", "", Text("nothing decided yet", style=_DIM), "the strategy looks at each bar", "")
@@ -189,7 +189,7 @@ def _decisions_narrow(status: Status) -> RenderableType:
     for line in status.decisions[:_DECISIONS_MAX]:
         head = Text(f"{minute(line.ts)[5:]} {line.instrument_id.rpartition('.')[0]} ", style=_DIM)
         head.append(line.what, style=_colour(line)).append(f" {line.decision_id}")
-        lines += [head, Text(f"  {line.reason}")]
+        lines += [head, Text(f"  {readable(line.reason)}")]
     if not lines:
         lines.append(Text("nothing decided yet", style=_DIM))
     return Group(Rule("Last decisions", align="left", style=_DIM), *lines)
