@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from decimal import Decimal
 from functools import partial
 from typing import Final
 
@@ -24,13 +25,25 @@ _TUNNEL_S: Final = 5.0
 _SKEW_MAX_MS: Final = 5_000
 
 
-def examine_venue(settings: Settings, venue: Venue, *, is_begun: bool = False) -> tuple[CheckResult, ...]:
+Advice = Callable[[Decimal], str]
+"""Says what to change so that no more is traded than so many quote units, which are there."""
+
+
+def _less(held: Decimal) -> str:
+    return f"trade less: --capital {held:f}"
+
+
+def examine_venue(
+    settings: Settings, venue: Venue, *, is_begun: bool = False, less: Advice = _less
+) -> tuple[CheckResult, ...]:
     """Return each check of the venue, in the order in which trouble is best repaired.
 
     Parameters
     ----------
     is_begun
         The start goes on with a run: what it began with is no longer there, but held, lost or multiplied.
+    less
+        What to advise where too little lies there.
     """
     if venue.accounts:
         return _examine_all(venue.accounts, is_begun=is_begun)
@@ -43,7 +56,7 @@ def examine_venue(settings: Settings, venue: Venue, *, is_begun: bool = False) -
             ("key", partial(_key, exchange, settings)),
             *_way_of_orders(exchange, settings),
             ("pairs", partial(_pairs, exchange, settings)),
-            ("balances", partial(_balances, exchange, settings, is_begun=is_begun)),
+            ("balances", partial(_balances, exchange, settings, less, is_begun=is_begun)),
             ("abilities", partial(_abilities, exchange)),
         )
         return examine(checks)
@@ -55,7 +68,7 @@ def _examine_all(accounts: Sequence[AccountAt], *, is_begun: bool) -> tuple[Chec
     """Return the checks of each account, with its name; of a run that goes on, one that is away may come back later."""
     found: list[CheckResult] = []
     away: list[str] = []
-    for account in accounts:
+    for account, less in zip(accounts, _advices(accounts), strict=True):
         if is_begun and (why := _out_of_reach(account)):
             away.append(account.name)
             found.append(
@@ -65,11 +78,22 @@ def _examine_all(accounts: Sequence[AccountAt], *, is_begun: bool) -> tuple[Chec
                 )
             )  # fmt: skip
             continue
-        results = examine_venue(account.settings, account.venue, is_begun=is_begun)
+        results = examine_venue(account.settings, account.venue, is_begun=is_begun, less=less)
         found += [msgspec.structs.replace(result, name=f"{account.name} {result.name}") for result in results]
     if len(away) == len(accounts):
         return tuple(msgspec.structs.replace(result, state=State.FAIL) for result in found)
     return (*found, *_owners([account for account in accounts if account.name not in away]))
+
+
+def _advices(accounts: Sequence[AccountAt]) -> Sequence[Advice]:
+    """Return for each account where its part of the capital stands: the first has what the others leave."""
+    rest = sum((account.settings.engine.capital for account in accounts[1:]), ZERO)
+
+    def further(account: AccountAt) -> Advice:
+        where = f"capital in the [[venue.accounts]] table of {account.name}"
+        return lambda held: f"trade less there: lower {where} to {held:f}"
+
+    return [lambda held: _less(held + rest), *(further(account) for account in accounts[1:])]
 
 
 def _owners(accounts: Sequence[AccountAt]) -> list[CheckResult]:
@@ -192,7 +216,7 @@ def _pairs(exchange: TradingVenue, settings: Settings) -> CheckResult:
     return CheckResult("pairs", State.OK, told)
 
 
-def _balances(exchange: TradingVenue, settings: Settings, *, is_begun: bool) -> CheckResult:
+def _balances(exchange: TradingVenue, settings: Settings, less: Advice, *, is_begun: bool) -> CheckResult:
     quotes = {x.quote for x in exchange.instruments(pairs_of(settings, exchange))}
     held = exchange.balances()
     if is_begun:
@@ -202,9 +226,10 @@ def _balances(exchange: TradingVenue, settings: Settings, *, is_begun: bool) -> 
     short = [quote for quote in sorted(quotes) if held.get(quote, ZERO) < capital]
     if short:
         there = ", ".join(f"{held.get(quote, ZERO):f} {quote}" for quote in short)
+        least = min(held.get(quote, ZERO) for quote in short)
         return CheckResult(
             "balances", State.FAIL, f"the account has {there}, the settings trade {capital:f}",
-            f"bring some in, or trade less: --capital {min(held.get(quote, ZERO) for quote in short):f}",
+            f"bring some in, or {less(least)}" if least > 0 else "bring some in",
         )  # fmt: skip
     return CheckResult("balances", State.OK, ", ".join(f"{held[quote]:f} {quote}" for quote in sorted(quotes)))
 

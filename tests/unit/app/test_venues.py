@@ -5,6 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from aiohttp import web
 from tests.contract import binance_model
@@ -19,8 +20,8 @@ from holdfast.adapters.host.clock import SystemClock
 from holdfast.adapters.storage.sqlite.journal import SqliteJournal
 from holdfast.app.home import Home
 from holdfast.app.live import has_begun, open_exchange, public_venue, real_venue
-from holdfast.app.live_doctor import _owners, examine_venue
-from holdfast.app.sections import VenueSettings
+from holdfast.app.live_doctor import _advices, _balances, _owners, examine_venue
+from holdfast.app.sections import MarketSettings, VenueSettings
 from holdfast.app.settings import Settings, flag, load_settings
 from holdfast.core.errors import ConfigurationError, VenueError
 from holdfast.core.record import encode
@@ -242,6 +243,30 @@ def test_accounts_that_leave_nothing_for_the_first_are_refused(tmp_path: Path):
     settings = two(tmp_path, TWO.replace("capital = 4000", "capital = 10000"))
     with pytest.raises(ConfigurationError, match="nothing is left for GATEIO"):
         real_venue(Home(tmp_path), settings)
+
+
+def test_where_too_little_lies_at_an_account_the_advice_names_what_holds_its_part(tmp_path: Path):
+    first, further = _advices(real_venue(Home(tmp_path), two(tmp_path)).accounts)
+    assert first(Decimal(500)) == "trade less: --capital 4500", "4000 of it lie at the other"
+    assert further(Decimal(500)) == "trade less there: lower capital in the [[venue.accounts]] table of BINANCE to 500"
+
+
+@pytest.mark.parametrize(("held", "told"), [("0", "bring some in"), ("7", "bring some in, or lower it to 7")])
+def test_the_checklist_advises_what_it_was_given_to(tmp_path: Path, held: str, told: str):
+    door = Door()
+    door.answers["GET /spot/accounts"] = [{"currency": "USDT", "available": held, "locked": "0"}]
+    settings = settings_of(tmp_path, url=door.url)
+    settings = msgspec.structs.replace(settings, market=MarketSettings(instruments=("BTC/USDT",)))
+    key_file = tmp_path / "venue.toml"
+    key_file.write_text('key = "some-key"\nsecret = "some-other-secret"\n')
+    key_file.chmod(0o600)
+    exchange = open_exchange(real_venue(Home(tmp_path), settings), settings.venue)
+    try:
+        found = _balances(exchange, settings, lambda held: f"lower it to {held:f}", is_begun=False)
+    finally:
+        exchange.close()
+        door.close()
+    assert (found.state, found.next) == (State.FAIL, told)
 
 
 def test_a_key_that_was_copied_into_a_second_file_is_refused_without_being_shown(tmp_path: Path):
