@@ -92,11 +92,13 @@ def real_venue(home: Home, settings: Settings) -> Venue:
     Raises
     ------
     ConfigurationError
-        There is no key file, or others can read it; the further accounts leave nothing for the first; or two of them
-        have the same key.
+        There is no key file, or others can read it; an instrument names another venue; the further accounts leave
+        nothing for the first; or two of them have the same key.
     """
     if not settings.venue.accounts:
+        _require_configured((settings,))
         return _one_venue(home, settings)
+    _require_configured(shares_of(settings))
     shares = tuple(AccountAt(x.venue.account, x, _one_venue(home, x)) for x in shares_of(settings))
     _require_keys_of_their_own(shares)
     return Venue(LIVE, "", None, " and ".join(share.venue.told for share in shares), accounts=shares)
@@ -135,6 +137,25 @@ def shares_of(settings: Settings) -> tuple[Settings, ...]:
     return tuple(shares)
 
 
+def _require_configured(shares: Sequence[Settings]) -> None:
+    """Refuse an instrument that names another venue than the one it would be traded at."""
+    accounts = [share.venue.account for share in shares]
+    for share, account in zip(shares, accounts, strict=True):
+        for name in share.market.instruments:
+            named = name.upper().partition(".")[2]
+            if not named or named == account:
+                continue
+            pair = name.partition(".")[0].upper()
+            hint = f"write {pair} for {account}, or add an account for {named}"
+            if named in accounts:
+                place = "[market]" if named == accounts[0] else f"the [[venue.accounts]] table of {named}"
+                hint = f"write {pair} into instruments of {place}"
+            raise ConfigurationError(
+                f"{name} would be traded at {account}, and names another venue; configured: {', '.join(accounts)}",
+                hint=hint,
+            )
+
+
 def place_of(venue: Venue) -> str:
     """Return what is the same for two accounts that may be one: their port on this machine, or the world outside.
 
@@ -170,7 +191,14 @@ def _one_venue(home: Home, settings: Settings) -> Venue:
 
 
 def public_venue(settings: Settings) -> Venue:
-    """Return the venue of the settings as one whose market is read, and where nothing can be sent: without a key."""
+    """Return the venue of the settings as one whose market is read, and where nothing can be sent: without a key.
+
+    Raises
+    ------
+    ConfigurationError
+        An instrument names another venue.
+    """
+    _require_configured((settings,))
     return _venue_of(settings, None)
 
 

@@ -245,6 +245,33 @@ def test_accounts_that_leave_nothing_for_the_first_are_refused(tmp_path: Path):
         real_venue(Home(tmp_path), settings)
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "told", "hint"),
+    [
+        ('instruments = ["BTC/USDT"]', 'instruments = ["BTC/USDT.KRAKEN"]', "GATEIO, and", "an account for KRAKEN"),
+        ('instruments = ["BTC/USDT"]', 'instruments = ["eth/usdt.binance"]', "GATEIO, and", "table of BINANCE"),
+        ('"ETH/USDT"]', '"ETH/USDT.GATEIO-NOPE"]', "BINANCE, and", "write ETH/USDT for BINANCE"),
+        ('"ETH/USDT"]', '"ETH/USDT.GATEIO"]', "BINANCE, and", "write ETH/USDT into instruments of [market]"),
+    ],
+)
+def test_an_instrument_that_names_another_venue_is_refused(
+    tmp_path: Path, before: str, after: str, told: str, hint: str
+):
+    with pytest.raises(ConfigurationError, match=f"would be traded at {told}.*configured: GATEIO, BINANCE") as caught:
+        real_venue(Home(tmp_path), two(tmp_path, TWO.replace(before, after, 1)))
+    assert hint in caught.value.hint
+    for named in ("BTC/USDT.GATEIO", "btc/usdt.gateio"):
+        assert real_venue(Home(tmp_path), two(tmp_path, TWO.replace(before, before.replace("BTC/USDT", named), 1)))
+
+
+def test_an_instrument_of_another_venue_is_refused_where_there_is_one_and_on_paper(tmp_path: Path):
+    settings = settings_of(tmp_path)
+    settings = msgspec.structs.replace(settings, market=MarketSettings(instruments=("ETH/USDT.BINANCE",)))
+    for opened in (lambda: real_venue(Home(tmp_path), settings), lambda: public_venue(settings)):
+        with pytest.raises(ConfigurationError, match="configured: GATEIO"):
+            opened()
+
+
 def test_where_too_little_lies_at_an_account_the_advice_names_what_holds_its_part(tmp_path: Path):
     first, further = _advices(real_venue(Home(tmp_path), two(tmp_path)).accounts)
     assert first(Decimal(500)) == "trade less: --capital 4500", "4000 of it lie at the other"
