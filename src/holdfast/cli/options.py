@@ -39,6 +39,20 @@ def reading(command: Command) -> Command:
     return acting(_json(command))
 
 
+def venue(command: Command) -> Command:
+    """Give a command the options that say which venue is meant, and where its key lies."""
+    options = (
+        click.option("--venue", metavar="gateio|ccxt:NAME", help="Which venue, live or on paper with --market venue."),
+        click.option("--venue-url", metavar="URL", help="Address of the venue, live or on paper with --market venue."),
+        click.option(
+            "--key-file", metavar="FILE", help="Where key and secret of the venue lie (default: venue.toml in home)."
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 def market(command: Command) -> Command:
     """Give a command the options that say which market is traded, and how."""
     options = (

@@ -1,5 +1,6 @@
 """`doctor` and `init`, and what they say of a broken installation."""
 
+import shlex
 import stat
 
 from holdfast.services.doctor import CheckResult, State, is_healthy
@@ -83,6 +84,28 @@ def test_a_home_open_to_others_is_a_warning_and_no_failure(call, home):
 def test_a_warning_is_no_failure():
     assert is_healthy((CheckResult("a", State.OK, ""), CheckResult("b", State.WARN, "")))
     assert not is_healthy((CheckResult("a", State.FAIL, ""),))
+
+
+def test_a_failed_start_names_the_checklist_of_the_same_home_and_venue(call, home, tmp_path):
+    # Nobody listens at port 1.
+    keys = tmp_path / "some keys.toml"
+    keys.write_text('key = "some-key"\nsecret = "some-other-secret"\n')
+    keys.chmod(0o600)
+    place = ("--home", str(home), "--venue-url", "http://127.0.0.1:1", "--key-file", str(keys))
+    outcome = call("run", "--mode", "live", "--plain", *place)
+    assert outcome.code == 3
+    command = shlex.split(next(x for x in outcome.err.splitlines() if "holdfast doctor" in x).partition("holdfast ")[2])
+    assert command == ["doctor", "--live", *place]
+    checks = {check["name"]: check for check in call(*command, "--json").document["checks"]}
+    assert checks["venue clock"]["state"] == "fail"
+    assert "key file" not in str(checks), "it was taken from where it was said to be"
+
+
+def test_a_venue_without_live_is_refused_for_nothing_would_look_at_it(call):
+    outcome = call("doctor", "--venue-url", "http://127.0.0.1:1")
+    assert outcome.code == 2
+    assert "holdfast doctor --live --home" in outcome.err
+    assert "--venue-url http://127.0.0.1:1" in outcome.err
 
 
 def test_strategies_are_listed_with_their_parameters(call):

@@ -64,9 +64,7 @@ def run(options: Mapping[str, object]) -> int:
         *flag("market.fee_maker", given.fee, "--fee"),
         *flag("market.fee_taker", given.fee, "--fee"),
         *flag("engine.capital", given.capital, "--capital"),
-        *flag("venue.exchange", given.venue, "--venue"),
-        *flag("venue.url", given.venue_url, "--venue-url"),
-        *flag("venue.key_file", given.key_file, "--key-file"),
+        *given.venue_flags,
         *flag("live.on_exit", given.on_exit, "--on-exit"),
         *parameters(given.parameters),
     ]

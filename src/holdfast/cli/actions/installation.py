@@ -8,10 +8,11 @@ from collections.abc import Mapping
 import click
 
 from holdfast.app.doctor import diagnose, settings_if_sound
-from holdfast.app.home import Home
 from holdfast.app.live import has_begun, real_venue
 from holdfast.app.live_doctor import examine_venue
+from holdfast.app.settings import load_settings
 from holdfast.app.settings_file import settings_text
+from holdfast.cli.actions.venue_options import VenueOptions
 from holdfast.cli.given import Place, read
 from holdfast.cli.output import columns, folded, print_json, say
 from holdfast.core.errors import ConfigurationError, HoldfastError
@@ -28,7 +29,7 @@ class InitOptions(Place, frozen=True):
     is_forced: bool = False
 
 
-class DoctorOptions(Place, frozen=True):
+class DoctorOptions(VenueOptions, frozen=True):
     """What `doctor` takes."""
 
     is_live: bool = False
@@ -37,9 +38,12 @@ class DoctorOptions(Place, frozen=True):
 def doctor(options: Mapping[str, object]) -> int:
     """Check, and say what to repair."""
     given = read(options, DoctorOptions)
+    if given.typed and not given.is_live:
+        names = ", ".join(name for name, _ in given.typed)
+        raise ConfigurationError(f"{names} says nothing without --live: no venue is examined", hint=given.checklist)
     results = diagnose(given.folder)
     if given.is_live:
-        results += _venue(given.folder)
+        results += _venue(given)
     if given.is_json:
         print_json({"is_healthy": is_healthy(results), "checks": results})
     else:
@@ -48,11 +52,12 @@ def doctor(options: Mapping[str, object]) -> int:
     return 0 if is_healthy(results) else 1
 
 
-def _venue(home: Home) -> tuple[CheckResult, ...]:
-    settings = settings_if_sound(home)
-    if settings is None:
+def _venue(given: DoctorOptions) -> tuple[CheckResult, ...]:
+    home = given.folder
+    if settings_if_sound(home) is None:
         return (waiting("venue"),)
     try:
+        settings = load_settings(home.settings, flags=given.venue_flags).settings
         return examine_venue(settings, real_venue(home, settings), is_begun=has_begun(home))
     except HoldfastError as error:
         return (CheckResult("venue", State.FAIL, str(error), error.hint),)

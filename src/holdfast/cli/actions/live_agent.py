@@ -45,7 +45,9 @@ def trade_live(home: Home, settings: Settings, given: RunOptions) -> int:
     if settings.agent.mode == PRACTICE:
         return _practise(home, settings, given)
     venue = real_venue(home, settings)
-    require_ready(settings, venue, is_begun=not given.is_fresh and has_begun(home))
+    require_ready(
+        settings, venue, is_begun=not given.is_fresh and has_begun(home), checklist=given.checklist
+    )  # fmt: skip
     _confirm(venue, given)
     with checked_journal(home, checking_shown) as journal:
         return _trade(home, settings, given, (venue, journal), None)

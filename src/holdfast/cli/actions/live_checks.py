@@ -12,8 +12,10 @@ from holdfast.core.errors import RefusedError
 from holdfast.services.doctor import State, is_healthy
 
 
-def require_ready(settings: Settings, venue: Venue, *, is_begun: bool) -> None:
+def require_ready(settings: Settings, venue: Venue, *, is_begun: bool, checklist: str) -> None:
     """Examine clock, key, balances and filters, and refuse to start where something is wrong.
+
+    `checklist` is what to type in order to examine the same once more.
 
     Raises
     ------
@@ -25,5 +27,5 @@ def require_ready(settings: Settings, venue: Venue, *, is_begun: bool) -> None:
         if result.state is not State.OK:
             warn(f"{result.name}: {result.message}; {result.next}")
     if not is_healthy(results):
-        raise RefusedError("live trading does not start before these are right", hint="holdfast doctor --live")
+        raise RefusedError("live trading does not start before these are right", hint=checklist)
     click.echo("checked: " + ", ".join(result.name for result in results), err=True)

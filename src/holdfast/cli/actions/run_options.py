@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from holdfast.cli.given import Place
+from holdfast.cli.actions.venue_options import VenueOptions
 
 
-class RunOptions(Place, frozen=True):
+class RunOptions(VenueOptions, frozen=True):
     """The options of `run` as they were typed."""
 
     mode: str | None = None
@@ -22,8 +22,5 @@ class RunOptions(Place, frozen=True):
     pace: float | None = None
     bars: int | None = None
     plain: bool = False
-    venue: str | None = None
-    venue_url: str | None = None
-    key_file: str | None = None
     on_exit: str | None = None
     is_confirmed: bool = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from holdfast.cli.lazy import perform
-from holdfast.cli.options import acting, market
+from holdfast.cli.options import acting, market, venue
 
 _pace = click.option(
     "--pace", type=click.FloatRange(0.01, 100_000), metavar="N", help="Bars per second (default 4; demo 12)."
@@ -25,9 +25,7 @@ _plain = click.option("--plain", is_flag=True, help="Print decisions as lines in
 @_pace
 @_bars
 @_plain
-@click.option("--venue", metavar="gateio|ccxt:NAME", help="Which venue, live or on paper with --market venue.")
-@click.option("--venue-url", metavar="URL", help="Address of the venue, live or on paper with --market venue.")
-@click.option("--key-file", metavar="FILE", help="Where key and secret of the venue lie (default: venue.toml in home).")
+@venue
 @click.option("--on-exit", metavar="keep|cancel_entries", help="What becomes of resting entries (default keep).")
 @click.option("--yes", "is_confirmed", is_flag=True, help="No typed word, for a venue on this machine alone.")
 @acting

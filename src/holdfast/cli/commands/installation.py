@@ -5,11 +5,12 @@ from __future__ import annotations
 import click
 
 from holdfast.cli.lazy import perform
-from holdfast.cli.options import reading
+from holdfast.cli.options import reading, venue
 
 
 @click.command()
 @click.option("--live", "is_live", is_flag=True, help="Check what live trading needs, too: clock, key, pairs, money.")
+@venue
 @reading
 def doctor(**options: object) -> int:
     """Check this installation: Python, home, disk, settings, journal, data, clock. Exit code 1 when something fails."""
