@@ -29,9 +29,9 @@ def home(tmp_path: Path) -> Iterator[Path]:
         os.kill(json.loads(address.read_bytes())["pid"], signal.SIGTERM)
 
 
-def start(home: Path, **environment: str) -> subprocess.Popen[str]:
+def start(home: Path, *more: str, **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", START, *RUN, "--home", str(home)],
+        [sys.executable, "-c", START, *RUN, *more, "--home", str(home)],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         env={**os.environ, "COLUMNS": "240", **environment},
     )  # fmt: skip
@@ -133,8 +133,60 @@ def test_the_practice_venue_says_why_it_does_not_start(home: Path):
         capture_output=True, text=True, timeout=PATIENCE_S,
     )  # fmt: skip
     assert done.returncode == 5
-    assert "did not start" in done.stderr
+    assert "did not start: " in done.stderr
+    assert "no such file" in done.stderr
     assert "venue.log" in done.stderr
+    agent = start(home)
+    hear(agent, r"practice mode: ")
+    leave(agent)
+
+
+def leave(agent: subprocess.Popen[str]) -> None:
+    agent.send_signal(signal.SIGTERM)
+    assert agent.wait(PATIENCE_S) == 0
+
+
+def refused(home: Path, *words: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", START, "run", "--mode", "practice", "--plain", "--home", str(home), *words],
+        capture_output=True, text=True, timeout=PATIENCE_S,
+    )  # fmt: skip
+    assert done.returncode == 2, done.stderr
+    return done.stderr
+
+
+def test_another_market_is_refused_with_both_values_until_a_fresh_run_begins_a_new_venue(home: Path):
+    agent = start(home)
+    hear(agent, r"practice mode: ")
+    agent.send_signal(signal.SIGKILL)
+    agent.wait(PATIENCE_S)
+    said = refused(home, "--instrument", "BTC/USDT", "--timeframe", "1h")
+    assert "holds a venue with another market: timeframe 4h, not 1h" in said
+    assert "--fresh" in said
+    first = json.loads((home / "venue" / "venue.json").read_bytes())["pid"]
+    again = start(home, "--instrument", "ETH/USDT", "--fresh")
+    hear(again, r"practice mode: .*BTC/USDT.*ETH/USDT")
+    hear(again, r"a new run with ")
+    assert json.loads((home / "venue" / "venue.json").read_bytes())["pid"] != first
+    assert len(living(home)) == 1
+    leave(again)
+    assert (home / "venue-before-1" / "settings.json").exists()
+
+
+def test_a_market_that_the_practice_venue_does_not_have_is_refused_with_those_that_it_has(home: Path):
+    said = refused(home, "--instrument", "FOO/BAR")
+    assert "the practice venue has no market FOO/BAR" in said
+    assert "BTC/USDT, ETH/USDT" in said
+    assert not (home / "venue").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("--venue-url", "http://127.0.0.1:9"), ("--venue", "ccxt:binance"), ("--key-file", "mine.toml")]
+)
+def test_what_names_another_venue_is_refused_in_practice(home: Path, name: str, value: str):
+    said = refused(home, name, value)
+    assert f"{name} is not for practice, which has a venue and a key of its own" in said
+    assert not home.exists()
 
 
 def test_a_second_agent_is_refused_and_leaves_the_venue_of_the_first_alone(home: Path):

@@ -33,7 +33,8 @@ from holdfast.ports.market import Feed
 DATA_VARIABLE: Final = "HOLDFAST_DATA"
 _SHARED: Final = Path("..") / "shared" / "data" / MARKET_FOLDER
 # What a newcomer has heard of; taken in this order when no instrument is named.
-_FAVOURITES: Final = ("BTC/USDT", "ETH/USDT", "BNB/USDT", "SOL/USDT", "ADA/USDT")
+FAVOURITES: Final = ("BTC/USDT", "ETH/USDT", "BNB/USDT", "SOL/USDT", "ADA/USDT")
+"""The pairs that are traded where none are named, the first of them that are there."""
 _FAVOURITES_MAX: Final = 3
 # Enough history to watch for days, and little enough to load at once.
 _WATCHED: Final = 730 * DAY
@@ -156,7 +157,7 @@ def _synthetic(settings: MarketSettings, length: Timeframe, *, is_endless: bool)
     first = parse_time(settings.start) if settings.start else SyntheticSettings().ts_start
     first -= first % DAY
     until = parse_time(settings.until) if settings.until else None
-    pairs = settings.instruments or _FAVOURITES[:_FAVOURITES_MAX]
+    pairs = settings.instruments or FAVOURITES[:_FAVOURITES_MAX]
     market = SyntheticMarket(pairs, length, settings.seed, SyntheticSettings(ts_start=first))
     series: tuple[BarSeries, ...] = ()
     feed: Feed = SyntheticFeed(market)
@@ -194,7 +195,7 @@ def _names(home: Home, source: Path, settings: MarketSettings, length: Timeframe
     only = ", ".join(sorted({what for name in fitting if (what := untraded(name))}))
     fitting = [name for name in fitting if not untraded(name)]
     spot = [name for name in fitting if market_name(name).market is Market.SPOT]
-    liked = [name for pair in _FAVOURITES for name in spot if name.rpartition(".")[0] == pair]
+    liked = [name for pair in FAVOURITES for name in spot if name.rpartition(".")[0] == pair]
     chosen = _one_per_base(liked or spot or fitting)[:_FAVOURITES_MAX]
     if not chosen:
         raise DataError(

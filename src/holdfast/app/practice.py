@@ -14,16 +14,19 @@ from typing import Final
 
 from holdfast.adapters.storage.sqlite.folder import Ownership
 from holdfast.app.home import Home
-from holdfast.app.sections import MarketSettings
-from holdfast.app.venue_simulator import CREDENTIALS_FILE, state_folder
-from holdfast.core.errors import JournalInUseError, VenueError
-from holdfast.simulator.state_folder import Address, is_held, running_at
+from holdfast.app.market import FAVOURITES
+from holdfast.app.sections import SYNTHETIC, MarketSettings
+from holdfast.app.settings import Settings
+from holdfast.app.venue_simulator import CREDENTIALS_FILE, kept_market, state_folder
+from holdfast.core.errors import ConfigurationError, JournalInUseError, VenueError
+from holdfast.simulator.state_folder import Address, StateFolder, is_held, running_at
 
 _START_S: Final = 60.0
 _LOOK_S: Final = 0.05
 _STOP_S: Final = 10.0
 _LOG_FILE: Final = "venue.log"
 _OWNED_FILE: Final = "started-by-agent"  # holds the process number
+_QUOTE: Final = "USDT"
 _RUN: Final = "import sys; from holdfast.cli.main import main; sys.exit(main())"
 
 
@@ -58,27 +61,38 @@ class PracticeVenue:
 
 
 def practice_venue(
-    home: Home, market: MarketSettings, pace: float, capital: str, is_unwanted: Callable[[], bool]
+    home: Home, settings: Settings, is_unwanted: Callable[[], bool], *, is_fresh: bool
 ) -> PracticeVenue | None:
     """Return the practice venue of a home: the one that runs, or one that is started and goes on where it was.
 
     Only the process that writes the home's journal may ask for it. None as soon as `is_unwanted` says so; then nothing
-    that was started runs on.
+    that was started runs on. `is_fresh` lets a venue with another market be laid aside, and a new one be begun.
 
     Raises
     ------
     VenueError
         It did not come up; its own words are in its log.
     ConfigurationError
-        What it was begun with is another market.
+        What it was begun with is another market, or there is no such market.
     """
     folder = state_folder(home, None)
+    market = _market(settings.market)
     ends = time.monotonic() + _START_S
     # The venue of an agent that was killed may be on its way up still, or down.
     while (running := running_at(folder)) is None and is_held(folder) and time.monotonic() < ends:
         if is_unwanted():
             return None
         time.sleep(_LOOK_S)
+    if running is not None and not _is_ours(folder, running.pid):
+        return PracticeVenue(home, running)  # what somebody has started by hand is taken as it is
+    _require_priced(market)
+    if (kept := kept_market(folder)) is not None and kept != market:
+        if not is_fresh:
+            raise _other_market(folder, kept, market)
+        if running is not None:
+            _end(folder, running.pid)
+            running = None
+        _lay_aside(folder)
     if running is not None:
         return PracticeVenue(home, running)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -86,7 +100,7 @@ def practice_venue(
     with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
         # A session of its own: kill -9 of the agent, or a terminal that closes, does not end the venue.
         process = subprocess.Popen(
-            [sys.executable, "-c", _RUN, *_arguments(home, market, pace, capital)],
+            [sys.executable, "-c", _RUN, *_arguments(home, market, settings)],
             stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
     address: Address | None = None
@@ -101,11 +115,64 @@ def practice_venue(
         return PracticeVenue(home, address, process)
     if is_unwanted():
         return None
-    words = log.read_text("utf-8", errors="replace").strip().splitlines()
-    raise VenueError(
-        f"the practice venue did not start: {words[-1] if words else 'it said nothing'}",
-        venue="practice", hint=f"read {log}; remove {folder} to begin it anew",
+    raise _not_started(log)
+
+
+def _not_started(log: Path) -> VenueError:
+    """Return what the venue's own last words say; what it says to do next is for who has typed its command."""
+    said = log.read_text("utf-8", errors="replace").strip()
+    reason = said.rpartition("error: ")[2].partition("\nnext: ")[0] or "it said nothing"
+    return VenueError(
+        f"the practice venue did not start: {reason}", venue="practice",
+        hint=f"repair that, or read {log}; a start with another --market, --instrument or --timeframe goes on from"
+        " there",
     )  # fmt: skip
+
+
+def _market(asked: MarketSettings) -> MarketSettings:
+    """Return the market as the venue's folder keeps it."""
+    source = SYNTHETIC if asked.path is None else str(asked.path.resolve())
+    return MarketSettings(source, asked.instruments, asked.timeframe, seed=asked.seed)
+
+
+def _require_priced(market: MarketSettings) -> None:
+    """Refuse a market whose currency the account does not hold."""
+    for name in market.instruments:
+        quote = name.partition(".")[0].upper().replace("_", "/").partition("/")[2].partition("-")[0]
+        if quote != _QUOTE:
+            there = (
+                ", ".join(FAVOURITES) + f", or another coin against {_QUOTE}"
+                if market.path is None
+                else f"what `holdfast data list` names or {market.source} holds against {_QUOTE}"
+            )
+            raise ConfigurationError(
+                f"the practice venue has no market {name}: its account holds {_QUOTE}, in which its markets are priced",
+                hint=f"--instrument with one of its markets: {there}",
+            )
+
+
+def _other_market(folder: Path, kept: MarketSettings, asked: MarketSettings) -> ConfigurationError:
+    fields = [name for name in MarketSettings.__struct_fields__ if getattr(kept, name) != getattr(asked, name)]
+    told = "; ".join(f"{name} {_told(getattr(kept, name))}, not {_told(getattr(asked, name))}" for name in fields)
+    return ConfigurationError(
+        f"{folder} holds a venue with another market: {told}",
+        hint="start it as before, or begin a new run at a new practice venue with `--fresh`",
+    )
+
+
+def _told(value: object) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(value) or "the usual"
+    return "the usual" if value is None else str(value)
+
+
+def _lay_aside(folder: Path) -> None:
+    """Give the folder another name, under which its venue can still be looked at."""
+    number = 1
+    while (other := folder.with_name(f"{folder.name}-before-{number}")).exists():
+        number += 1
+    with StateFolder(folder):  # nobody may run on it
+        folder.rename(other)
 
 
 def _awaited(folder: Path, process: subprocess.Popen[bytes], is_unwanted: Callable[[], bool]) -> Address | None:
@@ -129,12 +196,12 @@ def _give_up(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _arguments(home: Home, market: MarketSettings, pace: float, capital: str) -> Sequence[str]:
+def _arguments(home: Home, market: MarketSettings, settings: Settings) -> Sequence[str]:
     names = [word for name in market.instruments for word in ("--instrument", name)]
-    source = "synthetic" if market.path is None else str(market.path)
     return [
-        "simulate-venue", "--home", str(home.path), "--market", source, "--timeframe", market.timeframe, *names,
-        "--seed", str(market.seed), "--pace", str(pace), "--balance", f"USDT={capital}",
+        "simulate-venue", "--home", str(home.path), "--market", market.source, "--timeframe", market.timeframe, *names,
+        "--seed", str(market.seed), "--pace", str(settings.agent.pace),
+        "--balance", f"{_QUOTE}={settings.engine.capital:f}",
     ]  # fmt: skip
 
 

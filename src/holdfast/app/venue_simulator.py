@@ -91,6 +91,9 @@ def open_venue(home: Home, plan: VenuePlan, folder: StateFolder) -> tuple[Desk, 
         The folder was begun with another market or other accounts, or the market cannot be opened.
     """
     kept, notes = _kept(plan, folder.path)
+    is_new = kept is None
+    if kept is None:
+        kept = _new(plan)
     accounts = [AccountSpec(one.key, Secret(one.secret), dict(one.balances)) for one in kept.accounts]
     keyring = Keyring({one.key: one.secret for one in accounts})
     clock = SystemClock()
@@ -103,6 +106,8 @@ def open_venue(home: Home, plan: VenuePlan, folder: StateFolder) -> tuple[Desk, 
         market = open_market(home, kept.market, is_endless=True)
         make, told = _traded(market, accounts), market.notes
     desk = Desk(make, keyring, faults, VenueClock(clock, faults), Rules(plan.limit_factor))
+    if is_new:  # only now: a market that cannot be opened must not be what the folder holds
+        _begin(kept, folder.path)
     repeated = desk.keep_in(folder)
     if repeated:
         notes = (*notes, f"{repeated} requests and moves of the market repeated from {folder.path}")
@@ -193,22 +198,46 @@ class _Split:
             yield own.popleft()
 
 
-def _kept(plan: VenuePlan, folder: Path) -> tuple[_Kept, tuple[str, ...]]:
-    """Return what the folder was begun with, or begin it."""
+def kept_market(folder: Path) -> MarketSettings | None:
+    """Return the market that a venue's folder was begun with, None where there is none yet.
+
+    Raises
+    ------
+    ConfigurationError
+        The folder is damaged.
+    """
+    found = _found(folder)
+    return None if found is None else found.market
+
+
+def _found(folder: Path) -> _Kept | None:
     path = folder / _SETTINGS_FILE
-    if not path.exists():
-        given = plan.accounts or (demo_credentials(),)
-        balances = plan.balances if plan.balances is not None else _BALANCE_USUAL
-        kept = _Kept(plan.market, tuple(VenueAccount(key, secret, balances) for key, secret in given))
-        write_privately(path, encode(kept))
-        first = kept.accounts[0]
-        text = f"key = {_quoted(first.key)}\nsecret = {_quoted(first.secret)}\n"
-        write_privately(folder / CREDENTIALS_FILE, text.encode())
-        return kept, ()
     try:
-        kept = msgspec.json.decode(path.read_bytes(), type=_Kept)
+        return msgspec.json.decode(path.read_bytes(), type=_Kept)
+    except FileNotFoundError:
+        return None
     except msgspec.MsgspecError as error:
         raise ConfigurationError(f"{path} is damaged ({error})", hint="name another --state FOLDER") from None
+
+
+def _new(plan: VenuePlan) -> _Kept:
+    given = plan.accounts or (demo_credentials(),)
+    balances = plan.balances if plan.balances is not None else _BALANCE_USUAL
+    return _Kept(plan.market, tuple(VenueAccount(key, secret, balances) for key, secret in given))
+
+
+def _begin(kept: _Kept, folder: Path) -> None:
+    write_privately(folder / _SETTINGS_FILE, encode(kept))
+    first = kept.accounts[0]
+    text = f"key = {_quoted(first.key)}\nsecret = {_quoted(first.secret)}\n"
+    write_privately(folder / CREDENTIALS_FILE, text.encode())
+
+
+def _kept(plan: VenuePlan, folder: Path) -> tuple[_Kept | None, tuple[str, ...]]:
+    """Return what the folder was begun with, which the plan must fit, None where it is new."""
+    kept = _found(folder)
+    if kept is None:
+        return None, ()
     stored = tuple((one.key, one.secret) for one in kept.accounts)
     if (plan.accounts and plan.accounts != stored) or kept.market != plan.market:
         what = "another market" if kept.market != plan.market else "other accounts"

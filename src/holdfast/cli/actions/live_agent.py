@@ -25,7 +25,7 @@ from holdfast.cli.confirmation import ask_for
 from holdfast.cli.live.loop import show, tell
 from holdfast.cli.live.view import Frame
 from holdfast.cli.output import warn
-from holdfast.core.errors import RefusedError
+from holdfast.core.errors import ConfigurationError, RefusedError
 from holdfast.interfaces.control.mailbox import Mailbox
 from holdfast.interfaces.control.server import ControlServer
 from holdfast.portfolio.run import RunStarted
@@ -37,6 +37,8 @@ _WORD: Final = "LIVE"
 
 def trade_live(home: Home, settings: Settings, given: RunOptions) -> int:
     """Start the agent at its venue, and stay with it."""
+    if settings.agent.mode == PRACTICE:
+        _require_own_venue(given)
     home.create()
     require_space(
         home.path, settings.agent.disk_free_min_mb, "every decision must be recorded",
@@ -53,17 +55,27 @@ def trade_live(home: Home, settings: Settings, given: RunOptions) -> int:
         return _trade(home, settings, given, (venue, journal), None)
 
 
+def _require_own_venue(given: RunOptions) -> None:
+    """Refuse what names another venue: who typed it must not believe that it is where orders go."""
+    for name, value in (("--venue", given.venue), ("--venue-url", given.venue_url), ("--key-file", given.key_file)):
+        if value is not None:
+            raise ConfigurationError(
+                f"{name} is not for practice, which has a venue and a key of its own",
+                hint=f"leave {name} out, or trade at that venue with --mode live",
+            )
+
+
 def _practise(home: Home, settings: Settings, given: RunOptions) -> int:
     practised: PracticeVenue | None = None
     with leaving() as wishes:  # from the first moment on, for the venue must end with whoever has started it
         try:
             # First the journal: who does not own the home must not touch its venue, at which another agent trades.
             with checked_journal(home, checking_shown) as journal:
-                market, agent = settings.market, settings.agent
-                practised = practice_venue(home, market, agent.pace, f"{settings.engine.capital:f}", wishes.are_there)
+                practised = practice_venue(home, settings, wishes.are_there, is_fresh=given.is_fresh)
                 if practised is None:
                     raise _interrupted(wishes)
-                venue = practised_venue(practised.url, practised.key_file, is_synthetic=market.path is None)
+                is_synthetic = settings.market.path is None
+                venue = practised_venue(practised.url, practised.key_file, is_synthetic=is_synthetic)
                 return _trade(home, settings, given, (venue, journal), wishes)
         finally:
             if practised is not None:
