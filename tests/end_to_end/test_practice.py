@@ -24,9 +24,8 @@ pytestmark = pytest.mark.slow
 def home(tmp_path: Path) -> Iterator[Path]:
     home = tmp_path / "home"
     yield home
-    address = home / "venue" / "venue.json"
-    if address.exists():
-        os.kill(json.loads(address.read_bytes())["pid"], signal.SIGTERM)
+    for line in living(home, ""):  # the agent of a test that has failed, and any venue
+        os.kill(int(line.split()[0]), signal.SIGKILL)
 
 
 def start(home: Path, *more: str, **environment: str) -> subprocess.Popen[str]:
@@ -235,7 +234,7 @@ def test_a_start_that_is_broken_off_leaves_no_venue_behind(home: Path, number: s
     assert not living(home)
 
 
-def living(home: Path) -> list[str]:
-    """Return the command lines of the venues of a home, be they as young as they may."""
-    asked = subprocess.run(["ps", "-eww", "-o", "args="], capture_output=True, text=True, check=True)
-    return [line for line in asked.stdout.splitlines() if "simulate-venue" in line and str(home) in line]
+def living(home: Path, what: str = "simulate-venue") -> list[str]:
+    """Return process number and command line of what runs in a home: of its venues, be they as young as they may."""
+    asked = subprocess.run(["ps", "-eww", "-o", "pid=,args="], capture_output=True, text=True, check=True)
+    return [line for line in asked.stdout.splitlines() if what in line and f"--home {home}" in line]
