@@ -56,6 +56,7 @@ _PACE: Final = 6.0  # bars a second
 _HIT_S: Final = 12.0  # a whole period of the strategy, and more: then nothing came that the fault could hit
 _AFTER_S: Final = 1.0  # for what the fault leads to; then it must come to a guarded position again
 _POLL_S: Final = 0.02
+_SEEN_S: Final = 0.3  # several looks at the books: else a position may be over before one has seen it
 _SLOW_MS: Final = 5_000.0  # a venue that is killed has acted, and its answer is on its way
 _CUT_MS: Final = 15_000  # the order that fills in part may come that late
 _NEVER: Final[dict[tuple[str, str], str]] = {
@@ -220,6 +221,7 @@ class Trial:
         agent.is_ready.wait(PATIENCE_S)
         time.sleep(_AFTER_S)
         self._reach(agent, self._is_guarded)
+        time.sleep(_SEEN_S)
         self._venue.disarm()
         agent.process.terminate()
         return agent.end()
