@@ -20,7 +20,7 @@ from holdfast.adapters.exchanges.gateio.auth import Credentials, read_credential
 from holdfast.adapters.exchanges.gateio.client import GateioExchange
 from holdfast.adapters.exchanges.gateio.config import REST_ORDERS, VENUE_SUFFIX, GateioConfig
 from holdfast.adapters.exchanges.gateio.order_desk import DeskConfig
-from holdfast.adapters.host.clock import SystemClock
+from holdfast.adapters.host.clock import SteadyClock, SystemClock
 from holdfast.adapters.storage.sqlite.journal import SqliteJournal
 from holdfast.app.agent import RunningAgent
 from holdfast.app.home import Home
@@ -241,7 +241,7 @@ def open_exchange(venue: Venue, patience: VenuePlace, ring: Callable[[], None] |
     )
     # A simulated venue is known to drop what is late.
     desk = DeskConfig(is_trigger_expiry_trusted=venue.mode == PRACTICE)
-    return GateioExchange(config, venue.credentials, SystemClock(), desk, ring)
+    return GateioExchange(config, venue.credentials, SteadyClock(), desk, ring)
 
 
 def pairs_of(settings: Settings, exchange: TradingVenue) -> tuple[str, ...]:

@@ -8,18 +8,16 @@ from decimal import Decimal, InvalidOperation
 from holdfast.adapters.exchanges.ccxt.config import PREFIX, CcxtConfig
 from holdfast.adapters.exchanges.ccxt.public_books import CcxtBooks
 from holdfast.adapters.exchanges.gateio.config import GateioConfig
-from holdfast.adapters.exchanges.gateio.errors import GateioError
 from holdfast.adapters.exchanges.gateio.public_books import GateioBooks
 from holdfast.adapters.host.clock import SystemClock
-from holdfast.core.errors import ConfigurationError, NoMarketError
+from holdfast.core.errors import ConfigurationError
 from holdfast.core.record import Record
 from holdfast.domain.values import ONE, ZERO
-from holdfast.ports.books import Book, PublicBooks
+from holdfast.ports.books import PublicBooks
 from holdfast.research.spreads import Limits
 from holdfast.services.spreads import SpreadScan
 
 _NATIVE = "gateio"
-_NO_PAIR = "INVALID_CURRENCY_PAIR"
 
 
 class ScanPlan(Record, frozen=True):
@@ -54,22 +52,10 @@ def open_scan(plan: ScanPlan) -> SpreadScan:
     )
 
 
-class _NativeBooks(GateioBooks):
-    """Tells a market that Gate.io does not trade from one that it does not answer for."""
-
-    async def book(self, market: str, depth: int) -> Book:
-        try:
-            return await super().book(market, depth)
-        except GateioError as error:
-            if error.label != _NO_PAIR:
-                raise
-            raise NoMarketError(f"{self.name} has no market {market}", venue=self.name) from error
-
-
 def _venue(text: str, clock: SystemClock) -> PublicBooks:
     name, _, url = text.partition("@")
     if name == _NATIVE:
-        return _NativeBooks(GateioConfig.for_url(url) if url else GateioConfig(), clock, text)
+        return GateioBooks(GateioConfig.for_url(url) if url else GateioConfig(), clock, text)
     if name.startswith(PREFIX):
         return CcxtBooks(CcxtConfig(name.removeprefix(PREFIX), url), clock, text)
     raise ConfigurationError(f"{name!r} is no venue", hint=f"name {_NATIVE}, or a venue of ccxt's like ccxt:kraken")

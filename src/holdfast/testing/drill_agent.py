@@ -20,7 +20,7 @@ from holdfast.adapters.exchanges.gateio.auth import read_credentials
 from holdfast.adapters.exchanges.gateio.client import GateioExchange
 from holdfast.adapters.exchanges.gateio.config import GateioConfig
 from holdfast.adapters.exchanges.gateio.order_desk import DeskConfig
-from holdfast.adapters.host.clock import SystemClock
+from holdfast.adapters.host.clock import SteadyClock, SystemClock
 from holdfast.adapters.storage.sqlite.journal import SqliteJournal
 from holdfast.core.errors import VenueError
 from holdfast.domain.decision import Action, Signal, StopLevel
@@ -150,7 +150,7 @@ def main(arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, lambda number, _: leaving.append(number))
     config = msgspec.structs.replace(GateioConfig.for_url(url), request_timeout_ms=2_000, orders=way)
     desk = DeskConfig(is_trigger_expiry_trusted=True)
-    exchange = GateioExchange(config, read_credentials(Path(key_file)), SystemClock(), desk)
+    exchange = GateioExchange(config, read_credentials(Path(key_file)), SteadyClock(), desk)
     (instrument,) = _patiently(exchange)
     plan = make_plan(
         instrument, timeframe=Timeframe.M1, engine=EngineConfig(order_prefix=f"d{seed}"), risk=RISK

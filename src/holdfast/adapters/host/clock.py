@@ -13,3 +13,17 @@ class SystemClock:
     def now(self) -> UnixNanos:
         """Return nanoseconds since the epoch."""
         return UnixNanos(time.time_ns())
+
+
+class SteadyClock:
+    """UTC as it was when the clock was made, and what has really passed since: no step of the machine's moves it.
+
+    For what is measured against another clock anyway, and must not jump in between.
+    """
+
+    def __init__(self) -> None:
+        self._ahead = time.time_ns() - time.monotonic_ns()
+
+    def now(self) -> UnixNanos:
+        """Return nanoseconds since the epoch."""
+        return UnixNanos(time.monotonic_ns() + self._ahead)

@@ -43,6 +43,7 @@ T = TypeVar("T")
 _WAIT_S: Final = 60.0  # the longest that a call which blocks may take
 _UP_S: Final = 20.0
 _LOGIN_S: Final = 10.0
+_CLOCK_EVERY_S: Final = 60.0
 _PAGE: Final = 100  # orders in one answer
 _PAUSES_S: Final = (0.2, 0.5, 1.0, 2.0)
 _COUNTDOWN_MIN_S: Final = 5
@@ -233,7 +234,7 @@ class GateioExchange:
             for instrument in instruments:
                 for channel in ("spot.orders", "spot.usertrades", "spot.priceorders"):
                     await account.subscribe(channel, [pair_of(instrument.id)])
-            self._tasks.append(asyncio.ensure_future(self._look_on()))
+            self._tasks += [asyncio.ensure_future(self._look_on()), asyncio.ensure_future(self._keep_time())]
         for task in self._tasks:
             task.add_done_callback(self._on_done)
 
@@ -381,6 +382,15 @@ class GateioExchange:
             except VenueError as error:
                 desk.troubles, desk.last_trouble = desk.troubles + 1, str(error)
                 await asyncio.sleep(max(pause, _LOOK_PAUSE_S))
+
+    async def _keep_time(self) -> None:
+        """Measure the venue's clock from time to time; a venue that does not answer is asked again later."""
+        while True:
+            await asyncio.sleep(_CLOCK_EVERY_S)
+            try:
+                await self._rest.refresh_clock()
+            except VenueError as error:
+                self._desk.troubles, self._desk.last_trouble = self._desk.troubles + 1, str(error)
 
     def _on_done(self, task: asyncio.Task[None]) -> None:
         """Say that nobody looks any more, rather than go on blindly."""

@@ -6,12 +6,14 @@ from decimal import Decimal
 from typing import Final
 
 from holdfast.adapters.exchanges.gateio.config import GateioConfig
+from holdfast.adapters.exchanges.gateio.errors import GateioError
 from holdfast.adapters.exchanges.gateio.rest import GateioRest
 from holdfast.adapters.exchanges.gateio.shape import VENUE
-from holdfast.core.errors import VenueError
+from holdfast.core.errors import NoMarketError, VenueError
 from holdfast.core.time import MILLISECOND, Clock
 from holdfast.ports.books import Book, Level
 
+_NO_PAIR: Final = "INVALID_CURRENCY_PAIR"
 _PERCENT: Final = Decimal("0.01")
 
 
@@ -33,9 +35,14 @@ class GateioBooks:
         return None if fee is None else fee * _PERCENT
 
     async def book(self, market: str, depth: int) -> Book:
-        """Return up to `depth` levels of each side."""
+        """Return up to `depth` levels of each side; NoMarketError where the venue does not trade the market."""
         before = self._clock.now()
-        found = await self._rest.order_book(self._pair(market), depth, with_id=False)
+        try:
+            found = await self._rest.order_book(self._pair(market), depth, with_id=False)
+        except GateioError as error:
+            if error.label != _NO_PAIR:
+                raise
+            raise NoMarketError(f"{self.name} has no market {market}", venue=self.name) from error
         bids, asks = (tuple(Level(x.price, x.amount) for x in side) for side in (found.bids, found.asks))
         # `current` is when it was so; `update` is when it last changed, which in a quiet market is long ago.
         stamp = int(found.current) * MILLISECOND - self._rest.clock_offset if found.current else 0

@@ -34,6 +34,7 @@ _QUESTION_SHARE: Final = 0.5  # of the time that an order's answer has
 _CHUNK: Final = 64 * 1024
 _PAUSE_MAX_S: Final = 10.0
 _PUNISH_S: Final = 1.0  # after a 429 that does not say until when
+_DRIFT_SHARE: Final = 5_000  # a clock that runs free is off by at most 200 us in a second
 _CLOCK_SAMPLES: Final = 3
 _EXPIRY_ROUND_TRIPS: Final = 3  # what a request may take to arrive: half of one, and two more for a new connection
 # A proxy that refuses to connect answers before anything has gone through it.
@@ -98,6 +99,7 @@ class Transport:
         self.limiter = RateLimiter()
         self.clock_offset = 0  # ns, venue minus ours
         self.round_trip = 0  # ns, of the measurement that it comes from
+        self._ts_measured = 0  # by our clock
         self._credentials, self._clock = credentials, clock
         self._session: aiohttp.ClientSession | None = None
         self._random = SystemRandom()
@@ -132,6 +134,29 @@ class Transport:
 
     async def sync_clock(self) -> int:
         """Measure the venue's clock against ours, keep the offset (ns) and return it."""
+        self._keep(await self._measure())
+        return self.clock_offset
+
+    async def refresh_clock(self) -> None:
+        """Measure once more, and keep it unless what is known is sharper and agrees.
+
+        When doubt about an order ends hangs on the venue's clock: ours must not drift away from it unseen.
+        """
+        found = await self._measure()
+        if found is None:
+            return
+        known = self.round_trip // 2 + (self._clock.now() - self._ts_measured) // _DRIFT_SHARE
+        new = found[0] // 2
+        if new <= known or abs(found[1] - self.clock_offset) > new + known:
+            self._keep(found)
+
+    def _keep(self, found: tuple[int, int] | None) -> None:
+        if found is not None:
+            self.round_trip, self.clock_offset = found
+            self._ts_measured = self._clock.now()
+
+    async def _measure(self) -> tuple[int, int] | None:
+        """Return round trip and offset (ns) of the quickest of several questions."""
         best: tuple[int, int] | None = None
         for _ in range(_CLOCK_SAMPLES):
             before = self._clock.now()
@@ -140,9 +165,7 @@ class Transport:
             # The answer was written about half way; the quickest of them says it most sharply.
             if after >= before and (best is None or after - before < best[0]):
                 best = (after - before, answer - (before + after) // 2)
-        if best is not None:
-            self.round_trip, self.clock_offset = best
-        return self.clock_offset
+        return best
 
     async def server_time(self) -> int:
         """Return the venue's clock (ns)."""
@@ -278,11 +301,8 @@ class Transport:
         if status != 429:
             self.limiter.observe(headers, endpoint, market, sent)
             return
-        reset, now, ticks = (
-            headers.get("X-Gate-RateLimit-Reset-Timestamp", ""),
-            self.venue_now() / SECOND,
-            self.ticks(),
-        )
+        reset = headers.get("X-Gate-RateLimit-Reset-Timestamp", "")
+        now, ticks = self.venue_now() / SECOND, self.ticks()
         wait = wait_urgent = _PUNISH_S
         # When the venue says when to come back, that counts, and not that all was used up at this moment. It says so in
         # whole seconds: what guards or leaves a position tries from the first moment on that may be meant.

@@ -205,6 +205,9 @@ class TriggerDesk:
         strays = self._adopt_strays(found, asked, look) if found.is_unsure else []
         if found.newer_than and found.trigger_ids and not found.venue_ids:
             await self._adopt_fired(found, asked, look)
+        if not found.is_unsure:  # this look was the last that could show one
+            found.doubted.clear()
+            found.newer_than = 0
         if not (found.trigger_ids or found.venue_ids or found.is_over or found.cancel_reason):
             # What was sent never arrived, or it made way for a way out that came to nothing: it must guard again.
             if not (found.is_unsure or (found.is_withdrawn and self._has_way_out(found))):
@@ -293,9 +296,6 @@ class TriggerDesk:
             is_like = trigger.trigger.price in prices and _is_like(trigger, asked, amounts, is_any_price=True)
             if is_fired and is_like and self._is_free(trigger.venue_order_id):
                 found.trigger_ids.append(trigger.venue_order_id)
-        if not found.is_unsure:  # this look was the last that could show one
-            found.doubted.clear()
-            found.newer_than = 0
 
     async def _thin_out(self, found: Tracked, look: Look, asked: TriggerRequest) -> None:
         """Leave one trigger of several, all of which wait: two would sell twice what there is."""

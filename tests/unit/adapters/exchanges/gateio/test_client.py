@@ -51,6 +51,7 @@ class Door:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.ahead_ms = 0
         self.answers: dict[str, object] = {
             "GET /spot/currency_pairs/BTC_USDT": PAIR,
             "GET /spot/fee": {"maker_fee": "0.001", "taker_fee": "0.0015"},
@@ -81,7 +82,7 @@ class Door:
     async def _answer(self, request: web.Request) -> web.Response:
         name = f"{request.method} {request.path.removeprefix('/api/v4')}"
         if name == "GET /spot/time":
-            return web.json_response({"server_time": time.time_ns() // 1_000_000})
+            return web.json_response({"server_time": time.time_ns() // 1_000_000 + self.ahead_ms})
         self.asked.append(name)
         answer = self.answers.get(name, "ORDER_NOT_FOUND")
         if callable(answer):
@@ -295,6 +296,18 @@ def test_to_end_the_dead_man_timer_is_tried_again(door, exchange):
     exchange.beat(0)
     exchange.close()
     assert len(said) == 2
+
+
+def test_the_venues_clock_is_measured_again_while_the_client_lives(door, exchange, monkeypatch):
+    # It was measured at the start alone: after a day of drift an order could be called lost that the venue still took.
+    monkeypatch.setattr("holdfast.adapters.exchanges.gateio.client._CLOCK_EVERY_S", 0.05)
+    started(exchange)
+    ahead = 7_200_000
+    door.ahead_ms = ahead
+    ends = time.monotonic() + 20
+    while exchange.clock_skew() // 1_000_000 < ahead - 60_000:
+        assert time.monotonic() < ends
+        time.sleep(0.02)
 
 
 def test_a_dead_man_timer_that_cannot_be_ended_is_told_after_closing(door, exchange):
