@@ -37,6 +37,7 @@ from holdfast.testing.drill_parts import (
     DrillVenue,
     Watched,
     contradictions,
+    quick_market,
     submitted,
     told_again,
 )
@@ -52,7 +53,7 @@ PHASES: Final = (
     Phase("leaving", _ORDER),
 )
 BARE_MAX_S: Final = 2.0
-_PACE: Final = 6.0  # bars a second
+_PACE: Final = 12.0  # bars a second
 _HIT_S: Final = 12.0  # a whole period of the strategy, and more: then nothing came that the fault could hit
 _AFTER_S: Final = 1.0  # for what the fault leads to; then it must come to a guarded position again
 _POLL_S: Final = 0.02
@@ -213,6 +214,9 @@ class Trial:
         while not self.cell.is_injected and time.monotonic() < ends:
             time.sleep(_POLL_S)
             self.cell.is_injected = self._venue.injected(kind) > before
+        is_elsewhere = self._phase.name == "moving" and not self._is_guarded(self._venue.account(self._account.key))
+        if self.cell.is_injected and is_elsewhere:
+            raise ValueError("it hit something else than a move: no stop rests")
         if self.cell.is_injected and not self._fault.kind:
             self._venue.kill_and_restart()
 
@@ -256,7 +260,7 @@ def run_cells(pairs: Sequence[tuple[Fault, Phase]], on_cell: Callable[[Cell], No
     with tempfile.TemporaryDirectory(prefix="holdfast-agents-") as name:
         folder = Path(name)
         accounts = [Account.make(folder, f"cell-{number}") for number in range(len(pairs))]
-        with DrillVenue(folder, accounts, seed=1, pace=_PACE) as venue:
+        with DrillVenue(folder, accounts, quick_market(seed=1, pace=_PACE)) as venue:
             for (fault, phase), account in zip(pairs, accounts, strict=True):
                 cells.append(Trial(venue, account, folder, fault, phase).run())
                 on_cell(cells[-1])

@@ -1,25 +1,19 @@
-"""A simulated venue in a process of its own, with a door for faults, for time, and for what is really there."""
+"""The venue of the client's matrix: one account, and a market that moves only when it is told to."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import tempfile
-import urllib.request
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from holdfast.adapters.exchanges.gateio.auth import Credentials
-from holdfast.core.secret import Secret
+from holdfast.adapters.exchanges.gateio.auth import Credentials, read_credentials
+from holdfast.testing.drill_parts import Account, DrillVenue
 
-KEY, SECRET = "matrix-key", "matrix-secret-of-a-drill"
 CASH, COINS = Decimal(100_000), Decimal(2)
-_START = "import sys; from holdfast.cli.main import main; sys.exit(main())"
-_PATIENCE_S = 60.0
+_WORDS = ("--pace", "0", "--balance", f"USDT={CASH},BTC={COINS}")
 
 
 @dataclass(frozen=True)
@@ -32,85 +26,64 @@ class Rule:
     amount: float = 0.0
     duration_ms: int = 1_500
 
+    def document(self) -> dict[str, object]:
+        """Return it as the venue reads it."""
+        return {
+            "kind": self.kind, "endpoint": self.endpoint, "times": self.times, "amount": self.amount,
+            "duration_ms": self.duration_ms,
+        }  # fmt: skip
+
 
 class Venue:
-    """Starts with the `with`, and ends with it; its market moves only when it is told to."""
+    """Starts with the `with`, and ends with it."""
 
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="holdfast-matrix-")
-        self._process: subprocess.Popen[str] | None = None
-        self.url = ""
+        folder = Path(self._folder.name)
+        self._account = Account.make(folder, "matrix")
+        self._process = DrillVenue(folder, [self._account], _WORDS)
 
     def __enter__(self) -> Self:
-        self._start(0)
+        self._process.__enter__()
         self.advance(2)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._kill()
+        self._process.__exit__(kind, error, trace)
         self._folder.cleanup()
+
+    @property
+    def url(self) -> str:
+        """Return where it serves."""
+        return self._process.url
 
     @property
     def credentials(self) -> Credentials:
         """Return the key of its one account."""
-        return Credentials(KEY, Secret(SECRET))
+        return read_credentials(self._account.file)
 
     def advance(self, bars: int) -> None:
         """Let the market go on."""
-        self._ask("POST", "/simulator/advance", {"bars": bars})
+        self._process.ask("POST", "/simulator/advance", {"bars": bars})
 
     def arm(self, rule: Rule) -> None:
         """Let something go wrong from now on."""
-        fault = {"kind": rule.kind, "times": rule.times, "amount": rule.amount, "duration_ms": rule.duration_ms}
-        self._ask("POST", "/simulator/faults", {**fault, "endpoint": rule.endpoint})
+        self._process.arm([rule.document()])
 
     def disarm(self) -> None:
         """Let nothing go wrong any more."""
-        self._ask("DELETE", "/simulator/faults")
+        self._process.disarm()
 
     def injected(self, kind: str) -> int:
         """Return how often a fault has really happened, by the venue's own count."""
-        return int(self._ask("GET", "/simulator/faults")["counts"].get(kind, 0))
+        return self._process.injected(kind)
 
     def account(self) -> dict[str, Any]:
         """Return what is really there."""
-        (account,) = self._ask("GET", "/simulator/state")["accounts"]
-        if not isinstance(account, dict):
-            raise ValueError(f"the venue tells no account: {account}")
-        return account
+        return self._process.account(self._account.key)
 
     def kill_and_restart(self) -> None:
         """End it with kill -9, and start it again at the same address."""
-        port = int(self.url.rpartition(":")[2])
-        self._kill()
-        self._start(port)
-
-    def _start(self, port: int) -> None:
-        self._process = subprocess.Popen(
-            [
-                *(sys.executable, "-c", _START, "simulate-venue", "--market", "synthetic", "--pace", "0"),
-                *("--no-limits", "--instrument", "BTC/USDT", "--account", f"{KEY}:{SECRET}", "--port", str(port)),
-                *("--balance", f"USDT={CASH},BTC={COINS}", "--state", str(Path(self._folder.name) / "venue"), "--json"),
-            ],
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-        )  # fmt: skip
-        line = "" if self._process.stdout is None else self._process.stdout.readline()
-        if not line:
-            raise ValueError("the venue did not start")
-        self.url = json.loads(line)["url"]
-
-    def _kill(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.communicate(timeout=_PATIENCE_S)
-
-    def _ask(self, method: str, path: str, body: object = None) -> dict[str, Any]:
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(  # a loopback address of our own process
-            self.url + path, data, {"Content-Type": "application/json"}, method=method
-        )
-        with urllib.request.urlopen(request, timeout=_PATIENCE_S) as answer:  # as above
-            found = json.load(answer)
-        return found if isinstance(found, dict) else {}
+        self._process.kill_and_restart()

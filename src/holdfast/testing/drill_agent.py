@@ -80,10 +80,14 @@ class BusyStrategy:
 
 
 class SteadyStrategy:
-    """Enters, moves its stop twice, leaves, and waits a little: the same again and again."""
+    """Enters, moves its stop twice, leaves, and waits a little: the same again and again.
+
+    At twelve bars a second an entry that has to wait for its stop's turn is filled before the first move, and a stop
+    whose answer is lost stands again before the way out.
+    """
 
     name, warmup = "steady", 0
-    _PERIOD, _MOVES, _LEAVES = 24, (8, 11), 16  # bars
+    _PERIOD, _ENTERS, _MOVES, _LEAVES = 84, 8, (36, 42), 64  # bars
 
     def __init__(self, instrument_id: InstrumentId, seed: int) -> None:
         self.instrument_id, self.trail, self._bars = instrument_id, 0.0, 0
@@ -95,7 +99,7 @@ class SteadyStrategy:
         self.trail = close * 0.96 if turn in self._MOVES else 0.0
         if turn == self._LEAVES:
             return Signal(self.instrument_id, bar.ts_event, self.name, Action.EXIT_LONG, 1.0, close, 0.0, 0.0, "time")
-        if turn < min(self._MOVES):  # more than once: an entry may be refused
+        if turn < self._ENTERS:  # more than once: an entry may be refused
             stop, target = close * 0.95, close * 1.10
             return Signal(
                 self.instrument_id, bar.ts_event, self.name, Action.ENTER_LONG, 1.0, close, stop, target, "time"

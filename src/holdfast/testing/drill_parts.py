@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -52,10 +52,13 @@ class Account:
 
 
 class DrillVenue:
-    """A simulated venue in a process of its own; lives as long as the `with`, and over its own kill."""
+    """A simulated venue in a process of its own; lives as long as the `with`, and over its own kill.
 
-    def __init__(self, folder: Path, accounts: list[Account], seed: int, pace: float = 5) -> None:
-        self._folder, self._accounts, self._seed, self._pace = folder, accounts, seed, pace
+    `words` are options of `holdfast simulate-venue`, for its market and its balances.
+    """
+
+    def __init__(self, folder: Path, accounts: Sequence[Account], words: Sequence[str]) -> None:
+        self._folder, self._accounts, self._words = folder, accounts, words
         self._process: subprocess.Popen[str] | None = None
         self.url = ""
 
@@ -106,9 +109,8 @@ class DrillVenue:
         self._process = subprocess.Popen(
             [
                 *(sys.executable, "-c", _VENUE, "simulate-venue", "--market", "synthetic", "--instrument", "BTC/USDT"),
-                *("--timeframe", "1m", "--pace", f"{self._pace:g}", "--no-limits", "--seed", str(self._seed)),
-                *("--balance", f"USDT={CAPITAL}", "--state", str(self._folder / "venue"), "--json"),
-                *("--port", str(port), *accounts),
+                *("--no-limits", "--state", str(self._folder / "venue"), "--json", "--port", str(port)),
+                *self._words, *accounts,
             ],
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
         )  # fmt: skip
@@ -121,6 +123,11 @@ class DrillVenue:
         if self._process is not None:
             self._process.kill()
             self._process.communicate(timeout=PATIENCE_S)
+
+
+def quick_market(seed: int, pace: float = 5) -> Sequence[str]:
+    """Return the words of a venue of one-minute bars, of which it plays so many a second."""
+    return ("--timeframe", "1m", "--pace", f"{pace:g}", "--seed", str(seed), "--balance", f"USDT={CAPITAL}")
 
 
 class AgentProcess:

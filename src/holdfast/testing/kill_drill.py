@@ -31,6 +31,7 @@ from holdfast.testing.drill_parts import (
     DrillVenue,
     Watched,
     contradictions,
+    quick_market,
     submitted,
     told_again,
 )
@@ -63,7 +64,7 @@ def run_batch(seeds: Sequence[int], way: str = "rest") -> list[Outcome]:
     with tempfile.TemporaryDirectory(prefix="holdfast-drill-") as name:
         folder = Path(name)
         accounts = [Account.make(folder, str(seed)) for seed in seeds]
-        with DrillVenue(folder, accounts, seeds[0]) as venue:
+        with DrillVenue(folder, accounts, quick_market(seeds[0])) as venue:
             return [
                 _Run(venue, account, folder / str(seed), seed, way).live()
                 for seed, account in zip(seeds, accounts, strict=True)
