@@ -23,6 +23,11 @@ from holdfast.services.doctor import Check, CheckResult, State, examine
 
 _TUNNEL_S: Final = 5.0
 _SKEW_MAX_MS: Final = 5_000
+_CLOCK: Final = "venue clock"
+# Each further question would wait as long as the first one has.
+_SILENT: Final = "the venue does not tell its time"
+_NOT_ASKED: Final = "not asked, for the venue does not answer"
+_FIRST: Final = "repair the venue clock's check first"
 
 
 Advice = Callable[[Decimal], str]
@@ -50,16 +55,19 @@ def examine_venue(
     exchange = open_exchange(venue, settings.venue)
     try:
         tunnel = (("tunnel", partial(_tunnel, exchange, settings)),) if settings.venue.tunnel else ()
+        first = examine(
+            (*(tunnel if venue.mode == LIVE else ()), (_CLOCK, partial(_clock, exchange, venue.url)))
+        )  # fmt: skip
         checks: Sequence[tuple[str, Check]] = (
-            *(tunnel if venue.mode == LIVE else ()),
-            ("venue clock", partial(_clock, exchange)),
             ("key", partial(_key, exchange, settings)),
             *_way_of_orders(exchange, settings),
             ("pairs", partial(_pairs, exchange, settings)),
             ("balances", partial(_balances, exchange, settings, less, is_begun=is_begun)),
             ("abilities", partial(_abilities, exchange)),
         )
-        return examine(checks)
+        if first[-1].message.startswith(_SILENT):
+            return (*first, *(CheckResult(name, State.FAIL, _NOT_ASKED, _FIRST) for name, _ in checks))
+        return (*first, *examine(checks))
     finally:
         exchange.close()
 
@@ -164,13 +172,17 @@ def _tunnel(exchange: TradingVenue, settings: Settings) -> CheckResult:
     return CheckResult("tunnel", State.OK, f"{tunnel} reaches the venue, and takes the key from there")
 
 
-def _clock(exchange: TradingVenue) -> CheckResult:
-    skew = exchange.clock_skew() // MILLISECOND
-    if abs(skew) > _SKEW_MAX_MS:
+def _clock(exchange: TradingVenue, url: str) -> CheckResult:
+    try:
+        skew = exchange.clock_skew() // MILLISECOND
+    except VenueError as error:
         return CheckResult(
-            "venue clock", State.FAIL, f"this clock is {-skew} ms off the venue's", "timedatectl set-ntp true"
-        )
-    return CheckResult("venue clock", State.OK, f"{skew:+d} ms, which is corrected for")
+            _CLOCK, State.FAIL, f"{_SILENT}: {error}",
+            error.hint or f"see that {url or 'the venue'} is up, is the right address, and is reached from here",
+        )  # fmt: skip
+    if abs(skew) > _SKEW_MAX_MS:
+        return CheckResult(_CLOCK, State.FAIL, f"this clock is {-skew} ms off the venue's", "timedatectl set-ntp true")
+    return CheckResult(_CLOCK, State.OK, f"{skew:+d} ms, which is corrected for")
 
 
 def _key(exchange: TradingVenue, settings: Settings) -> CheckResult:

@@ -1,8 +1,11 @@
 """Which venue is traded at: Gate.io by its own client, every other through ccxt, each with a clear word where not."""
 
+import socket
 import sys
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import msgspec
@@ -84,6 +87,31 @@ def test_the_checklist_logs_in_to_the_websocket_where_orders_are_to_go_over_it(t
     assert check.state is (State.FAIL if label else State.OK)
     assert label in check.message
     assert not label or check.next
+
+
+def test_a_venue_that_never_answers_is_asked_for_its_time_and_for_nothing_else(tmp_path: Path):
+    key_file = tmp_path / "venue.toml"
+    key_file.write_text('key = "some-key"\nsecret = "some-other-secret"\n')
+    key_file.chmod(0o600)
+    asked: list[bytes] = []
+
+    def hang_up(listener: socket.socket) -> None:
+        with suppress(OSError):  # it was closed: the test is over
+            while True:
+                caller, _ = listener.accept()
+                asked.append(caller.recv(4_096).partition(b"\r\n")[0])
+                caller.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        Thread(target=hang_up, args=(listener,), daemon=True).start()
+        settings = settings_of(tmp_path, url=f"http://127.0.0.1:{listener.getsockname()[1]}")
+        found = {check.name: check for check in examine_venue(settings, real_venue(Home(tmp_path), settings))}
+        listener.shutdown(socket.SHUT_RDWR)
+    assert set(asked) == {b"GET /api/v4/spot/time HTTP/1.1"}
+    assert {check.state for check in found.values()} == {State.FAIL}
+    assert settings.venue.url in found.pop("venue clock").next
+    assert set(found) == {"key", "pairs", "balances", "abilities"}
+    assert {check.message for check in found.values()} == {"not asked, for the venue does not answer"}
 
 
 @pytest.mark.parametrize("name", ["gateio", "ccxt:binance"])

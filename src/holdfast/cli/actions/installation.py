@@ -12,6 +12,7 @@ from holdfast.app.live import has_begun, real_venue
 from holdfast.app.live_doctor import examine_venue
 from holdfast.app.settings import load_settings
 from holdfast.app.settings_file import settings_text
+from holdfast.cli.actions.live_checks import say_asked
 from holdfast.cli.actions.venue_options import VenueOptions
 from holdfast.cli.given import Place, read
 from holdfast.cli.output import columns, folded, print_json, say
@@ -58,7 +59,9 @@ def _venue(given: DoctorOptions) -> tuple[CheckResult, ...]:
         return (waiting("venue"),)
     try:
         settings = load_settings(home.settings, flags=given.venue_flags).settings
-        return examine_venue(settings, real_venue(home, settings), is_begun=has_begun(home))
+        venue = real_venue(home, settings)
+        say_asked(venue)
+        return examine_venue(settings, venue, is_begun=has_begun(home))
     except HoldfastError as error:
         return (CheckResult("venue", State.FAIL, str(error), error.hint),)
 

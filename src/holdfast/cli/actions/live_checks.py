@@ -22,10 +22,17 @@ def require_ready(settings: Settings, venue: Venue, *, is_begun: bool, checklist
     RefusedError
         A check failed; each is shown with what to do.
     """
+    say_asked(venue)
     results = examine_venue(settings, venue, is_begun=is_begun)
     for result in results:
         if result.state is not State.OK:
-            warn(f"{result.name}: {result.message}; {result.next}")
+            warn("; ".join(part for part in (f"{result.name}: {result.message}", result.next) if part))
     if not is_healthy(results):
         raise RefusedError("live trading does not start before these are right", hint=checklist)
     click.echo("checked: " + ", ".join(result.name for result in results), err=True)
+
+
+def say_asked(venue: Venue) -> None:
+    """Say which addresses are asked now: one that accepts and never answers keeps whoever waits in the dark."""
+    venues = [account.venue for account in venue.accounts] or [venue]
+    click.echo("checking at " + ", ".join(dict.fromkeys(x.url or x.exchange for x in venues)), err=True)
