@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from holdfast.core.errors import DataError
-from holdfast.core.time import MILLISECOND
+from holdfast.core.time import MILLISECOND, rfc3339
 from holdfast.domain.bar_quality import label, validate
 from holdfast.domain.false_prints import SUSPECT_HIGH, SUSPECT_LOW
 from holdfast.domain.market import BarClosed, BarFlag, BarSeries, Timeframe
@@ -76,7 +76,7 @@ class Labeller:
 class LiveBars:
     """Collects bars until all that close together are there, or have been waited for long enough."""
 
-    __slots__ = ("_arrivals", "_given", "_grace", "_labellers", "_last", "_names", "_waiting", "refused")
+    __slots__ = ("_arrivals", "_behind", "_given", "_grace", "_labellers", "_last", "_names", "_waiting", "refused")
 
     def __init__(self, names: Iterable[InstrumentId], timeframe: Timeframe, grace_ms: int) -> None:
         self._names = frozenset(names)
@@ -85,6 +85,7 @@ class LiveBars:
         self._grace = grace_ms * MILLISECOND
         self._waiting: dict[int, dict[InstrumentId, BarClosed]] = {}
         self._arrivals: dict[int, int] = {}
+        self._behind: set[InstrumentId] = set()  # whose bars come too late: said once, not with every bar
         self._given = 0  # closing time of the last group that was given out
         self.refused: list[str] = []
         """What was wrong with bars that could not be taken; for whoever tells it to a person."""
@@ -101,8 +102,14 @@ class LiveBars:
         """Take in a bar that arrived at `now` (ns of a steady clock); one that was seen already is passed over."""
         if bar.ts_event < self._given and bar.ts_event > self._last.get(bar.instrument_id, bar.ts_event):
             # The engine's time does not go back: to its labeller the bar is missing, as in a backtest a gap would be.
-            self.refused.append(f"{bar.instrument_id}: the bar of {bar.ts_event} came after later ones of others")
+            if bar.instrument_id not in self._behind:
+                self._behind.add(bar.instrument_id)
+                self.refused.append(
+                    f"{bar.instrument_id} is behind: its bar of {rfc3339(bar.ts_event)} came after the bars of "
+                    f"{rfc3339(self._given)} of others; its bars are passed over until it has caught up"
+                )
             return
+        self._behind.discard(bar.instrument_id)
         if (made := self._label(bar)) is not None:
             self._waiting.setdefault(bar.ts_event, {})[bar.instrument_id] = made
             self._arrivals.setdefault(bar.ts_event, now)

@@ -61,10 +61,22 @@ def test_a_bar_behind_the_engines_time_is_refused_and_the_next_one_has_a_gap():
     live.add(make_bar(BTC, 2, ROW), GRACE)
     live.ready(3 * GRACE)
     live.add(make_bar(ETH, 1, ROW), 3 * GRACE)
-    assert "came after later ones" in live.refused[0]
+    assert "is behind: its bar of 20" in live.refused[0]
     live.add(make_bar(ETH, 2, ROW), 3 * GRACE)
     ((bar,),) = live.ready(9 * GRACE)
     assert bar.flags & BarFlag.GAP_BEFORE
+
+
+def test_one_that_stays_behind_is_told_once_and_again_when_it_falls_behind_anew():
+    live = bars()
+    for number, others in ((0, 9), (10, 19)):
+        live.add(make_bar(BTC, others, ROW), 0)
+        live.ready(GRACE)
+        for late in range(number, number + 5):
+            live.add(make_bar(ETH, late, ROW), 3 * GRACE)
+        live.add(make_bar(ETH, others, ROW), 3 * GRACE)
+        live.ready(9 * GRACE)
+    assert len(live.refused) == 2
 
 
 def test_what_comes_twice_is_given_once():
