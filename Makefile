@@ -11,6 +11,8 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; exit; }; done; echo python3)
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+# Drills wait more than they work: three share a core, unless JOBS says otherwise.
+DRILL_JOBS ?= $(if $(filter file,$(origin JOBS)),$(shell expr 3 \* $(JOBS)),$(JOBS))
 SEEDS ?=
 SEED ?=
 
@@ -23,7 +25,7 @@ CREATED := $(VENV)/.stamp-created
 RUNTIME := $(VENV)/.stamp-runtime
 DEVELOPMENT := $(VENV)/.stamp-development
 
-.PHONY: help run demo test check bench bench-peers sim drill matrix agents parity-day venues format lock clean
+.PHONY: help run demo test check bench bench-peers sim drill matrix agents parity-day fuzz venues format lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)$$/  make \1\t\2/' | expand -t 22
@@ -56,16 +58,20 @@ sim: $(DEVELOPMENT)  ## simulate seeds: make sim SEEDS=100, or one again: make s
 
 RUNS ?= 24
 drill: $(DEVELOPMENT) matrix agents  ## both matrices, and live agents killed with -9 while the wire fails: make drill RUNS=1000
-	@$(BIN)/python -m holdfast.testing.kill_drill --runs $(RUNS) --jobs $(JOBS) $(if $(SEED),--seed $(SEED))
+	@$(BIN)/python -m holdfast.testing.kill_drill --runs $(RUNS) --jobs $(DRILL_JOBS) $(if $(SEED),--seed $(SEED))
 
 matrix: $(DEVELOPMENT)  ## every fault on the wire in every phase of an order's life, as a table
-	@$(BIN)/python -m tests.drills.fault_matrix --jobs $(JOBS)
+	@$(BIN)/python -m tests.drills.fault_matrix --jobs $(DRILL_JOBS)
 
 agents: $(DEVELOPMENT)  ## the same for whole agents in processes of their own, in every phase of a trade
-	@$(BIN)/python -m tests.drills.agent_matrix --jobs $(JOBS)
+	@$(BIN)/python -m tests.drills.agent_matrix --jobs $(DRILL_JOBS)
 
 parity-day: $(DEVELOPMENT)  ## a day over the wire, on paper and live, killed in the midst: every order must come again
 	@$(BIN)/python -m holdfast.testing.parity_day $(if $(SEED),--seed $(SEED))
+
+INPUTS ?= 1000000
+fuzz: $(DEVELOPMENT)  ## broken answers and messages for Gate.io's decoders, under atheris: make fuzz INPUTS=1000000
+	@for part in gateio_wire gateio_messages; do $(BIN)/python tests/fuzz/$$part.py -runs=$(INPUTS); done
 
 venues: $(DEVELOPMENT)  ## run the contract of venues, and write docs/venues.md from what it showed
 	@$(BIN)/python -m tests.contract.venue_page --jobs $(JOBS)
