@@ -172,6 +172,22 @@ def test_another_market_is_refused_with_both_values_until_a_fresh_run_begins_a_n
     assert (home / "venue-before-1" / "settings.json").exists()
 
 
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_a_fresh_run_begins_at_a_new_venue_with_the_capital_that_it_is_given(home: Path, is_killed: bool):
+    agent = start(home)
+    hear(agent, r"a new run with 10.000")
+    if is_killed:
+        agent.kill()
+        agent.wait(PATIENCE_S)
+    else:
+        leave(agent)
+    again = start(home, "--fresh", "--capital", "20000")
+    hear(again, r"a new run with 20.000")
+    assert len(living(home)) == 1
+    leave(again)
+    assert (home / "venue-before-1" / "settings.json").exists()
+
+
 def test_a_market_that_the_practice_venue_does_not_have_is_refused_with_those_that_it_has(home: Path):
     said = refused(home, "--instrument", "FOO/BAR")
     assert "the practice venue has no market FOO/BAR" in said

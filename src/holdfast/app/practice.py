@@ -66,7 +66,8 @@ def practice_venue(
     """Return the practice venue of a home: the one that runs, or one that is started and goes on where it was.
 
     Only the process that writes the home's journal may ask for it. None as soon as `is_unwanted` says so; then nothing
-    that was started runs on. `is_fresh` lets a venue with another market be laid aside, and a new one be begun.
+    that was started runs on. `is_fresh` lays a venue of before aside and begins a new one: no new run could begin
+    with what the old one has left in its account.
 
     Raises
     ------
@@ -86,7 +87,7 @@ def practice_venue(
     if running is not None and not _is_ours(folder, running.pid):
         return PracticeVenue(home, running)  # what somebody has started by hand is taken as it is
     _require_priced(market)
-    if (kept := kept_market(folder)) is not None and kept != market:
+    if (kept := kept_market(folder)) is not None and (is_fresh or kept != market):
         if not is_fresh:
             raise _other_market(folder, kept, market)
         if running is not None:
