@@ -270,6 +270,8 @@ def _venue(folder: Path, pace: float) -> Iterator[tuple[str, str]]:
     data = os.environ.get("HOLDFAST_DATA", str(Path("..") / "shared" / "data"))
     recorded = Path(data) / "market"
     is_recorded = recorded.is_dir()
+    if not is_recorded:
+        sys.stderr.write(f"no recordings in {recorded}: the market is synthetic; name them with HOLDFAST_DATA\n")
     pairs = [word for pair in PAIRS for word in ("--instrument", pair)]
     process = subprocess.Popen(
         [
