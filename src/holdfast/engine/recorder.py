@@ -88,8 +88,12 @@ class Recorder:
 
     def write(self, kind: str, body: bytes) -> None:
         """Record something else (run, operator, checkpoint) and return when it is durable."""
+        self.write_together([Entry(kind, body)])
+
+    def write_together(self, entries: Sequence[Entry]) -> None:
+        """Record several things of which none may be there without the others, and return when they are durable."""
         self._collect()
-        self._entries.append(Entry(kind, body))
+        self._entries += entries
         self.sync()
 
     def repeat(self, body: bytes) -> None:

@@ -39,6 +39,7 @@ from holdfast.services.live_replay import begin_or_replay
 from holdfast.services.paper import Checkpoint, Recovery
 from holdfast.services.reconciliation import Findings, compare, is_at
 from holdfast.services.release import can_release, last_wish
+from holdfast.services.run_before import stays_told
 
 WATCHDOG: Final = "reconciliation"
 """The actor of a brake that the agent pulls by itself, because the venue's account contradicts the journal."""
@@ -93,6 +94,8 @@ class LiveAgent:
         self.is_deciding = False
         self.groups_done, self.trades, self.wins = state.groups, state.trades, state.wins
         self._canceled = state.canceled
+        if recovery.taken_over is not None:
+            self.warnings.append(stays_told(recovery.taken_over))
         self.release_wish = last_wish(self._journal)
         engine, exchange = self.engine, self._exchange
         open_orders = list(engine.orders.values())

@@ -22,6 +22,7 @@ from holdfast.portfolio.fold import read_body, read_run, read_tick
 from holdfast.portfolio.run import RunStarted
 from holdfast.ports.journal import Journal, JournalRecord
 from holdfast.services.paper import Checkpoint, Recovery
+from holdfast.services.run_before import begin_run
 from holdfast.services.same_run import require_same
 from holdfast.services.versions import PROGRAM, ProgramChanged, versions_named, written_by
 
@@ -59,8 +60,11 @@ def begin_or_replay(
     with versions_named(journal):
         began, checkpoint = (None, None) if is_fresh else _last_run(journal)
         if began is None:
-            recorder.write(RUN, encode(run))
-            return Recovery(is_fresh=True), Replayed()
+            stop = begin_run(journal, recorder, run)
+            if stop is not None:
+                recorder.tick(engine.process(stop))
+                recorder.sync()
+            return Recovery(is_fresh=True, taken_over=stop), Replayed()
         require_same(read_run(began.body, began.sequence), run)
         counts = Replayed()
         after = began.sequence

@@ -40,6 +40,7 @@ from holdfast.ports.journal import Journal, JournalRecord
 from holdfast.ports.market import Feed, LiveFeed
 from holdfast.services.emergency import ReleaseWish
 from holdfast.services.release import RELEASE, can_release, last_wish
+from holdfast.services.run_before import begin_run, stays_told
 from holdfast.services.same_run import require_same
 from holdfast.services.versions import PROGRAM, ProgramChanged, versions_named, written_by
 
@@ -75,6 +76,7 @@ class Recovery(Record, frozen=True):
     groups: int = 0  # of bars since the run began
     repeated: int = 0  # ticks that were done again and compared
     ts: int = 0  # the market's time where it goes on
+    taken_over: EmergencyStopped | None = None  # the stop of the run before a fresh one
 
 
 class PaperAgent:
@@ -221,8 +223,11 @@ class PaperAgent:
         return opened if opened > ts else None
 
     def _begin(self) -> Recovery:
-        self._recorder.write(RUN, encode(self.run))
-        return Recovery(is_fresh=True)
+        stop = begin_run(self._journal, self._recorder, self.run)
+        if stop is not None:
+            self._driver.operate(stop)
+            self.warnings.append(stays_told(stop))
+        return Recovery(is_fresh=True, taken_over=stop)
 
     def _last_run(self) -> tuple[JournalRecord, JournalRecord | None] | None:
         """Return the record that began the last run, and its last checkpoint."""

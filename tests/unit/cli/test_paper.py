@@ -136,6 +136,25 @@ def test_other_settings_are_refused_until_a_fresh_run_is_asked_for(ran, call):
     fresh = call(*other, "--fresh")
     assert fresh.code == 0
     assert "a new run with" in fresh.out
+
+
+def test_a_stop_outlives_a_fresh_run_until_somebody_resumes(ran, call):
+    call("stop", "--level", "flatten", "--yes", "--reason", "the news")
+    fresh = call(*RUN, "--fresh", "--bars", "300")
+    assert fresh.code == 0, fresh.err
+    assert "the stop of the run before, flatten, stays in force: holdfast resume" in fresh.out
+    status = call("status", "--json").document["status"]
+    assert (status["stop_level"], status["trades"], status["positions"]) == ("flatten", 0, [])
+    assert "the news" in call("journal", "tail", "--kind", "operator").out
+    assert call("journal", "replay").code == 0
+    assert call("resume", "--yes").code == 0
+    again = call(*RUN, "--bars", "300")
+    assert "stays in force" not in again.out
+    status = call("status", "--json").document["status"]
+    assert status["stop_level"] == "none"
+    assert status["trades"], "it trades again"
+    parity = call("parity", "--json")
+    assert parity.code == 0, parity.out
     assert call("journal", "verify").code == 0
 
 
