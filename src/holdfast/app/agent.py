@@ -84,6 +84,11 @@ class RunningAgent:
         self._follow()
         return done
 
+    def heed(self, look: Callable[[], None]) -> None:
+        """Let a live agent call `look` before the bars of a step; one on paper does nothing else in a step."""
+        if isinstance(self._agent, LiveAgent):
+            self._agent.before_bars = look
+
     def stop(self, level: StopLevel, actor: str, reason: str) -> None:
         """Pull the brake."""
         self._agent.stop(level, actor, reason)

@@ -47,6 +47,11 @@ class Home:
         """Return the socket that a running agent listens on."""
         return self.path / "agent.sock"
 
+    @property
+    def left_stop(self) -> Path:
+        """Return the file in which a stop waits for an agent that does not answer."""
+        return self.path / "agent.stop"
+
     def create(self) -> None:
         """Create the folder, for its owner alone.
 

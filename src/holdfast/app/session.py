@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol, assert_never
 
@@ -26,6 +26,10 @@ class Agent(Protocol):
 
     def step(self) -> int | None:
         """Do what is next and return how many groups of bars that were; None at the end of the market."""
+        ...
+
+    def heed(self, look: Callable[[], None]) -> None:
+        """Let `look` be called once more within a step, between what has come in and the bars that it completes."""
         ...
 
     def status(self) -> Status:
@@ -76,6 +80,7 @@ class Session:
         self._mailbox = mailbox
         self._promises: list[_Promise] = []
         self._due = time.monotonic()
+        agent.heed(self._obey_left)
 
     @property
     def is_done(self) -> bool:
@@ -84,10 +89,12 @@ class Session:
 
     def turn(self) -> float:
         """Grant wishes, process the bars that are due, and return the seconds until the next are."""
+        self._obey_left()  # first: it was typed when nobody answered
         while (letter := self._mailbox.take()) is not None:
             self._grant(letter)
         ends = time.monotonic() + _BURST_S
         while not self.is_held and not self.is_done and (now := time.monotonic()) >= self._due and now < ends:
+            self._obey_left()
             done = self.agent.step()
             if done is None:
                 self.has_ended = True
@@ -131,6 +138,13 @@ class Session:
         return self._resume("terminal", reason)
 
     # -- wishes ----------------------------------------------------------------------------------------------------
+
+    def _obey_left(self) -> None:
+        """Stop as was asked for while this process did not answer; it slept perhaps, and no bar may come before."""
+        while (left := self._mailbox.left()) is not None:
+            self.is_paused_here = False
+            self.agent.stop(left.level, left.actor, left.reason)
+            self._mailbox.forget(left)  # only now, for by now it is in the journal
 
     def _grant(self, letter: Letter) -> None:
         request = letter.request

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -27,7 +27,8 @@ from holdfast.domain.decision import StopLevel
 from holdfast.domain.event import EmergencyStopped, OperatorEvent, TradingResumed
 from holdfast.domain.market import BarClosed
 from holdfast.engine.recorder import OPERATOR, RUN
-from holdfast.interfaces.control.client import ask
+from holdfast.interfaces.control.client import UnheardError, ask
+from holdfast.interfaces.control.left import LeftStop
 from holdfast.interfaces.control.messages import Reply, Request, Wish
 from holdfast.portfolio.fold import read_run
 from holdfast.portfolio.run import RunStarted
@@ -80,8 +81,9 @@ class BacktestJournalError(ConfigurationError):
 class Standing:
     """Answers questions about the agent of a home. The journal is read at most once, and only if no agent runs."""
 
-    def __init__(self, home: Home) -> None:
-        self._home = home
+    def __init__(self, home: Home, on_wait: Callable[[int], None] = lambda _: None) -> None:
+        self._home, self._on_wait = home, on_wait
+        self._left = LeftStop(home.left_stop)
         self._rebuilt: RunningAgent | None = None
         self._recorded: RecordedStanding | None = None
         self.warnings: tuple[str, ...] = ()
@@ -95,10 +97,19 @@ class Standing:
     def status(self) -> Status:
         """Return how the account stands; by the records alone where the run does not repeat, and `warnings` say so."""
         reply = self._ask(Request(Wish.STATUS))
-        return reply.status if reply is not None and reply.status is not None else self._readable().status()
+        if reply is not None and reply.status is not None:
+            return reply.status
+        found = self._readable().status()
+        if (left := self._left.find()) is not None:
+            level = left.level.replace("_", " ")
+            told = f"a stop at {level} was left for an agent that has ended: the next start obeys it"
+            self.warnings = tuple(dict.fromkeys((*self.warnings, told)))
+        return found
 
-    def before_stop(self) -> Status:
+    def before_stop(self, *, is_look_only: bool = False) -> Status:
         """Return how the account stands, for a person who is about to stop or to release it.
+
+        A stop that was left for an agent which has ended is written into the journal before, unless this is but a look.
 
         Raises
         ------
@@ -107,7 +118,17 @@ class Standing:
         """
         with _unrecorded(self._home):
             reply = self._ask(Request(Wish.STATUS))
-            return reply.status if reply is not None and reply.status is not None else self._agent().status()
+            if reply is not None and reply.status is not None:
+                return reply.status
+            if not is_look_only and (left := self._left.find()) is not None and writer_of(self._home.journal) is None:
+                write(self._home, Entry(OPERATOR, encode(_event(left, self._agent().status().ts))))
+                self._left.forget(left)
+                self._rebuilt = None
+            return self._agent().status()
+
+    def leave_stop(self, request: Request) -> None:
+        """Leave a stop for an agent that does not answer: it obeys the moment it wakes, before its next bar."""
+        self._left.leave(request)
 
     def limits(self) -> tuple[LimitLine, ...]:
         """Return the account's limits beside what is used of them; see `status`."""
@@ -122,24 +143,42 @@ class Standing:
     def stop(self, request: Request) -> tuple[StopProof, bool]:
         """Stop or resume; return the proof, and whether a running agent gave it.
 
-        Without an agent the wish is written into the journal, under its lock, and the next start begins with it.
+        Without an agent the wish is written into the journal, under its lock, and the next start begins with it. For
+        one that does not answer, or is just starting, a stop is left; what is raised says so.
 
         Raises
         ------
+        UnheardError
+            An agent runs, and did not answer.
+        JournalInUseError
+            An agent is just starting, or about to end.
         RefusedError
             The account was flattened, is not flat yet, and was to be released.
         """
-        reply = self._ask(request)
+        is_release = request.wish is Wish.RESUME
+        try:
+            reply = self._ask(request)
+        except UnheardError:
+            if not is_release:
+                self.leave_stop(request)
+            raise
         if reply is not None and reply.proof is not None:
             return reply.proof, True
         with _unrecorded(self._home):  # an agent may have ended since the account was looked at
             before = self._agent().status()
-        is_release = request.wish is Wish.RESUME
         if is_release:
             require_flat(before)
         # A stop is written whatever has happened meanwhile; a release only onto what was looked at.
         entry = Entry(OPERATOR, encode(_event(request, before.ts)))
-        write(self._home, entry, before.journal_sequence if is_release else 0)
+        try:
+            write(self._home, entry, before.journal_sequence if is_release else 0)
+        except JournalInUseError as error:
+            if is_release:
+                raise
+            self.leave_stop(request)
+            raise JournalInUseError(
+                f"{error}; the stop is left for it, and takes effect as soon as it listens", hint="holdfast status"
+            ) from error
         self._rebuilt = None
         wanted = StopLevel.NONE if is_release else request.level
         is_anew = is_release and before.is_drawdown_locked
@@ -167,7 +206,7 @@ class Standing:
         return proof_of(self._agent().status(), StopLevel.NONE)
 
     def _ask(self, request: Request) -> Reply | None:
-        return ask(self._home.socket, request) if self.is_running else None
+        return ask(self._home.socket, request, self._on_wait) if self.is_running else None
 
     def _readable(self) -> RunningAgent | RecordedStanding:
         """Return the agent, or what the records alone say where this program does not repeat what it did."""

@@ -147,6 +147,11 @@ def print_pairs(pairs: Sequence[tuple[str, str]]) -> None:
             click.echo(f"{indent}{line}")
 
 
+def say_waiting(pid: int) -> None:
+    """Say on standard error what is waited for: an agent that is busy, or hangs."""
+    say(f"waiting for the agent (pid {pid})", err=True)
+
+
 def warn(message: str) -> None:
     """Print a warning to standard error."""
     mark = "warning:"

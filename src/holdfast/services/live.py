@@ -51,6 +51,10 @@ _ASK_AGAIN_S: Final = 0.3
 _BEATS: Final = 4  # signs of life within the dead-man timer
 
 
+def _nothing() -> None:
+    pass
+
+
 class LiveAgent:
     """Owns engine, venue and journal of one live account. One thread only."""
 
@@ -71,6 +75,8 @@ class LiveAgent:
         self.groups_done = self.trades = self.wins = 0
         self.release_wish: ReleaseWish | None = None
         self.recent: list[Tick] = []
+        self.before_bars: Callable[[], None] = _nothing
+        """Called before a step's bars: a process that was stopped wakes between what it waits for and what follows."""
         self.is_deciding = False
         """A strategy may have the word now. Whoever waits for the venue has not lost it to a strategy."""
         self.warnings: list[str] = []
@@ -116,6 +122,8 @@ class LiveAgent:
         self._take_in(self._exchange.take(_WAIT_S))
         now = self._steady()
         groups = self._bars.ready(now, self._silent())
+        if groups:
+            self.before_bars()
         for group in groups:
             self._on_group([bar if self._is_fit(bar, now) else unfit(bar) for bar in group])
         self._look(now)

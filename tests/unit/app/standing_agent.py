@@ -1,6 +1,6 @@
 """An agent that stands still, for tests of what drives it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -50,6 +50,9 @@ class StandingAgent:
         if self.level is StopLevel.FLATTEN:
             self.positions = ()
         return 1
+
+    def heed(self, look: Callable[[], None]) -> None:
+        self.look = look
 
     def status(self) -> Status:
         is_locked = self.is_drawdown_locked

@@ -1,10 +1,14 @@
 """The loop of a running agent: wishes between bars, a pace, and answers that wait for their proof."""
 
+import stat
+from pathlib import Path
+
 import pytest
 from tests.unit.app.standing_agent import POSITION, StandingAgent
 
 from holdfast.app.session import Session
 from holdfast.domain.decision import StopLevel
+from holdfast.interfaces.control.left import LeftStop
 from holdfast.interfaces.control.mailbox import Mailbox
 from holdfast.interfaces.control.messages import Request, Wish
 
@@ -124,3 +128,56 @@ def test_the_pace_stays_within_its_bounds(mailbox):
     for _ in range(80):
         session.change_pace(0.5)
     assert session.pace == 0.01
+
+
+@pytest.fixture
+def left(tmp_path: Path) -> LeftStop:
+    return LeftStop(tmp_path / "agent.stop")
+
+
+LEFT = Request(Wish.STOP, StopLevel.REDUCE_ONLY, "cli:somebody", "it hung", wait_s=10)
+
+
+def test_a_stop_that_was_left_is_obeyed_before_the_next_bar_and_is_gone_then(left):
+    agent = StandingAgent()
+    session = Session(agent, Mailbox(left), 100_000, groups_max=3)
+    levels = []
+    step = agent.step
+    agent.step = lambda: levels.append(agent.level) or step()
+    left.leave(LEFT)
+    session.turn()
+    assert agent.asked == [("reduce_only", "cli:somebody", "it hung")]
+    assert set(levels) == {StopLevel.REDUCE_ONLY}
+    assert not left.path.exists()
+
+
+def test_a_stop_that_is_left_while_a_step_waits_is_obeyed_before_the_bars_of_that_step(left):
+    agent = StandingAgent()
+    Session(agent, Mailbox(left), 100_000)
+    left.leave(LEFT)
+    agent.look()
+    assert agent.level is StopLevel.REDUCE_ONLY
+
+
+def test_of_two_stops_that_are_left_the_higher_counts(left):
+    left.leave(LEFT)
+    left.leave(Request(Wish.STOP, StopLevel.NO_ENTRIES))
+    assert left.find() == LEFT
+    left.leave(Request(Wish.STOP, StopLevel.FLATTEN))
+    assert left.find().level is StopLevel.FLATTEN
+    assert stat.S_IMODE(left.path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00", b"{}", b'{"wish":"resume"}', b'{"wish":"stop","level":"none"}'])
+def test_a_left_stop_that_cannot_be_read_stops_entries(left, content):
+    left.path.write_bytes(content)
+    agent = StandingAgent()
+    Session(agent, Mailbox(left), 100_000).turn()
+    assert agent.level is StopLevel.NO_ENTRIES
+    assert not left.path.exists()
+
+
+def test_another_stop_that_has_come_meanwhile_is_not_forgotten(left):
+    left.leave(LEFT)
+    left.forget(Request(Wish.STOP, StopLevel.FLATTEN))
+    assert left.find() == LEFT

@@ -14,7 +14,7 @@ class _Standing:
 
     is_running, warnings = True, ()
 
-    def __init__(self, _: object) -> None:
+    def __init__(self, *_: object) -> None:
         return
 
     def status(self) -> Status:

@@ -1,5 +1,6 @@
 """The control socket: the owner's alone, one line in, one line out, and nothing that is sent can harm the agent."""
 
+import os
 import socket
 import stat
 import threading
@@ -11,8 +12,10 @@ from hypothesis import strategies as st
 from tests.unit.app.standing_agent import status
 
 from holdfast.core.errors import HoldfastError, RefusedError
+from holdfast.core.record import encode
+from holdfast.interfaces.control import client as client_module
 from holdfast.interfaces.control import server as server_module
-from holdfast.interfaces.control.client import ask
+from holdfast.interfaces.control.client import UnheardError, ask
 from holdfast.interfaces.control.mailbox import Mailbox
 from holdfast.interfaces.control.messages import Reply, Request, Wish
 from holdfast.interfaces.control.server import ControlServer
@@ -146,3 +149,64 @@ def test_many_can_ask_at_once(loop, path):
         thread.join(20)
     assert len(replies) == 12
     assert None not in replies
+
+
+def posted_by_one_who_has_gone(path: Path, wish: Wish) -> list[Wish]:
+    """Return what reaches the loop after the client has hung up before the agent came to listen."""
+    mailbox = Mailbox()
+    asker = socket.socket(socket.AF_UNIX)
+    server = ControlServer(path, mailbox)
+    accept, server._accept = server._accept, lambda: None
+    with server:
+        asker.connect(str(path))
+        asker.sendall(encode(Request(wish)) + b"\n")
+        asker.close()
+        thread = threading.Thread(target=accept, daemon=True)
+        thread.start()
+        assert ask_in_turn(path, mailbox)
+        heard = []
+        while (letter := mailbox.take(0.2)) is not None:
+            heard.append(letter.request.wish)
+            letter.answer.set_result(Reply())
+    return heard
+
+
+def ask_in_turn(path: Path, mailbox: Mailbox) -> bool:
+    """Let another request, which stands behind the first one, come as far as its refusal."""
+    return b"not understood" in sent(path, b"-\n")
+
+
+def test_a_stop_counts_although_whoever_asked_has_gone_and_a_release_does_not(path):
+    assert posted_by_one_who_has_gone(path, Wish.STOP) == [Wish.STOP]
+    assert posted_by_one_who_has_gone(path, Wish.RESUME) == []
+
+
+def test_of_what_a_busy_agent_does_not_answer_a_stop_stands_and_a_release_is_withdrawn(path, monkeypatch):
+    monkeypatch.setattr(server_module, "_GRACE_S", 0.0)
+    mailbox = Mailbox()
+    with ControlServer(path, mailbox):
+        with pytest.raises(UnheardError, match="nothing was released"):
+            ask(path, Request(Wish.RESUME))
+        with pytest.raises(UnheardError, match=f"pid {os.getpid()}.*the request stands"):
+            ask(path, Request(Wish.STOP))
+        letter = mailbox.take()
+        assert letter is not None
+        assert letter.request.wish is Wish.STOP
+        letter.answer.set_result(Reply())
+        assert mailbox.take() is None
+
+
+def test_who_waits_is_told_for_whom_and_in_the_end_that_nobody_answers(path, monkeypatch):
+    monkeypatch.setattr(client_module, "_PATIENCE_S", 0.0)
+    monkeypatch.setattr(client_module, "_GRACE_S", 0.2)
+    told = []
+    with socket.socket(socket.AF_UNIX) as hung:
+        hung.bind(str(path))
+        hung.listen(1)
+        with pytest.raises(UnheardError, match="does not answer: it hangs") as caught:
+            ask(path, Request(Wish.STOP), told.append)
+        assert told == [caught.value.pid] == [os.getpid()]
+        assert f"kill -9 {os.getpid()}" in caught.value.hint
+        for _ in range(3):  # now its queue is full
+            with pytest.raises(UnheardError):
+                ask(path, Request(Wish.STOP))

@@ -30,6 +30,7 @@ from holdfast.cli.given import parameters, read
 from holdfast.cli.live.loop import show, tell
 from holdfast.cli.live.view import Frame
 from holdfast.cli.output import say, warn
+from holdfast.interfaces.control.left import LeftStop
 from holdfast.interfaces.control.mailbox import Mailbox
 from holdfast.interfaces.control.server import ControlServer
 from holdfast.portfolio.run import RunStarted
@@ -108,7 +109,7 @@ def _trade_market(home: Home, settings: Settings, given: RunOptions, market: Tra
     starting = running_agent(home, plan, market, checking_shown)
     with starting as agent, leaving() as wishes, watched(agent, settings.strategy, wishes):
         recovery = agent.start(is_fresh=given.is_fresh, whole=market.whole)
-        mailbox = Mailbox()
+        mailbox = Mailbox(LeftStop(home.left_stop))
         session = Session(agent, mailbox, pace, given.bars)
         with ControlServer(home.socket, mailbox):
             is_heard = True

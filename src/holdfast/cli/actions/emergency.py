@@ -9,9 +9,10 @@ from holdfast.app.standing import Standing
 from holdfast.cli.amounts import money, percent
 from holdfast.cli.confirmation import ask_for
 from holdfast.cli.given import Place, read
-from holdfast.cli.output import print_json, say
-from holdfast.core.errors import ConfigurationError
+from holdfast.cli.output import print_json, say, say_waiting
+from holdfast.core.errors import ConfigurationError, HoldfastError
 from holdfast.domain.decision import StopLevel
+from holdfast.interfaces.control.client import UnheardError
 from holdfast.interfaces.control.messages import Request, Wish
 from holdfast.portfolio.status import Status
 from holdfast.services.emergency import (
@@ -49,24 +50,44 @@ def stop(options: Mapping[str, object]) -> int:
     if given.is_flatten and given.level not in (None, "flatten"):
         raise ConfigurationError(f"--flatten and --level {given.level} contradict each other", hint="give one of them")
     level = StopLevel.FLATTEN if given.is_flatten else _LEVELS[given.level or "no-entries"]
-    standing = Standing(given.folder)
-    before = standing.before_stop()
-    if given.is_dry_run:
-        return _show_plan(given, before, level)
-    if level is StopLevel.FLATTEN and not given.is_confirmed:
-        ask_for(_FLATTEN_WORD, f"This closes {len(before.positions)} positions at the market and locks the account.")
     request = Request(
         Wish.STOP, level, _actor(), given.reason or "stopped from the command line", given.wait
     )  # fmt: skip
-    proof, is_running = standing.stop(request)
+    must_ask = level is StopLevel.FLATTEN and not given.is_confirmed
+    before: Status | None = None
+
+    def wait(pid: int) -> None:
+        say_waiting(pid)
+        if before is None and not (given.is_dry_run or must_ask):
+            standing.leave_stop(request)  # now: whoever waits may lose patience, and has asked for a stop
+            say("the stop is left for it meanwhile", err=True)
+
+    standing = Standing(given.folder, wait)
+    try:
+        before = standing.before_stop(is_look_only=given.is_dry_run)
+    except UnheardError as error:
+        if given.is_dry_run:
+            raise
+        if must_ask:
+            ask_for(_FLATTEN_WORD, "The agent does not answer. When it wakes, this closes every position and locks it.")
+        standing.leave_stop(request)
+        raise _left(error, level) from error
+    if given.is_dry_run:
+        return _show_plan(given, before, level)
+    if must_ask:
+        ask_for(_FLATTEN_WORD, f"This closes {len(before.positions)} positions at the market and locks the account.")
+    try:
+        proof, is_running = standing.stop(request)
+    except UnheardError as error:
+        raise _left(error, level) from error
     return _show(given, proof, before, level, is_running=is_running)
 
 
 def resume(options: Mapping[str, object]) -> int:
     """Release the brake."""
     given = read(options, StopOptions)
-    standing = Standing(given.folder)
-    before = standing.before_stop()
+    standing = Standing(given.folder, say_waiting)
+    before = standing.before_stop(is_look_only=given.is_dry_run)
     if not given.is_when_flat:
         require_flat(before)
     if given.is_dry_run:
@@ -85,6 +106,16 @@ def resume(options: Mapping[str, object]) -> int:
         return _show_wish(given, standing.wish_release(request))
     proof, is_running = standing.stop(request)
     return _show(given, proof, before, StopLevel.NONE, is_running=is_running)
+
+
+def _left(error: UnheardError, level: StopLevel) -> HoldfastError:
+    """Return what is true of a stop that nobody has answered to."""
+    return HoldfastError(
+        f"{error}; the stop at {_words(level)} is left for it, and takes effect the"
+        " moment it wakes, before its next bar; until then nothing has changed",
+        hint=f"to brake now, end it: {error.end}, and what rests at the venue stays there; then `holdfast stop` again"
+        " writes the stop into the journal, and the next `holdfast run` begins with it",
+    )
 
 
 def _show_plan(given: StopOptions, before: Status, level: StopLevel) -> int:

@@ -11,7 +11,7 @@ from holdfast.app.standing import BacktestJournalError, Standing
 from holdfast.app.strategies import StrategyLine, known_strategies
 from holdfast.cli.amounts import exact, mean_price, minute, money, percent, readable, shortened, signed
 from holdfast.cli.given import Place, read
-from holdfast.cli.output import columns, print_json, print_pairs, print_table, say, warn
+from holdfast.cli.output import columns, print_json, print_pairs, print_table, say, say_waiting, warn
 from holdfast.core.errors import ConfigurationError
 from holdfast.domain.decision import StopLevel
 from holdfast.portfolio.explain import Explanation, is_named
@@ -36,7 +36,7 @@ class SymbolOptions(Place, frozen=True):
 def status(options: Mapping[str, object]) -> int:
     """Show how the account stands."""
     given = read(options, Place)
-    standing = Standing(given.folder)
+    standing = Standing(given.folder, say_waiting)
     found = standing.status()
     _warn_of(standing)
     if given.is_json:
@@ -70,7 +70,7 @@ def status(options: Mapping[str, object]) -> int:
 def positions(options: Mapping[str, object]) -> int:
     """List open positions."""
     given = read(options, Place)
-    standing = Standing(given.folder)
+    standing = Standing(given.folder, say_waiting)
     found = standing.status()
     _warn_of(standing)
     if given.is_json:
@@ -83,7 +83,7 @@ def positions(options: Mapping[str, object]) -> int:
 def orders(options: Mapping[str, object]) -> int:
     """List live orders."""
     given = read(options, Place)
-    standing = Standing(given.folder)
+    standing = Standing(given.folder, say_waiting)
     found = standing.status()
     _warn_of(standing)
     if given.is_json:
@@ -105,7 +105,7 @@ def orders(options: Mapping[str, object]) -> int:
 def risk(options: Mapping[str, object]) -> int:
     """Show the limits."""
     given = read(options, Place)
-    standing = Standing(given.folder)
+    standing = Standing(given.folder, say_waiting)
     limits, found = standing.limits(), standing.status()
     _warn_of(standing)
     if given.is_json:
@@ -129,7 +129,7 @@ def explain(options: Mapping[str, object]) -> int:
 def why_not(options: Mapping[str, object]) -> int:
     """Tell what stands in the way of an entry."""
     given = read(options, SymbolOptions)
-    standing = Standing(given.folder)
+    standing = Standing(given.folder, say_waiting)
     try:
         found, situation = standing.status(), standing.situation(given.symbol)
     except BacktestJournalError as error:

@@ -26,6 +26,7 @@ from holdfast.cli.live.loop import show, tell
 from holdfast.cli.live.view import Frame
 from holdfast.cli.output import warn
 from holdfast.core.errors import ConfigurationError, RefusedError
+from holdfast.interfaces.control.left import LeftStop
 from holdfast.interfaces.control.mailbox import Mailbox
 from holdfast.interfaces.control.server import ControlServer
 from holdfast.portfolio.run import RunStarted
@@ -111,7 +112,7 @@ def _trade(
         watched(agent, settings.strategy, wishes),
     ):
         recovery = agent.start(is_fresh=given.is_fresh)
-        session = Session(agent, mailbox := Mailbox(), PACE_MAX, given.bars)
+        session = Session(agent, mailbox := Mailbox(LeftStop(home.left_stop)), PACE_MAX, given.bars)
         is_heard = True
         with ControlServer(home.socket, mailbox):
             if is_plain:

@@ -47,3 +47,4 @@ class Reply(Record, frozen=True):
     proof: StopProof | None = None
     lines: tuple[str, ...] = ()
     limits: tuple[LimitLine, ...] = ()
+    is_unheard: bool = False  # the agent's own loop has not answered in time

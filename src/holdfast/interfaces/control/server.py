@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import socket
 import struct
 import threading
@@ -17,7 +18,7 @@ import msgspec
 from holdfast.core.errors import ConfigurationError
 from holdfast.core.record import encode
 from holdfast.interfaces.control.mailbox import Mailbox
-from holdfast.interfaces.control.messages import LINE_BYTES_MAX, WAIT_MAX_S, Reply, Request
+from holdfast.interfaces.control.messages import LINE_BYTES_MAX, WAIT_MAX_S, Reply, Request, Wish
 
 _PEERS_MAX: Final = 16
 _PEER_TIMEOUT_S: Final = 30.0
@@ -93,13 +94,21 @@ class ControlServer:
             request = _decode(line)
         except msgspec.DecodeError as error:
             return Reply(f"the request is not understood: {error}", "use the holdfast command of the same version", 2)
+        # A stop counts whoever has gone; a release that nobody waits for any more might undo the stop that came after.
+        if request.wish is Wish.RESUME and has_hung_up(peer):
+            return Reply("whoever asked has gone", "ask again", 1)
         wait_s = min(max(request.wait_s, 0.0), WAIT_MAX_S)
+        answer = self._mailbox.post(request)
         try:
-            return self._mailbox.post(request).result(timeout=wait_s + _GRACE_S)
+            return answer.result(timeout=wait_s + _GRACE_S)
         except NoAnswerError:
+            told = "the request stands"
+            if request.wish is Wish.RESUME and answer.cancel():
+                told = "nothing was released"
             return Reply(
-                "the agent is busy and has not answered", "the request stands; see the result with holdfast status", 1
-            )
+                f"the agent is busy and has not answered; {told}", "see the result with holdfast status", 1,
+                is_unheard=True,
+            )  # fmt: skip
 
 
 def peer_uid(peer: socket.socket) -> int:
@@ -107,6 +116,19 @@ def peer_uid(peer: socket.socket) -> int:
     raw = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     uid: int = _CREDENTIALS.unpack(raw)[1]
     return uid
+
+
+def has_hung_up(peer: socket.socket) -> bool:
+    """Tell whether nobody is at the other end any more."""
+    poll = select.poll()
+    poll.register(peer, 0)  # the kernel tells of a hang-up unasked
+    return any(event & select.POLLHUP for _, event in poll.poll(0))
+
+
+def peer_pid(peer: socket.socket) -> int:
+    """Return which process is at the other end, as the kernel says."""
+    pid: int = _CREDENTIALS.unpack(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))[0]
+    return pid
 
 
 def read_line(peer: socket.socket) -> bytes:
