@@ -237,6 +237,37 @@ def test_a_stranger_with_the_process_number_of_a_killed_venue_is_neither_taken_f
             stranger.kill()
 
 
+def test_a_venue_that_was_killed_is_told_with_what_to_do_and_that_works(home: Path):
+    agent = start(home)
+    hear(agent, r" entered: ")
+    os.kill(json.loads((home / "venue" / "venue.json").read_bytes())["pid"], signal.SIGKILL)
+    assert "end this agent and start it again" in hear(agent, r"the practice venue has ended")
+    leave(agent)
+    again = start(home)
+    hear(again, r"goes on at")
+    hear(again, r" (stopped|target|exited): ")
+    leave(again)
+
+
+@pytest.mark.parametrize("name", ["snapshot.json", "settings.json", "credentials.toml"])
+def test_a_damaged_venue_is_refused_with_what_to_do_and_that_works(home: Path, name: str):
+    agent = start(home)
+    hear(agent, r"practice mode: ")
+    leave(agent)
+    (home / "venue" / name).write_text("garbage\n")
+    failed = start(home)
+    told, _ = failed.communicate(timeout=PATIENCE_S)
+    assert failed.returncode in (2, 5), told
+    assert name in told
+    assert "--fresh" in told
+    assert "--state" not in told
+    assert "--market" not in told
+    again = start(home, "--fresh")
+    hear(again, r"a new run with ")
+    leave(again)
+    assert (home / "venue-before-1" / name).read_text() == "garbage\n"
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_start_that_is_broken_off_leaves_no_venue_behind(home: Path, number: signal.Signals, code: int):
     agent = start(home)

@@ -120,6 +120,10 @@ class RunningAgent:
             lines += [DecisionLine("", ts, "", "warning", text) for text in warnings]
         return lines
 
+    def warn(self, text: str) -> None:
+        """Let a person see `text` with the next decisions."""
+        self._agent.warnings.append(text)
+
     def limits(self) -> tuple[LimitLine, ...]:
         """Return the account's limits beside what is used of them."""
         return limits_of(self._agent.engine)

@@ -209,8 +209,20 @@ def _venue_of(settings: Settings, credentials: Credentials | None) -> Venue:
 
 
 def practised_venue(url: str, key_file: Path, *, is_synthetic: bool) -> Venue:
-    """Return a simulated venue as one that is traded at."""
-    return Venue(PRACTICE, url, read_credentials(key_file), "simulated venue", is_synthetic)
+    """Return a simulated venue as one that is traded at.
+
+    Raises
+    ------
+    ConfigurationError
+        The key that it wrote down cannot be used any more.
+    """
+    try:
+        credentials = read_credentials(key_file)
+    except ConfigurationError as error:
+        raise ConfigurationError(
+            str(error), hint="put that file right, or begin a new run at a new practice venue with `--fresh`"
+        ) from error
+    return Venue(PRACTICE, url, credentials, "simulated venue", is_synthetic)
 
 
 def open_exchange(venue: Venue, patience: VenuePlace, ring: Callable[[], None] | None = None) -> TradingVenue:

@@ -27,6 +27,7 @@ _STOP_S: Final = 10.0
 _LOG_FILE: Final = "venue.log"
 _OWNED_FILE: Final = "started-by-agent"  # holds the process number
 _QUOTE: Final = "USDT"
+_ANEW: Final = "begin a new run at a new practice venue with `--fresh`, which lays this one aside"
 _RUN: Final = "import sys; from holdfast.cli.main import main; sys.exit(main())"
 
 
@@ -41,6 +42,14 @@ class PracticeVenue:
     def key_file(self) -> Path:
         """Return the file with the account's key."""
         return self.folder / CREDENTIALS_FILE
+
+    @property
+    def has_ended(self) -> bool:
+        """Tell whether the venue is gone, though nobody who trades here has ended it."""
+        if self._process is not None:
+            return self._process.poll() is not None
+        running = running_at(self.folder)
+        return running is None or running.pid != self._pid
 
     def stop(self) -> None:
         """End the process, if an agent of this home began it; its state stays, its market stands still meanwhile.
@@ -74,7 +83,7 @@ def practice_venue(
     VenueError
         It did not come up; its own words are in its log.
     ConfigurationError
-        What it was begun with is another market, or there is no such market.
+        What it was begun with is another market or damaged, or there is no such market.
     """
     folder = state_folder(home, None)
     market = _market(settings.market)
@@ -87,13 +96,14 @@ def practice_venue(
     if running is not None and not _is_ours(folder, running.pid):
         return PracticeVenue(home, running)  # what somebody has started by hand is taken as it is
     _require_priced(market)
-    if (kept := kept_market(folder)) is not None and (is_fresh or kept != market):
-        if not is_fresh:
-            raise _other_market(folder, kept, market)
+    is_begun = _is_begun(folder)
+    if is_fresh and is_begun:
         if running is not None:
             _end(folder, running.pid)
             running = None
-        _lay_aside(folder)
+        _lay_aside(folder)  # unread, for it may be damaged
+        is_begun = False
+    _require_market(folder, market)
     if running is not None:
         return PracticeVenue(home, running)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -116,18 +126,17 @@ def practice_venue(
         return PracticeVenue(home, address, process)
     if is_unwanted():
         return None
-    raise _not_started(log)
+    raise _not_started(log, is_begun=is_begun)
 
 
-def _not_started(log: Path) -> VenueError:
+def _not_started(log: Path, *, is_begun: bool) -> VenueError:
     """Return what the venue's own last words say; what it says to do next is for who has typed its command."""
     said = log.read_text("utf-8", errors="replace").strip()
     reason = said.rpartition("error: ")[2].partition("\nnext: ")[0] or "it said nothing"
-    return VenueError(
-        f"the practice venue did not start: {reason}", venue="practice",
-        hint=f"repair that, or read {log}; a start with another --market, --instrument or --timeframe goes on from"
-        " there",
-    )  # fmt: skip
+    hint = f"repair that, or read {log}; a start with another --market, --instrument or --timeframe goes on from there"
+    if is_begun:
+        hint = f"{_ANEW}; all that the venue said is in {log}"
+    return VenueError(f"the practice venue did not start: {reason}", venue="practice", hint=hint)
 
 
 def _market(asked: MarketSettings) -> MarketSettings:
@@ -150,6 +159,20 @@ def _require_priced(market: MarketSettings) -> None:
                 f"the practice venue has no market {name}: its account holds {_QUOTE}, in which its markets are priced",
                 hint=f"--instrument with one of its markets: {there}",
             )
+
+
+def _is_begun(folder: Path) -> bool:
+    """Tell whether a venue has left anything that the next one would go on with."""
+    return any(folder.glob("*.json*"))
+
+
+def _require_market(folder: Path, market: MarketSettings) -> None:
+    try:
+        kept = kept_market(folder)
+    except ConfigurationError as error:
+        raise ConfigurationError(str(error), hint=_ANEW) from error
+    if kept is not None and kept != market:
+        raise _other_market(folder, kept, market)
 
 
 def _other_market(folder: Path, kept: MarketSettings, asked: MarketSettings) -> ConfigurationError:

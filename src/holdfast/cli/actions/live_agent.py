@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Final
 
@@ -34,6 +36,11 @@ from holdfast.ports.journal import Journal
 from holdfast.services.paper import Recovery
 
 _WORD: Final = "LIVE"
+_LOOK_S: Final = 1.0
+_ENDED: Final = (
+    "the practice venue has ended: end this agent and start it again, with the same command and without --fresh;"
+    " both go on where they were"
+)
 
 
 def trade_live(home: Home, settings: Settings, given: RunOptions) -> int:
@@ -77,7 +84,7 @@ def _practise(home: Home, settings: Settings, given: RunOptions) -> int:
                     raise _interrupted(wishes)
                 is_synthetic = settings.market.path is None
                 venue = practised_venue(practised.url, practised.key_file, is_synthetic=is_synthetic)
-                return _trade(home, settings, given, (venue, journal), wishes)
+                return _trade(home, settings, given, (venue, journal), (wishes, practised))
         finally:
             if practised is not None:
                 practised.stop()
@@ -100,10 +107,12 @@ def _confirm(venue: Venue, given: RunOptions) -> None:
 
 
 def _trade(
-    home: Home, settings: Settings, given: RunOptions, place: tuple[Venue, Journal], heard: Wishes | None
-) -> int:
-    """Trade until somebody wants to leave; `heard` are the signals of whoever listens for them already."""
+    home: Home, settings: Settings, given: RunOptions, place: tuple[Venue, Journal],
+    practice: tuple[Wishes, PracticeVenue] | None,
+) -> int:  # fmt: skip
+    """Trade until somebody wants to leave; who practises listens for signals already, and has a venue that may end."""
     venue, journal = place
+    heard, practised = practice or (None, None)
     is_plain = given.plain or not (sys.stdin.isatty() and sys.stdout.isatty())
     starting = live_agent(settings, venue, journal, is_fresh=given.is_fresh)
     with (
@@ -112,20 +121,36 @@ def _trade(
         watched(agent, settings.strategy, wishes),
     ):
         recovery = agent.start(is_fresh=given.is_fresh)
+        is_over = wishes.are_there if practised is None else _telling_of_its_end(practised, agent, wishes)
         session = Session(agent, mailbox := Mailbox(LeftStop(home.left_stop)), PACE_MAX, given.bars)
         is_heard = True
         with ControlServer(home.socket, mailbox):
             if is_plain:
                 with until_unread() as is_unread:
                     _introduce(run, recovery, home, venue)
-                    tell(session, wishes.are_there)
+                    tell(session, is_over)
                 is_heard = not is_unread.is_set()
             else:
                 limit = settings.risk.drawdown_steps[-1].drawdown
-                show(session, Frame(run.data_source, run.strategy, PACE_MAX, limit), wishes.are_there)
+                show(session, Frame(run.data_source, run.strategy, PACE_MAX, limit), is_over)
         agent.close()
         _part(agent, is_heard=is_heard)
     return 0
+
+
+def _telling_of_its_end(practised: PracticeVenue, agent: RunningAgent, wishes: Wishes) -> Callable[[], bool]:
+    """Return what tells whether somebody wants to leave, and looks beside that whether the venue is there yet."""
+    due, is_told = 0.0, False
+
+    def is_over() -> bool:
+        nonlocal due, is_told
+        if not is_told and (now := time.monotonic()) >= due:
+            due, is_told = now + _LOOK_S, practised.has_ended
+            if is_told:
+                agent.warn(_ENDED)
+        return wishes.are_there()
+
+    return is_over
 
 
 def _introduce(run: RunStarted, recovery: Recovery, home: Home, venue: Venue) -> None:
