@@ -24,9 +24,11 @@ from holdfast.services.doctor import Check, CheckResult, State, examine
 _TUNNEL_S: Final = 5.0
 _SKEW_MAX_MS: Final = 5_000
 _CLOCK: Final = "venue clock"
+_TUNNEL: Final = "tunnel"
 # Each further question would wait as long as the first one has.
 _SILENT: Final = "the venue does not tell its time"
 _NOT_ASKED: Final = "not asked, for the venue does not answer"
+_AWAY: Final = "out of reach"
 _FIRST: Final = "repair the venue clock's check first"
 
 
@@ -54,7 +56,7 @@ def examine_venue(
         return _examine_all(venue.accounts, is_begun=is_begun)
     exchange = open_exchange(venue, settings.venue)
     try:
-        tunnel = (("tunnel", partial(_tunnel, exchange, settings)),) if settings.venue.tunnel else ()
+        tunnel = ((_TUNNEL, partial(_tunnel, exchange, settings)),) if settings.venue.tunnel else ()
         first = examine(
             (*(tunnel if venue.mode == LIVE else ()), (_CLOCK, partial(_clock, exchange, venue.url)))
         )  # fmt: skip
@@ -72,6 +74,15 @@ def examine_venue(
         exchange.close()
 
 
+def is_out_of_reach(results: Sequence[CheckResult]) -> bool:
+    """Tell whether all that has failed is that a venue does not answer: nothing is known to be wrong on our side."""
+    failed = [result for result in results if result.state is State.FAIL]
+    is_silent = any(result.message.startswith((_SILENT, _AWAY)) for result in failed)
+    return is_silent and all(
+        result.message.startswith((_SILENT, _AWAY, _NOT_ASKED)) or result.name.endswith(_TUNNEL) for result in failed
+    )
+
+
 def _examine_all(accounts: Sequence[AccountAt], *, is_begun: bool) -> tuple[CheckResult, ...]:
     """Return the checks of each account, with its name; of a run that goes on, one that is away may come back later."""
     found: list[CheckResult] = []
@@ -81,7 +92,7 @@ def _examine_all(accounts: Sequence[AccountAt], *, is_begun: bool) -> tuple[Chec
             away.append(account.name)
             found.append(
                 CheckResult(
-                    f"{account.name} venue", State.WARN, f"out of reach: {why}",
+                    f"{account.name} venue", State.WARN, f"{_AWAY}: {why}",
                     "it is tried again while the others trade; holdfast doctor --live",
                 )
             )  # fmt: skip
@@ -153,23 +164,23 @@ def _tunnel(exchange: TradingVenue, settings: Settings) -> CheckResult:
     try:
         socket.create_connection(check_tunnel(tunnel), _TUNNEL_S).close()
     except OSError as error:
-        return CheckResult("tunnel", State.FAIL, f"nothing answers at {tunnel} ({type(error).__name__})", again)
+        return CheckResult(_TUNNEL, State.FAIL, f"nothing answers at {tunnel} ({type(error).__name__})", again)
     try:
         exchange.clock_skew()  # the client knows no way but the tunnel
     except HoldfastError as error:
-        return CheckResult("tunnel", State.FAIL, f"the venue is not reached through {tunnel}: {error}", again)
+        return CheckResult(_TUNNEL, State.FAIL, f"the venue is not reached through {tunnel}: {error}", again)
     report = exchange.key_report()
     if not report.has_whitelist:
         return CheckResult(
-            "tunnel", State.WARN, f"{tunnel} reaches the venue, but the key works from any address",
+            _TUNNEL, State.WARN, f"{tunnel} reaches the venue, but the key works from any address",
             "tie the key to the address of the tunnel's far end",
         )  # fmt: skip
     if address and address not in report.addresses:
         return CheckResult(
-            "tunnel", State.FAIL, f"the key is not tied to {address}, the far end of the tunnel",
+            _TUNNEL, State.FAIL, f"the key is not tied to {address}, the far end of the tunnel",
             "correct the key's addresses at the venue, or tunnel_address in [venue]",
         )  # fmt: skip
-    return CheckResult("tunnel", State.OK, f"{tunnel} reaches the venue, and takes the key from there")
+    return CheckResult(_TUNNEL, State.OK, f"{tunnel} reaches the venue, and takes the key from there")
 
 
 def _clock(exchange: TradingVenue, url: str) -> CheckResult:

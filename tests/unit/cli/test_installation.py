@@ -3,6 +3,9 @@
 import shlex
 import stat
 
+import pytest
+
+from holdfast.app.live_doctor import is_out_of_reach
 from holdfast.services.doctor import CheckResult, State, is_healthy
 
 
@@ -86,6 +89,26 @@ def test_a_warning_is_no_failure():
     assert not is_healthy((CheckResult("a", State.FAIL, ""),))
 
 
+SILENT = CheckResult("GATEIO venue clock", State.FAIL, "the venue does not tell its time: refused")
+NOT_ASKED = CheckResult("GATEIO key", State.FAIL, "not asked, for the venue does not answer")
+AWAY = CheckResult("GATEIO venue", State.FAIL, "out of reach: refused")
+WRONG = CheckResult("BINANCE key", State.FAIL, "the key may not trade spot")
+FINE = CheckResult("BINANCE key", State.OK, "")
+
+
+@pytest.mark.parametrize(
+    ("results", "is_away"),
+    [
+        ((SILENT, NOT_ASKED, FINE), True), ((AWAY,), True), ((SILENT, NOT_ASKED, WRONG), False), ((WRONG,), False),
+        ((FINE,), False), ((), False), ((NOT_ASKED,), False),
+        ((CheckResult("tunnel", State.FAIL, "nothing answers"), SILENT), True),
+        ((CheckResult("tunnel", State.FAIL, "the key is not tied"), FINE), False),
+    ],
+)  # fmt: skip
+def test_a_venue_is_out_of_reach_where_nothing_else_is_wrong(results, is_away):
+    assert is_out_of_reach(results) is is_away
+
+
 def test_a_failed_start_names_the_checklist_of_the_same_home_and_venue(call, home, tmp_path):
     # Nobody listens at port 1.
     keys = tmp_path / "some keys.toml"
@@ -93,7 +116,7 @@ def test_a_failed_start_names_the_checklist_of_the_same_home_and_venue(call, hom
     keys.chmod(0o600)
     place = ("--home", str(home), "--venue-url", "http://127.0.0.1:1", "--key-file", str(keys))
     outcome = call("run", "--mode", "live", "--plain", *place)
-    assert outcome.code == 3
+    assert outcome.code == 5, "a venue is out of reach: no policy has refused anything"
     command = shlex.split(next(x for x in outcome.err.splitlines() if "holdfast doctor" in x).partition("holdfast ")[2])
     assert command == ["doctor", "--live", *place]
     checks = {check["name"]: check for check in call(*command, "--json").document["checks"]}
