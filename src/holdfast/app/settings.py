@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from enum import Enum
 from pathlib import Path
 from typing import Final, TypeVar, get_type_hints
 
@@ -198,10 +199,19 @@ def _convert(item: Given, kind: object) -> object:
     except ConfigurationError as error:  # of a part that checks itself
         raise ConfigurationError(f"{item.origin}: {error}", hint=error.hint) from error
     except msgspec.ValidationError as error:
-        raise ConfigurationError(
-            f"{item.origin}: {item.section}.{item.key} is {value!r}: {error}",
-            hint=f"change {item.key} there, or leave it out for its default",
-        ) from error
+        what = f"{item.origin}: {item.section}.{item.key} is {value!r}"
+        hint = f"change {item.key} there, or leave it out for its default"
+        if words := _words_of(kind):
+            raise ConfigurationError(f"{what}, valid is {words}", hint=hint) from error
+        raise ConfigurationError(f"{what}: {error}", hint=hint) from error
+
+
+def _words_of(kind: object) -> str:
+    """Return the values of a setting that has a few words to choose from, as a sentence has them; else nothing."""
+    if not (isinstance(kind, type) and issubclass(kind, Enum)):
+        return ""
+    *others, last = (str(member.value) for member in kind)
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def _checked(build: Callable[[], Section], items: Sequence[Given]) -> Section:

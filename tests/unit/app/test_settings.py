@@ -1,13 +1,15 @@
 """Settings: four layers, each value checked, each error naming its origin."""
 
 from decimal import Decimal
+from enum import Enum
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.app.settings import Settings, flag, load_settings, read_value
+from holdfast.app.settings import SECTIONS, Settings, flag, load_settings, read_value
 from holdfast.app.settings_file import settings_text
 from holdfast.core.errors import ConfigurationError
 
@@ -55,6 +57,8 @@ def test_flags_beat_the_environment_which_beats_the_file(file):
         ("[venue]\nanswer_timeout_ms = 100", "venue.answer_timeout_ms is 100, valid is 300 to 30000", "round trips"),
         ("[venue]\norders = 'pigeon'", "venue.orders is 'pigeon', valid is rest or socket", "Gate.io"),
         ("[exits]\ntrailing = 'magic'", "exits.trailing is 'magic'", ""),
+        ("[live]\non_exit = 'foo'", "live.on_exit is 'foo', valid is keep or cancel_entries", "default"),
+        ("[live]\non_exit = 3", "live.on_exit is 3, valid is keep or cancel_entries", "default"),
         ("[risk\n", "cannot be read as TOML", "init --force"),
     ],
 )
@@ -81,6 +85,24 @@ def test_a_variable_that_is_no_setting_is_refused_with_the_nearest(tmp_path, nam
         load_settings(tmp_path / "none.toml", {name: "0.01"})
     assert name in str(caught.value)
     assert near in caught.value.hint
+
+
+def test_every_setting_of_few_words_names_them_in_flag_variable_and_file(tmp_path):
+    tried = 0
+    for section in SECTIONS:
+        kind = type(getattr(Settings(), section))
+        for key, words in get_type_hints(kind).items():
+            if not (isinstance(words, type) and issubclass(words, Enum)):
+                continue
+            tried += 1
+            for environment, flags in (
+                ({f"HOLDFAST_{section}__{key}".upper(): "foo"}, []), ({}, flag(f"{section}.{key}", "foo", "--it")),
+            ):  # fmt: skip
+                with pytest.raises(ConfigurationError) as caught:
+                    load_settings(tmp_path / "none.toml", environment, flags)
+                assert all(str(word.value) in str(caught.value) for word in words)
+                assert "Invalid enum" not in str(caught.value)
+    assert tried
 
 
 def test_other_variables_are_none_of_ours(tmp_path):

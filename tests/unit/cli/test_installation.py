@@ -5,7 +5,12 @@ import stat
 
 import pytest
 
+from holdfast.app.live import Venue
 from holdfast.app.live_doctor import is_out_of_reach
+from holdfast.app.sections import LIVE
+from holdfast.cli.actions.live_agent import _confirm
+from holdfast.cli.actions.run_options import RunOptions
+from holdfast.core.errors import RefusedError
 from holdfast.services.doctor import CheckResult, State, is_healthy
 
 
@@ -169,3 +174,17 @@ def test_a_capital_that_is_no_number_is_a_setting_to_repair(call, monkeypatch):
     started = call("run", "--plain", "--bars", "1", "--market", "synthetic")
     assert started.code == 2
     assert "HOLDFAST_ENGINE__CAPITAL" in started.err
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("http://127.0.0.1:8911", "This trades at a venue on this machine, http://127.0.0.1:8911."),
+        ("", "This trades real money at Gate.io."),
+    ],
+)
+def test_only_a_venue_elsewhere_is_announced_as_real_money(url, told):
+    venue = Venue(LIVE, url, None, f"Gate.io at {url}" if url else "Gate.io")
+    with pytest.raises(RefusedError) as caught:
+        _confirm(venue, RunOptions())
+    assert str(caught.value).startswith(told)

@@ -103,7 +103,11 @@ def _confirm(venue: Venue, given: RunOptions) -> None:
         raise RefusedError(
             "live trading with real money is not started with --yes", hint="leave it out, and type the word yourself"
         )
-    ask_for(_WORD, f"This trades real money at {venue.told}.")
+    if venue.is_here:
+        addresses = " and ".join(x.url for x in [account.venue for account in venue.accounts] or [venue])
+        ask_for(_WORD, f"This trades at a venue on this machine, {addresses}.")
+    else:
+        ask_for(_WORD, f"This trades real money at {venue.told}.")
 
 
 def _trade(

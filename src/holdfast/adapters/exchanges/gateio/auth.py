@@ -55,21 +55,27 @@ def read_credentials(path: Path) -> Credentials:
     Raises
     ------
     ConfigurationError
-        It is missing, open to other users, or does not hold a key and a secret; its text is never quoted.
+        It is missing, does not hold a key and a secret, or is open to other users; its text is never quoted.
     """
     try:
         with path.open("rb") as file:
             # Asked of what was opened: the name may lead elsewhere a moment later.
-            mode = os.fstat(file.fileno()).st_mode
+            found = os.fstat(file.fileno())
             raw = file.read(_SIZE_MAX + 1)
     except OSError as error:
         raise ConfigurationError(f"{path}: the credentials cannot be read ({error.strerror})", hint=_HINT) from None
-    if mode & _OPEN_TO_OTHERS:
-        raise ConfigurationError(f"{path}: other users can read the credentials", hint=f"chmod 600 {path}")
     document = _parse(raw) if len(raw) <= _SIZE_MAX else {}
     key, secret, password = document.get("key"), document.get("secret"), document.get("password", "")
     if not isinstance(key, str) or not isinstance(secret, str) or not isinstance(password, str):
-        raise ConfigurationError(f"{path}: expected a text `key` and a text `secret`", hint=_HINT)
+        raise ConfigurationError(f"{path} is no key file: it has no text `key` and `secret`", hint=_HINT)
+    # Only now: nobody is told to change the mode of a file that is no key file, or is not theirs to change.
+    if found.st_mode & _OPEN_TO_OTHERS:
+        if found.st_uid != os.geteuid():
+            raise ConfigurationError(
+                f"{path}: it belongs to another user (number {found.st_uid}), and others can read it",
+                hint="copy it into a file of your own that nobody else can read (chmod 600), and name that one",
+            )
+        raise ConfigurationError(f"{path}: other users can read the credentials", hint=f"chmod 600 {path}")
     return Credentials(key, Secret(secret), Secret(password))
 
 

@@ -1,6 +1,7 @@
 """Signatures against the recorded vectors, and a key file that only its owner can read."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,22 @@ def test_file_open_to_others_is_refused(tmp_path: Path, mode: int):
     with pytest.raises(ConfigurationError, match="other users can read") as caught:
         read_credentials(path)
     assert "chmod 600" in caught.value.hint
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["daemon:x:1:1:daemon:/:/bin/false\n", 'colour = "blue"\n', "{}"])
+def test_a_file_that_is_no_key_file_is_refused_as_such_and_nobody_is_told_to_change_its_mode(tmp_path: Path, text: str):
+    with pytest.raises(ConfigurationError, match="is no key file") as caught:
+        read_credentials(write(tmp_path / "passwd", text, 0o644))
+    assert "chmod" not in caught.value.hint
+
+
+def test_a_key_file_of_somebody_else_is_refused_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = write(tmp_path / "key", f'key = "abc"\nsecret = "{SECRET}"\n', 0o644)
+    monkeypatch.setattr(os, "geteuid", lambda: path.stat().st_uid + 1)
+    with pytest.raises(ConfigurationError, match="belongs to another user") as caught:
+        read_credentials(path)
+    assert str(path) not in caught.value.hint
     assert SECRET not in str(caught.value)
 
 
