@@ -316,6 +316,17 @@ class LiveExchangeContract(ABC):
         assert not account.report().orders
         assert before - account.report().balances[account.instrument.base] == self.quantity
 
+    def test_a_way_out_sells_what_is_free_where_somebody_has_bound_or_taken_the_rest(self, account: Account):
+        held = account.instrument.quantity(account.report().balances[account.instrument.base])
+        bound = self.spec(account, OrderType.LIMIT, Side.SELL, 1.5, Role.TARGET, quantity=held - self.quantity)
+        account.sent(bound, OrderState.OPEN)
+        leave = self.spec(account, OrderType.MARKET, Side.SELL, 0.0, Role.EXIT, "g", quantity=2 * self.quantity)
+        assert account.sent(leave, OrderState.CANCELED).filled == self.quantity
+        assert account.orders[leave.order_id].reason == "balance"
+        again = self.spec(account, OrderType.MARKET, Side.SELL, 0.0, Role.EXIT, "g", quantity=self.quantity)
+        assert account.sent(again, OrderState.REJECTED).reason
+        assert account.report().balances[account.instrument.base] == held - self.quantity
+
     def test_a_stop_whose_answer_was_lost_is_found_and_placed_once(self, account: Account):
         self.needs_resting_stops(account)
         self.fail("lost_after", "POST /spot/price_orders")

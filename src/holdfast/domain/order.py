@@ -138,11 +138,15 @@ class OrderTimedOut(Record, frozen=True, tag=True):
 
 
 class OrderCanceled(Record, frozen=True, tag=True):
-    """What was left of it is gone; `reason` tells on whose account (operator, ioc, fok, group, gap, expired)."""
+    """What was left of it is gone; `reason` tells why (operator, ioc, fok, group, gap, expired, balance)."""
 
     order_id: OrderId
     ts_event: int
     reason: str
+
+
+BALANCE: Final = "balance"
+"""Why a way out has ended that was to sell more than the account had free: what was free is sold."""
 
 
 class OrderTriggered(Record, frozen=True, tag=True):

@@ -13,6 +13,9 @@ from holdfast.core.errors import ConfigurationError, HoldfastError, OutcomeUnkno
 FOREIGN: Final = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError, OSError)
 """What ccxt's parsers raise over an answer that they cannot read."""
 _WORDS_MAX: Final = 160
+_SHORT: Final = frozenset(
+    {"INSUFFICIENT_FUND"}
+)  # of Coinbase; ccxt reads it in a second field only, which may be empty
 _ADDRESS: Final = re.compile(r"(https?|wss?)://\S+")
 _LABELS: Final = ("label", "code", "error", "error_code")
 _MESSAGES: Final = ("message", "msg", "error_details")
@@ -41,11 +44,17 @@ class Tree(Protocol):
 
 
 class CcxtRefusalError(VenueError):
-    """The venue said no, and nothing happened; `is_gone`: it has no such order; `is_known`: it has it already."""
+    """The venue said no, and nothing happened.
 
-    def __init__(self, message: str, *, venue: str, label: str, is_gone: bool = False, is_known: bool = False) -> None:
+    `is_gone`: it has no such order; `is_known`: it has it already; `is_short`: the account has not so much.
+    """
+
+    def __init__(
+        self, message: str, *, venue: str, label: str, is_gone: bool = False, is_known: bool = False,
+        is_short: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__(message, venue=venue)
-        self.label, self.is_gone, self.is_known = label, is_gone, is_known
+        self.label, self.is_gone, self.is_known, self.is_short = label, is_gone, is_known, is_short
 
 
 class CcxtUnknownError(OutcomeUnknownError):
@@ -79,8 +88,9 @@ def error_of(
         tree.InsufficientFunds, tree.InvalidOrder, tree.BadRequest, tree.OperationRejected, tree.NotSupported,
         tree.ArgumentsRequired,
     )  # fmt: skip
-    if isinstance(error, refusals):
-        return CcxtRefusalError(told, venue=venue, label=label)
+    is_short = isinstance(error, tree.InsufficientFunds) or label in _SHORT
+    if is_short or isinstance(error, refusals):
+        return CcxtRefusalError(told, venue=venue, label=label, is_short=is_short)
     if is_order:
         # A label that nobody knows says nothing about what became of the order, and a failed network even less.
         return CcxtUnknownError(told, venue=venue)

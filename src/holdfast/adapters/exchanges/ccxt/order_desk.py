@@ -25,6 +25,7 @@ from holdfast.core.time import MILLISECOND, SECOND
 from holdfast.domain.decision import Approved, ApprovedAmend
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.order import (
+    BALANCE,
     Order,
     OrderAccepted,
     OrderEvent,
@@ -170,7 +171,8 @@ class OrderDesk:
             return
         reasons = {"closed": "fee", "expired": "expired"}
         usual = "operator" if found.order.spec.time_in_force is TimeInForce.GTC else found.order.spec.time_in_force
-        self.tell(found, found.end(self.stamp(), reasons.get(order.status, str(usual))))
+        reason = reasons.get(order.status, str(usual)) if found.free is None else BALANCE
+        self.tell(found, found.end(self.stamp(), reason))
 
     def _look_at_fees(self, found: Tracked, coins: Sequence[str]) -> None:
         known = {found.instrument.base, found.instrument.quote}
@@ -231,7 +233,10 @@ class OrderDesk:
         except CcxtUnknownError as error:
             self.doubt(found, client_id, error.ts_sent)
         except CcxtRefusalError as error:
-            self.refused(found, error, client_id)
+            if await self._is_less_there(found, error) and found.free:
+                await self.send(found, found.free, price)
+            else:
+                self.refused(found, error, client_id)
         except VenueError:  # there was an answer, and it cannot be read
             self.doubt(found, client_id)
         except ConfigurationError as error:
@@ -242,6 +247,21 @@ class OrderDesk:
                 return
             self.accept(found, order.venue_order_id)
             self.wake.set()
+
+    async def _is_less_there(self, found: Tracked, error: CcxtRefusalError) -> bool:
+        """Tell whether the venue lets go some, but not all, of what was to be sold at once; then that much is sent.
+
+        Somebody has taken coins out, or an order of theirs binds them. What is sold is safe, whatever comes after.
+        """
+        spec, instrument = found.order.spec, found.instrument
+        if not error.is_short or found.free is not None or found.waits or found.is_held:
+            return False
+        if not spec.is_reducing or spec.type is not OrderType.MARKET or spec.side is not Side.SELL:
+            return False
+        found.free = instrument.quantity(await self.questions.free(instrument.base))
+        return ZERO < found.free < found.order.quantity and not found.limits.refusal(
+            found.free, self.feed.bids.get(instrument.id)
+        )
 
     def refused(self, found: Tracked, error: CcxtRefusalError, client_id: str) -> None:
         """Say that the venue does not want an order; one that it has already is asked about."""

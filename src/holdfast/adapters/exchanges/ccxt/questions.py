@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from decimal import Decimal
 from itertools import count
 from typing import Final
 
@@ -10,6 +11,7 @@ from holdfast.adapters.exchanges.ccxt.errors import CcxtRefusalError
 from holdfast.adapters.exchanges.ccxt.library import Venue
 from holdfast.adapters.exchanges.ccxt.shape import OwnTrade, Parser, VenueOrder
 from holdfast.core.time import MILLISECOND
+from holdfast.domain.values import ZERO
 
 _PAGE: Final = 100
 _PAGES_MAX: Final = 200
@@ -44,6 +46,12 @@ class Questions:
         if not self._profile.trigger_params:
             look.waiting = {name: order for name, order in look.orders.items() if order.trigger_price is not None}
         return look
+
+    async def free(self, currency: str) -> Decimal:
+        """Return what of a currency no order binds."""
+        row = self.parser.row(await self._venue.read("fetch_balance"), "a balance")
+        free = self.parser.row(row.get("free"), "a balance").get(currency)
+        return max(self.parser.amount(free, "a balance") or ZERO, ZERO)
 
     async def _open(self, symbol: str, *, is_waiting: bool = False) -> dict[str, VenueOrder]:
         found: dict[str, VenueOrder] = {}

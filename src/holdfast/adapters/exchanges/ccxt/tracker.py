@@ -46,6 +46,7 @@ class Tracked:
     is_sending: bool = False  # a stop, or the sale of a target that is kept here, is on its way
     is_withdrawn: bool = False  # taken back to clear the way for a way out
     is_asked: bool = False
+    free: Quantity | None = None  # all that the venue would let go, where that is less than was to be sold
     trigger_wanted: Price | None = None
     quantity_wanted: Quantity | None = None
 

@@ -36,6 +36,7 @@ from holdfast.core.time import MILLISECOND, SECOND
 from holdfast.domain.decision import Approved, ApprovedAmend
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.order import (
+    BALANCE,
     Order,
     OrderAccepted,
     OrderEvent,
@@ -54,6 +55,7 @@ _ASK_LAST_S: Final = 1.0
 _REFUSED_TRIES: Final = 4  # of what the venue has refused before it looked at it
 _UNHEARD: Final = frozenset({OrderState.SUBMITTED, OrderState.IN_DOUBT})
 PLACE_ORDER: Final = "POST /spot/orders"
+_SHORT: Final = "BALANCE_NOT_ENOUGH"
 _TRADES_PAGE: Final = Page(limit=1000)
 
 
@@ -207,7 +209,7 @@ class OrderDesk:
         if found.is_trigger and await self.triggers.arm_again(found, order):
             return
         reason = "fee" if order.finish_as == "filled" else cancel_reason_of(order)
-        self.tell(found, found.end(self.stamp(), reason))
+        self.tell(found, found.end(self.stamp(), reason if found.free is None else BALANCE))
 
     # -- sending -----------------------------------------------------------------------------------
     async def _place(self, found: Tracked) -> None:
@@ -218,6 +220,10 @@ class OrderDesk:
                 return
         elif spec.group and not await self._may_leave(found):
             return
+        await self._send(found)
+
+    async def _send(self, found: Tracked) -> None:
+        spec = found.order.spec
         request, why = self._request(found)
         if request is None:
             self.tell(found, found.tell(OrderRejected(found.order_id, self.stamp(), why)))
@@ -229,6 +235,9 @@ class OrderDesk:
                 self.doubt(found, error)
                 return
             except (GateioError, GateioKeyError, VenueError) as error:
+                if await self._is_less_there(found, error):
+                    await self._send(found)
+                    return
                 if not await self.is_tried_again(found, error, attempt):
                     return
                 continue
@@ -258,14 +267,29 @@ class OrderDesk:
             self._tell([Failure(self.stamp(), str(error), error.hint, is_fatal=True)])
         return False
 
+    async def _is_less_there(self, found: Tracked, error: Exception) -> bool:
+        """Tell whether the venue lets go some, but not all, of what was to be sold; then that much is sent.
+
+        Somebody has taken coins out, or an order of theirs binds them. What is sold is safe, whatever comes after.
+        """
+        spec = found.order.spec
+        if getattr(error, "label", "") != _SHORT or found.free is not None or found.is_trigger:
+            return False
+        if not spec.is_reducing or spec.type is not OrderType.MARKET or spec.side is not Side.SELL:
+            return False
+        base = found.instrument.base
+        free = sum((x.available for x in await self._rest.accounts(base) if x.currency == base), ZERO)
+        found.free = found.instrument.quantity(max(free, ZERO))
+        return ZERO < found.free < found.order.quantity
+
     def _request(self, found: Tracked) -> tuple[OrderRequest | None, str]:
         """Return what to send, or the reason why the venue would not take it."""
         spec, pair, instrument = found.order.spec, self.pairs[found.instrument.id], found.instrument
         ask = self.asks.get(instrument.id, ZERO)
         if spec.side is Side.BUY and self.is_fee_in_base:
             spec = _resized(spec, grossed_up(spec.quantity, instrument.fees().taker, instrument))
-        elif found.order.quantity != spec.quantity:
-            spec = _resized(spec, found.order.quantity)
+        elif found.free or found.order.quantity != spec.quantity:
+            spec = _resized(spec, found.free or found.order.quantity)
         if spec.type is OrderType.MARKET and spec.side is Side.BUY:
             if not ask:
                 return None, "no_price"

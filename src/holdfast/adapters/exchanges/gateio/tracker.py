@@ -44,6 +44,7 @@ class Tracked:
     has_left: bool = True  # False while a way out waits until it may be sent: until then its triggers guard
     is_withdrawn: bool = False  # its triggers were taken back to clear the way for a way out
     is_asked: bool = False  # somebody waits for an Answered
+    free: Quantity | None = None  # all that the venue would let go, where that is less than was to be sold
     trigger_wanted: Price | None = None  # where the house has moved its stop
     quantity_wanted: Quantity | None = None  # what its group has left for it
 
