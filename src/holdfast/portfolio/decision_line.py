@@ -8,12 +8,23 @@ from typing import Final
 
 from holdfast.domain.amount import amount_text, quote_of
 from holdfast.domain.command import AmendOrder, AskOpinion, SubmitOrder
+from holdfast.domain.decision import Action, Signal
 from holdfast.domain.event import EmergencyStopped, TradingResumed
 from holdfast.domain.market import BarClosed
-from holdfast.domain.order import Order, OrderCanceled, OrderFilled, OrderRejected, OrderSpec, OrderType, Role
+from holdfast.domain.order import (
+    BALANCE,
+    Order,
+    OrderCanceled,
+    OrderEvent,
+    OrderFilled,
+    OrderRejected,
+    OrderSpec,
+    OrderType,
+    Role,
+)
 from holdfast.domain.portfolio import ClosedTrade
 from holdfast.domain.tick import Tick
-from holdfast.domain.values import OrderId
+from holdfast.domain.values import OrderId, Side
 from holdfast.portfolio.status import DecisionLine
 
 _EXITS: Final = {
@@ -25,11 +36,17 @@ _EXITS: Final = {
 }
 MOVED_STOP: Final = "moved stop"
 WAYS_OUT: Final = {
-    Role.EXIT: "What was left of the exit is sent again.",
+    Role.EXIT: "The exit that was decided on before is sent for what is still held.",
     Role.EMERGENCY: "The emergency stop closes everything.",
-    Role.STOP: "The software stop was touched while no stop rested at the venue.",
+    Role.STOP: "The stop was touched while none rested at the venue: what is held is sold at the market.",
 }
 """Why we leave at market, by role, where no signal says it better."""
+_LEAVE: Final = {
+    Side.SELL: (Action.EXIT_LONG, Action.ENTER_SHORT),
+    Side.BUY: (Action.EXIT_SHORT, Action.ENTER_LONG),
+}
+_ROUTINE: Final = frozenset({"group", "never_arrived"})
+"""Why a way out comes to nothing although all is well: another order had sold by then, or it never got to the venue."""
 _R_STEP: Final = Decimal("0.01")
 
 
@@ -39,6 +56,27 @@ FindOrder = Callable[[OrderId], Order | None]
 def is_way_out(spec: OrderSpec) -> bool:
     """Tell whether somebody decided to leave now; stops and targets that rest at the venue need no decision."""
     return spec.type is OrderType.MARKET and spec.role in WAYS_OUT
+
+
+def is_thwarted(event: OrderEvent, order: Order) -> bool:
+    """Tell whether the venue has not let a way out sell all that it was to: what is held then has no stop."""
+    if not is_way_out(order.spec):
+        return False
+    if isinstance(event, OrderRejected):
+        return event.reason not in _ROUTINE
+    return isinstance(event, OrderCanceled) and event.reason == BALANCE
+
+
+def signal_to_leave(tick: Tick, spec: OrderSpec) -> Signal | None:
+    """Return the signal for which a way out was sent; None where something else was the reason.
+
+    A way out that came to nothing is sent again with the next bar, whose signal may even ask to enter once more.
+    """
+    if spec.role is not Role.EXIT:
+        return None
+    wanted = _LEAVE[spec.side]
+    name = spec.instrument_id
+    return next((x for x in tick.signals if x.action in wanted and x.instrument_id == name), None)
 
 
 def note_id(sequence: int) -> str:
@@ -75,6 +113,8 @@ def _event_lines(tick: Tick, order: Order | None) -> list[DecisionLine]:
         case OrderCanceled() | OrderRejected() if order is not None and order.spec.role is Role.ENTRY:
             what = "not filled" if not order.filled else "partly filled"
             return [DecisionLine(order.spec.order_id, event.ts_event, order.spec.instrument_id, what, event.reason)]
+        case OrderCanceled() | OrderRejected() if order is not None and is_thwarted(event, order):
+            return [_thwarted_line(event, order)]
         case EmergencyStopped():
             reason = f"{event.level.value} by {event.actor}: {event.reason}"
             return [DecisionLine(note_id(tick.sequence), event.ts_event, "", "emergency stop", reason)]
@@ -83,6 +123,16 @@ def _event_lines(tick: Tick, order: Order | None) -> list[DecisionLine]:
             return [DecisionLine(note_id(tick.sequence), event.ts_event, "", "resumed", reason)]
         case _:
             return []
+
+
+def _thwarted_line(event: OrderEvent, order: Order) -> DecisionLine:
+    spec = order.spec
+    what = "not sold" if spec.side is Side.SELL else "not bought"
+    if isinstance(event, OrderRejected):
+        told = f"{spec.quantity:f}, for the venue refused it: {event.reason}. It is sent again until nothing is held."
+    else:
+        told = f"{order.left:f} of {spec.quantity:f} are not free at the venue, or not there; what was free is sold."
+    return DecisionLine(spec.order_id, event.ts_event, spec.instrument_id, what, told)
 
 
 def _closed_line(trade: ClosedTrade) -> DecisionLine:
@@ -119,6 +169,7 @@ def _command_lines(tick: Tick, find: FindOrder) -> list[DecisionLine]:
                 lines.append(DecisionLine(order.spec.order_id, ts, order.spec.instrument_id, MOVED_STOP, moved))
         elif isinstance(command, SubmitOrder) and is_way_out(command.approved.order):
             spec = command.approved.order
-            reason = " ".join(signal.reason for signal in tick.signals) or WAYS_OUT[spec.role]
+            signal = signal_to_leave(tick, spec)
+            reason = WAYS_OUT[spec.role] if signal is None else signal.reason
             lines.append(DecisionLine(spec.order_id, ts, spec.instrument_id, "leaving", reason))
     return lines

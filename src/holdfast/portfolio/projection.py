@@ -31,7 +31,7 @@ from holdfast.domain.order import (
 from holdfast.domain.portfolio import Portfolio, entry_of, trade_name
 from holdfast.domain.tick import Tick
 from holdfast.domain.values import ZERO, InstrumentId, OrderId, Price
-from holdfast.portfolio.decision_line import MOVED_STOP, is_way_out, lines_of, note_id
+from holdfast.portfolio.decision_line import MOVED_STOP, is_way_out, lines_of, note_id, signal_to_leave
 from holdfast.portfolio.fold import RUN, TICK, read_run, read_tick
 from holdfast.portfolio.run import RunStarted
 from holdfast.portfolio.status import DecisionLine
@@ -270,7 +270,7 @@ class Projector:
     def _leave(self, tick: Tick, approved: Approved) -> None:
         spec = approved.order
         trade_id = entry_of(spec.group)
-        signal = next((s for s in tick.signals if s.instrument_id == spec.instrument_id), None)
+        signal = signal_to_leave(tick, spec)
         self._keep(
             Decision(
                 spec.order_id, DecisionKind.EXIT, tick.event.ts_event, spec.instrument_id, DecisionState.ORDERED,

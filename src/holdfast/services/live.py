@@ -27,6 +27,7 @@ from holdfast.engine.engine import QUIET, Engine
 from holdfast.engine.recorder import CHECKPOINT, HISTORY, OPERATOR, Recorder
 from holdfast.engine.snapshot import snapshot
 from holdfast.engine.watch import Watch
+from holdfast.portfolio.decision_line import is_thwarted
 from holdfast.portfolio.run import RunStarted
 from holdfast.portfolio.status import LinkLine
 from holdfast.ports.journal import Journal
@@ -224,6 +225,9 @@ class LiveAgent:
         order = self.engine.orders.get(event.order_id)
         if order is None:
             self._unanswered.pop(event.order_id, None)  # it has ended, so nothing is left to be asked
+            ended = self.engine.finished.get(event.order_id)
+            if ended is not None and is_thwarted(event, ended):
+                self._due_report = 0  # the account may not be what we believe: compare at once
 
     def _on_group(self, group: list[BarClosed]) -> None:
         self._recorder.bars(group)
