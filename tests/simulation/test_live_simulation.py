@@ -1,15 +1,18 @@
 """The live agent against lost answers, late orders, doubled news and deaths; planted faults must be found."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
 from holdfast.domain.command import SubmitOrder
+from holdfast.domain.decision import ApprovedAmend
+from holdfast.domain.order import OrderEvent
 from holdfast.engine.recorder import Recorder
 from holdfast.services import live_replay
 from holdfast.services.live import LiveAgent
 from holdfast.services.reconciliation import Findings
+from holdfast.testing.faulty_wire import FaultyWire
 from holdfast.testing.live_simulation import simulate
 
 SEEDS = 40
@@ -34,7 +37,22 @@ def test_more_seeds_break_no_promise():
 
 
 # -- planted faults --------------------------------------------------------------------------------
+def every_move_of_a_stop_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lose each move the first time: by itself one world in hundreds loses the last move of a stop that matters."""
+    amend, lost = FaultyWire.amend, set()
+
+    def lose(self: FaultyWire, move: ApprovedAmend, ts: int) -> Sequence[OrderEvent]:
+        key = (id(self.side), move.order_id, move.trigger_price)
+        if key in lost:
+            return amend(self, move, ts)
+        lost.add(key)
+        return ()
+
+    monkeypatch.setattr(FaultyWire, "amend", lose)
+
+
 def no_looser_stop_is_put_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    every_move_of_a_stop_is_lost(monkeypatch)
     put_right = LiveAgent._put_right
 
     def lazy(self: LiveAgent, findings: Findings) -> None:
@@ -80,6 +98,12 @@ def effects_come_before_their_record(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def stops_are_not_sent_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(LiveAgent, "_watch_protection", lambda self, now: None)
+
+
+@pytest.mark.slow
+def test_moves_that_are_lost_are_put_right_by_the_comparison(monkeypatch: pytest.MonkeyPatch):
+    every_move_of_a_stop_is_lost(monkeypatch)
+    assert [found.violation for seed in range(60) if (found := simulate(seed)).violation] == []
 
 
 @pytest.mark.slow
