@@ -109,10 +109,10 @@ class SimulatedVenue:
 class Agent:
     """The agent's process, and all that it has said."""
 
-    def __init__(self, home: Path, strategy: Path) -> None:
+    def __init__(self, home: Path, strategy: Path, *more: str) -> None:
         words = ["--mode", "live", "--yes", "--plain", "--strategy", f"{strategy}:Eager", "--timeframe", "1m"]
         self.process = subprocess.Popen(
-            [sys.executable, "-c", START, "run", *words, "--home", str(home)],
+            [sys.executable, "-c", START, "run", *words, *more, "--home", str(home)],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, "COLUMNS": "240"},
         )  # fmt: skip
         self.said: list[str] = []
@@ -160,8 +160,8 @@ class World:
             if venue.process.poll() is None:
                 venue.advance()
 
-    def run(self) -> Agent:
-        self.agents.append(agent := Agent(self.home, self.strategy))
+    def run(self, *more: str) -> Agent:
+        self.agents.append(agent := Agent(self.home, self.strategy, *more))
         return agent
 
     def ask(self, *words: str) -> dict[str, object]:

@@ -22,12 +22,13 @@ from holdfast.portfolio.run import RunStarted
 from holdfast.portfolio.story import AccountStory, Decision, OrderStory, PositionStory, RecentLine
 from holdfast.risk.config import RiskConfig
 from holdfast.risk.exits import ExitConfig
+from holdfast.services.abandoning import RunAbandoned
 from holdfast.services.emergency import ReleaseWish
 from holdfast.services.paper import Checkpoint
 from holdfast.services.versions import ProgramChanged
 
 WRITTEN = Path(__file__).parent / "wire.json"
-RECORDED = (RunStarted, BarClosed, OperatorEvent, Tick, ReleaseWish, ProgramChanged)
+RECORDED = (RunStarted, BarClosed, OperatorEvent, Tick, ReleaseWish, ProgramChanged, RunAbandoned)
 SETTINGS = (EngineConfig, RiskConfig, ExitConfig, MatchingConfig)
 STATES = (Checkpoint, VenueState)
 ROWS = (RunStarted, AccountStory, OrderStory, PositionStory, ClosedTrade, Decision, RecentLine)

@@ -280,8 +280,8 @@ def live_agent(
     """
     before = None if is_fresh else _last_run(journal)
     if venue.accounts:
-        with _routed(venue.accounts, before) as (routed, instruments):
-            yield _agent(settings, venue, instruments, before, routed, journal)
+        with routed(venue.accounts, before) as (exchanges, instruments):
+            yield _agent(settings, venue, instruments, before, exchanges, journal)
         return
     exchange = open_exchange(venue, settings.venue)
     try:
@@ -301,7 +301,7 @@ def _agent(
 
 
 @contextmanager
-def _routed(
+def routed(
     accounts: Sequence[AccountAt], before: RunStarted | None
 ) -> Iterator[tuple[RoutedExchange, tuple[Instrument, ...]]]:
     """Give all accounts as one exchange, and what is traded there.
@@ -323,15 +323,15 @@ def _routed(
                 if not known:
                     raise
                 instruments += known
-        routed = RoutedExchange(lanes, bell)
+        exchanges = RoutedExchange(lanes, bell)
     except HoldfastError:
         for lane in lanes.values():
             lane.close()
         raise
     try:
-        yield routed, tuple(instruments)
+        yield exchanges, tuple(instruments)
     finally:
-        routed.close()
+        exchanges.close()
 
 
 def _run(

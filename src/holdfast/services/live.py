@@ -38,9 +38,9 @@ from holdfast.services.live_bars import BARS_MAX, LiveBars, even_out, merged, un
 from holdfast.services.live_config import LiveConfig, OnExit
 from holdfast.services.live_replay import begin_or_replay
 from holdfast.services.paper import Checkpoint, Recovery
-from holdfast.services.reconciliation import Findings, compare, is_at
+from holdfast.services.reconciliation import Findings, compare, guards_told, is_at
 from holdfast.services.release import can_release, last_wish
-from holdfast.services.run_before import stays_told
+from holdfast.services.run_before import earlier_prefixes, stays_told
 
 WATCHDOG: Final = "reconciliation"
 """The actor of a brake that the agent pulls by itself, because the venue's account contradicts the journal."""
@@ -71,6 +71,7 @@ class LiveAgent:
         self._quotes: dict[InstrumentId, tuple[Quote, int]] = {}
         self._venues = {venue: VenueStanding() for venue in engine.account.portfolio.cash_at or ("",)}
         self._unanswered: dict[OrderId, str] = {}  # and at which venue
+        self._earlier: frozenset[str] = frozenset()  # how the orders of other runs in the journal are named
         self._due_report = self._due_beat = self._ticks = 0
         self._canceled: set[OrderId] = set()  # a checkpoint carries them: whether they have left is not known
         self.groups_done = self.trades = self.wins = 0
@@ -104,6 +105,7 @@ class LiveAgent:
         if recovery.taken_over is not None:
             self.warnings.append(stays_told(recovery.taken_over))
         self.release_wish = last_wish(self._journal)
+        self._earlier = earlier_prefixes(self._journal, self.run)
         engine, exchange = self.engine, self._exchange
         open_orders = list(engine.orders.values())
         exchange.know(open_orders)
@@ -330,7 +332,7 @@ class LiveAgent:
 
     def _reconcile(self, report: AccountReport) -> None:
         standing = self._venues[report.venue]
-        findings = compare(self.engine, report, self.config.cash_tolerance)
+        findings = compare(self.engine, report, self.config.cash_tolerance, self._earlier)
         self._put_right(findings)
         if not findings.contradictions:
             standing.dispute.settle()
@@ -346,8 +348,9 @@ class LiveAgent:
         # Of several venues one that contradicts us must not keep the positions at the others from being looked after.
         if not standing.is_reconciled and len(self._venues) == 1:
             raise DomainError(
-                f"the venue's account contradicts the journal: {told}",
-                hint="put back what was moved at the venue, or begin a new run with `holdfast run --fresh`",
+                f"the venue's account contradicts the journal: {told}; {guards_told(self.engine, report)}",
+                hint="put back what was moved at the venue, and start again; where that cannot be done, `holdfast run"
+                " --fresh --abandon` takes the orders of this run back, leaves its coins to you and begins a new one",
             )
         if self.engine.account.stop_level is StopLevel.NONE:
             self.stop(StopLevel.NO_ENTRIES, WATCHDOG, told)
@@ -360,6 +363,11 @@ class LiveAgent:
         for amend in findings.to_amend:
             self._exchange.amend(amend, self.engine.ts)
         self.warnings += [f"somebody else has an order at the venue: {told}" for told in findings.strangers]
+        self.warnings += [
+            f"an order of an earlier run of this journal is still at the venue: {told}; nobody looks after it any more:"
+            " cancel it there by hand"
+            for told in findings.orphans
+        ]
 
     def _is_fit(self, bar: BarClosed, now: int) -> bool:
         """Tell whether something may be entered on the bar: it is fresh, and so is the market around it."""

@@ -38,6 +38,7 @@ from holdfast.portfolio.run import RunStarted
 from holdfast.ports.exchange import SimulatedExchange
 from holdfast.ports.journal import Journal, JournalRecord
 from holdfast.ports.market import Feed, LiveFeed
+from holdfast.services.abandoning import ABANDONED
 from holdfast.services.emergency import ReleaseWish
 from holdfast.services.release import RELEASE, can_release, last_wish
 from holdfast.services.run_before import begin_run, stays_told
@@ -47,7 +48,7 @@ from holdfast.services.versions import PROGRAM, ProgramChanged, versions_named, 
 CHECKPOINT_EVERY = 1_000
 """Groups of bars between two checkpoints: a restart repeats at most so many."""
 
-KINDS = (RUN, TICK, BARS, OPERATOR, CHECKPOINT, RELEASE, PROGRAM, HISTORY)
+KINDS = (RUN, TICK, BARS, OPERATOR, CHECKPOINT, RELEASE, PROGRAM, HISTORY, ABANDONED)
 """Every kind of record that this house writes."""
 
 _SHOWN = 160

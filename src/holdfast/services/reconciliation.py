@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from decimal import Decimal
 
 from holdfast.core.record import Record
@@ -22,16 +22,20 @@ class Findings(Record, frozen=True):
 
     contradictions: tuple[str, ...] = ()
     strangers: tuple[str, ...] = ()  # orders that somebody else has at the venue
+    orphans: tuple[str, ...] = ()  # orders of an earlier run of this journal, which nobody looks after
     to_ask: tuple[Order, ...] = ()  # ours rest in the books and not at the venue: what became of them?
     to_cancel: tuple[OrderId, ...] = ()  # ended in our books and still there, or guarding what is not held any more
     to_amend: tuple[ApprovedAmend, ...] = ()  # the venue has an older, looser stop, or more than is left to guard
     unsettled: tuple[OrderId, ...] = ()  # in doubt, or gone from where they rested: they may have traded meanwhile
 
 
-def compare(engine: Engine, report: AccountReport, cash_tolerance: float) -> Findings:
+def compare(
+    engine: Engine, report: AccountReport, cash_tolerance: float, earlier: Collection[str] = ()
+) -> Findings:  # fmt: skip
     """Return where the engine's books and the venue's account differ; of several venues, that of the report alone.
 
     More than our books say may lie at the venue: the owner's own, and what is too small to be sold. Less may not.
+    `earlier` are the prefixes of the orders of runs before this one: theirs are nobody else's.
     """
     venue = report.venue
     known = {x: order for x, order in engine.orders.items() if is_at(order.spec.instrument_id, venue)}
@@ -40,7 +44,7 @@ def compare(engine: Engine, report: AccountReport, cash_tolerance: float) -> Fin
     ended = [x for x in past if x in engine.finished and is_at(engine.finished[x].spec.instrument_id, venue)]
     idle, large = _guards(engine, known.values())
     strays = [order_id for order_id in past if order_id not in ended]
-    prefix = f"{engine.config.order_prefix}-"
+    prefix, before = f"{engine.config.order_prefix}-", tuple(f"{name}-" for name in earlier)
     to_ask = tuple(x for x in known.values() if x.state in _RESTING and x.spec.order_id not in ours)
     return Findings(
         contradictions=(
@@ -53,8 +57,9 @@ def compare(engine: Engine, report: AccountReport, cash_tolerance: float) -> Fin
         ),
         strangers=(
             *(_told(order) for order in report.orders if not order.order_id),
-            *(_told(ours[order_id]) for order_id in strays if not order_id.startswith(prefix)),
+            *(_told(ours[x]) for x in strays if not x.startswith((prefix, *before))),
         ),
+        orphans=tuple(_told(ours[x]) for x in strays if x.startswith(before) and not x.startswith(prefix)),
         to_ask=to_ask,
         to_cancel=(*ended, *idle),
         to_amend=(*_amends(engine, known, ours), *large),
@@ -65,6 +70,29 @@ def compare(engine: Engine, report: AccountReport, cash_tolerance: float) -> Fin
 def is_at(instrument_id: InstrumentId, venue: str) -> bool:
     """Tell whether an instrument is traded at a venue; without a name there is only one."""
     return not venue or venue_of(instrument_id) == venue
+
+
+def guards_told(engine: Engine, report: AccountReport) -> str:
+    """Return what is really left of each position at the venue, and whether a stop of ours guards it there."""
+    found = []
+    for name, position in engine.account.portfolio.positions.items():
+        if not position.quantity or not is_at(name, report.venue):
+            continue
+        there = min(position.quantity, report.balances.get(engine.desks[name].instrument.base, ZERO))
+        stops = [order for order in report.orders if order.instrument_id == name and _is_stop(engine, order.order_id)]
+        resting = ", ".join(
+            f"{order.order_id} for {order.quantity_left.normalize():f} at {order.trigger_price}" for order in stops
+        )
+        guard = (
+            f"is guarded there by the stop {resting}" if stops else "no stop of ours rests there, so it is unguarded"
+        )
+        found.append(f"of {name} {there.normalize():f} is left, and {guard}" if there else f"of {name} nothing is left")
+    return "; ".join(found) or "no position of ours is held there"
+
+
+def _is_stop(engine: Engine, order_id: OrderId) -> bool:
+    order = engine.orders.get(order_id)
+    return order is not None and order.spec.role is Role.STOP
 
 
 def _missing(engine: Engine, report: AccountReport, cash_tolerance: float) -> list[str]:

@@ -15,7 +15,7 @@ from holdfast.core.record import encode
 from holdfast.domain.decision import StopLevel
 from holdfast.domain.event import EmergencyStopped, OperatorEvent
 from holdfast.engine.recorder import OPERATOR, RUN, Recorder
-from holdfast.portfolio.fold import read_body
+from holdfast.portfolio.fold import read_body, read_run
 from holdfast.portfolio.run import RunStarted
 from holdfast.ports.journal import Entry, Journal
 
@@ -59,6 +59,23 @@ def begin_run(journal: Journal, recorder: Recorder, run: RunStarted) -> Emergenc
     stop = EmergencyStopped(0, before.level, before.actor, before.reason)
     recorder.write_together([*entries, Entry(OPERATOR, encode(stop))])
     return stop
+
+
+def own_prefix(run: RunStarted) -> str:
+    """Return what the ids of a run's orders begin with; empty where its record does not say."""
+    text = run.settings.get("engine.order_prefix")
+    return "" if text is None else msgspec.json.decode(text, type=str)
+
+
+def earlier_prefixes(journal: Journal, run: RunStarted) -> frozenset[str]:
+    """Return what the ids of all other runs in the journal begin with, as far as it can be read."""
+    found = set()
+    for record in journal.read(kinds=(RUN,)):
+        try:
+            found.add(own_prefix(read_run(record.body, record.sequence)))
+        except (UnreadableRecordError, msgspec.MsgspecError):
+            continue  # of a version that names them otherwise: its orders are told as a stranger's
+    return frozenset(found - {"", own_prefix(run)})
 
 
 def stays_told(stop: EmergencyStopped) -> str:

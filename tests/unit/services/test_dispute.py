@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 
+from holdfast.core.errors import DomainError
 from holdfast.core.time import MILLISECOND, SECOND
 from holdfast.domain.decision import StopLevel
 from holdfast.ports.live import AccountReport
@@ -102,3 +104,18 @@ def test_an_account_that_stays_poor_pulls_the_brake(agent):
     assert found.engine.account.stop_level is StopLevel.NO_ENTRIES
     events = [tick.event for tick in found.take_ticks()]
     assert any(getattr(event, "actor", "") == WATCHDOG for event in events)
+
+
+def test_a_start_that_finds_a_poor_account_says_what_is_left_there_and_both_ways_out():
+    world = draw(3)
+    side = VenueSide(make_venue(world.plan), world.groups)
+    wire = ScriptedWire(side, Dice("dispute"), 0.0)
+    wire.script = [poor(side)]
+    engine = build_engine(world.plan, world.factory)
+    run = make_run(world.plan, world.strategy, mode="live")
+    config = msgspec.structs.replace(CONFIG, recovery_wait_s=60)
+    agent = LiveAgent(run, engine, wire, MemoryJournal(MemoryRecords(), None), config, lambda: side.steady)
+    with pytest.raises(DomainError, match=r"contradicts the journal: .*; no position of ours is held there") as refused:
+        agent.start()
+    assert "put back" in refused.value.hint
+    assert "holdfast run --fresh --abandon" in refused.value.hint

@@ -13,7 +13,7 @@ from holdfast.engine.engine import Engine
 from holdfast.matching.config import MatchingConfig
 from holdfast.ports.live import AccountReport, OrderAtVenue
 from holdfast.services.assembly import build_engine
-from holdfast.services.reconciliation import Findings, compare, is_at
+from holdfast.services.reconciliation import Findings, compare, guards_told, is_at
 from holdfast.testing.builders import make_bar, make_instrument, make_plan
 from holdfast.testing.scripted import ScriptedStrategy
 
@@ -57,6 +57,25 @@ def test_less_cash_is_one_only_beyond_the_tolerance(rig: Rig):
     assert not compare(rig.engine, report(rig, cash="-10"), TOLERANCE).contradictions
     (told,) = compare(rig.engine, report(rig, cash="-10.01"), TOLERANCE).contradictions
     assert "USDT" in told
+
+
+def test_an_order_of_an_earlier_run_of_the_journal_is_nobody_elses(rig: Rig):
+    orders = (*at_venue(rig), OrderAtVenue("x", BTC.id, Side.SELL, Decimal(1), OrderId("old-7s"), "t-old-7s"))
+    found = compare(rig.engine, report(rig, orders), TOLERANCE, {"old", "older"})
+    assert found.orphans == (f"SELL 1 {BTC.id} (order t-old-7s)",)
+    assert found.strangers == found.contradictions == ()
+    assert compare(rig.engine, report(rig, orders), TOLERANCE).strangers == found.orphans, "of another home it is"
+
+
+def test_what_is_left_of_a_position_is_told_with_the_stop_that_guards_it(rig: Rig):
+    (stop,) = (order for order in rig.engine.orders.values() if order.spec.role is Role.STOP)
+    told = guards_told(rig.engine, report(rig, base="-0.5"))
+    left = (rig.held - Decimal("0.5")).normalize()
+    assert told.startswith(f"of {BTC.id} {left:f} is left, and is guarded there by the stop {stop.spec.order_id} for ")
+    assert f"at {stop.trigger_price}" in told
+    bare = guards_told(rig.engine, report(rig, orders=()))
+    assert bare.endswith("no stop of ours rests there, so it is unguarded")
+    assert guards_told(rig.engine, AccountReport(1, {}, ())) == f"of {BTC.id} nothing is left"
 
 
 def test_an_order_with_our_prefix_that_we_never_recorded_is_a_contradiction(rig: Rig):

@@ -18,6 +18,7 @@ from holdfast.app.practice import PracticeVenue, practice_venue
 from holdfast.app.sections import PACE_MAX, PRACTICE
 from holdfast.app.session import Session
 from holdfast.app.settings import Settings
+from holdfast.cli.actions.abandoning import leave_last_run, look_before
 from holdfast.cli.actions.checking import checking_shown
 from holdfast.cli.actions.foreground import Wishes, leaving, until_unread, watched
 from holdfast.cli.actions.live_checks import require_ready
@@ -54,12 +55,14 @@ def trade_live(home: Home, settings: Settings, given: RunOptions) -> int:
     )  # fmt: skip
     if settings.agent.mode == PRACTICE:
         return _practise(home, settings, given)
+    look_before(home, given)
     venue = real_venue(home, settings)
     require_ready(
         settings, venue, is_begun=not given.is_fresh and has_begun(home), checklist=given.checklist
     )  # fmt: skip
     _confirm(venue, given)
     with checked_journal(home, checking_shown) as journal:
+        leave_last_run(settings, venue, journal, given)
         return _trade(home, settings, given, (venue, journal), None)
 
 

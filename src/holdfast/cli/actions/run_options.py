@@ -19,6 +19,7 @@ class RunOptions(VenueOptions, frozen=True):
     ts_until: str | None = None
     capital: str | None = None
     is_fresh: bool = False
+    is_abandoning: bool = False
     pace: float | None = None
     bars: int | None = None
     plain: bool = False

@@ -22,6 +22,12 @@ _plain = click.option("--plain", is_flag=True, help="Print decisions as lines in
 @click.option("--until", "ts_until", metavar="TIME", help="End when the market reaches this time.")
 @click.option("--capital", metavar="AMOUNT", help="Quote units that a new run begins with (default 10000).")
 @click.option("--fresh", "is_fresh", is_flag=True, help="Begin a new run; the journal keeps the old one.")
+@click.option(
+    "--abandon",
+    "is_abandoning",
+    is_flag=True,
+    help="With --fresh, live: take back the old run's orders, leave its coins.",
+)
 @_pace
 @_bars
 @_plain

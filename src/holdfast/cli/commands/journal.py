@@ -25,7 +25,7 @@ _kind = click.option(
     "kinds",
     multiple=True,
     metavar="KIND",
-    help="Only such records: run, tick, bars, operator, checkpoint, release, program or history.",
+    help="Only such records: run, tick, bars, operator, checkpoint, release, program, history or abandoned.",
 )
 
 
