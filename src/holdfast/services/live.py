@@ -20,7 +20,8 @@ from holdfast.domain.command import AmendOrder, AskOpinion, CancelOrder, Command
 from holdfast.domain.decision import StopLevel
 from holdfast.domain.event import EmergencyStopped, Event, OperatorEvent, TradingResumed
 from holdfast.domain.market import BarClosed, timeframe
-from holdfast.domain.order import OrderEvent, Role
+from holdfast.domain.order import OrderCanceled, OrderEvent, Role
+from holdfast.domain.passed_over import PassedOver, reason_of
 from holdfast.domain.tick import Tick
 from holdfast.domain.values import InstrumentId, OrderId, venue_of
 from holdfast.engine.engine import QUIET, Engine
@@ -69,6 +70,7 @@ class LiveAgent:
         self._bars = LiveBars(engine.desks, timeframe(run.timeframe), config.bar_grace_ms)
         self._watch = Watch(engine)
         self._quotes: dict[InstrumentId, tuple[Quote, int]] = {}
+        self._unfit: dict[InstrumentId, str] = {}  # why nothing is entered on an instrument's last bar
         self._venues = {venue: VenueStanding() for venue in engine.account.portfolio.cash_at or ("",)}
         self._unanswered: dict[OrderId, str] = {}  # and at which venue
         self._earlier: frozenset[str] = frozenset()  # how the orders of other runs in the journal are named
@@ -128,7 +130,7 @@ class LiveAgent:
         if groups:
             self.before_bars()
         for group in groups:
-            self._on_group([bar if self._is_fit(bar, now) else unfit(bar) for bar in group])
+            self._on_group([self._judged(bar, now) for bar in group])
         self._look(now)
         self._grant_release()
         if self._ticks >= CHECKPOINT_TICKS:
@@ -223,18 +225,36 @@ class LiveAgent:
         self.warnings += refused
 
     def _on_order(self, event: OrderEvent) -> None:
-        self._process(event)
+        tick = self._process(event)
         order = self.engine.orders.get(event.order_id)
         if order is None:
             self._unanswered.pop(event.order_id, None)  # it has ended, so nothing is left to be asked
             ended = self.engine.finished.get(event.order_id)
             if ended is not None and is_thwarted(event, ended):
                 self._due_report = 0  # the account may not be what we believe: compare at once
+        if isinstance(event, OrderCanceled) and tick is not QUIET:
+            self._tell_of_foreign_hand(event)
+
+    def _tell_of_foreign_hand(self, event: OrderCanceled) -> None:
+        """Warn of a stop that somebody else has taken back while it guarded a position; the watch places another."""
+        order = self.engine.finished.get(event.order_id)
+        is_by_hand = event.reason == "operator" or event.reason.startswith("cancel")
+        if order is None or order.spec.role is not Role.STOP or order.filled or not is_by_hand:
+            return
+        trade = self.engine.desks[order.spec.instrument_id].trade
+        if event.order_id not in self._canceled and trade is not None and trade.held and not trade.is_exiting:
+            self.warnings.append(
+                f"the stop {event.order_id} of {order.spec.instrument_id} was taken back at the venue by somebody else;"
+                " a new one is placed"
+            )
 
     def _on_group(self, group: list[BarClosed]) -> None:
         self._recorder.bars(group)
         for bar in group:
-            self._process(bar)
+            tick = self._process(bar)
+            if any(reason_of(note) is PassedOver.UNFIT_MARKET for note in tick.notes):
+                why = self._unfit.get(bar.instrument_id, "its bar closed while this agent was away")
+                self.warnings.append(f"{bar.instrument_id} is not entered: {why}")
         self.groups_done += 1
 
     def _look(self, now: int) -> None:
@@ -369,15 +389,26 @@ class LiveAgent:
             for told in findings.orphans
         ]
 
-    def _is_fit(self, bar: BarClosed, now: int) -> bool:
-        """Tell whether something may be entered on the bar: it is fresh, and so is the market around it."""
-        found, venue = self._quotes.get(bar.instrument_id), self._venue(bar.instrument_id)
-        if found is None or not self._is_open(venue):
-            return False
+    def _judged(self, bar: BarClosed, now: int) -> BarClosed:
+        """Return the bar, marked where nothing may be entered on it: it must be fresh, and so the market around it."""
+        self._unfit[bar.instrument_id] = why = self._why_unfit(bar, now)
+        return unfit(bar) if why else bar
+
+    def _why_unfit(self, bar: BarClosed, now: int) -> str:
+        found, venue, config = self._quotes.get(bar.instrument_id), self._venue(bar.instrument_id), self.config
+        if found is None:
+            return "no quote has come yet"
+        if not self._is_open(venue):
+            return "a link to its venue is down, or the venue's answers are not all in, or contradict the journal"
         quote, seen = found
-        if not 0.0 < quote.bid < quote.ask or now - seen > self.config.quote_age_max_ms * MILLISECOND:
-            return False
-        return self._market_ts(venue) - bar.ts_event <= self.config.bar_age_max_ms * MILLISECOND
+        if not 0.0 < quote.bid < quote.ask:
+            return f"its quotes are crossed, bid {quote.bid:g} and ask {quote.ask:g}"
+        if (age := now - seen) > config.quote_age_max_ms * MILLISECOND:
+            most = f"at most {config.quote_age_max_ms} (live.quote_age_max_ms)"
+            return f"its last quote is {age // MILLISECOND} ms old, {most}"
+        if (late := self._market_ts(venue) - bar.ts_event) > config.bar_age_max_ms * MILLISECOND:
+            return f"its bar came {late // MILLISECOND} ms late, at most {config.bar_age_max_ms} (live.bar_age_max_ms)"
+        return ""
 
     def _market_ts(self, venue: str = "") -> int:
         """Return the market's time: what the venue's own news carry, which in practice is not that of the wall."""
@@ -411,12 +442,13 @@ class LiveAgent:
         return [name for name in self.engine.desks if not self._venues[self._venue(name)].is_up]
 
     # -- what goes out -----------------------------------------------------------------------------
-    def _process(self, event: Event) -> None:
+    def _process(self, event: Event) -> Tick:
         self.is_deciding = True
         tick = self.engine.process(event)
         self.is_deciding = False
         if tick is not QUIET:
             self._settle(tick)
+        return tick
 
     def _settle(self, tick: Tick) -> None:
         # The record first, then the effect: nothing leaves the house that the journal does not know.
