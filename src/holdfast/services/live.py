@@ -404,10 +404,11 @@ class LiveAgent:
         if not 0.0 < quote.bid < quote.ask:
             return f"its quotes are crossed, bid {quote.bid:g} and ask {quote.ask:g}"
         if (age := now - seen) > config.quote_age_max_ms * MILLISECOND:
-            most = f"at most {config.quote_age_max_ms} (live.quote_age_max_ms)"
-            return f"its last quote is {age // MILLISECOND} ms old, {most}"
+            most = f"at most {config.quote_age_max_ms / 1000:g} s (live.quote_age_max_ms)"
+            return f"its last quote is {age / SECOND:.1f} s old, {most}"
         if (late := self._market_ts(venue) - bar.ts_event) > config.bar_age_max_ms * MILLISECOND:
-            return f"its bar came {late // MILLISECOND} ms late, at most {config.bar_age_max_ms} (live.bar_age_max_ms)"
+            most = f"at most {config.bar_age_max_ms / 1000:g} s (live.bar_age_max_ms)"
+            return f"its bar came {late / SECOND:.1f} s late, {most}"
         return ""
 
     def _market_ts(self, venue: str = "") -> int:

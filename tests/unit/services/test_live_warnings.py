@@ -89,7 +89,7 @@ def bar_and_quote(rig: Rig) -> tuple[BarClosed, Quote]:
     [
         ({"bid": 101.0}, 0, "its quotes are crossed, bid 101 and ask 100"),
         ({"bid": 0.0}, 0, "its quotes are crossed, bid 0 and ask 100"),
-        ({}, CONFIG.bar_age_max_ms + 1, f"its bar came {CONFIG.bar_age_max_ms + 1} ms late"),
+        ({}, CONFIG.bar_age_max_ms + 500, f"its bar came {CONFIG.bar_age_max_ms / 1000 + 0.5:.1f} s late, at most"),
         ({}, CONFIG.bar_age_max_ms, ""),
     ],
 )
@@ -106,8 +106,8 @@ def test_why_nothing_is_entered_is_told_with_its_figure(rig: Rig, quote: dict[st
 def test_a_quote_that_is_old_or_missing_and_a_link_that_is_down_are_told_as_such(rig: Rig):
     bar, usual = bar_and_quote(rig)
     rig.agent._take_in([usual])
-    now = rig.side.steady + (CONFIG.quote_age_max_ms + 7) * MILLISECOND
-    assert f"its last quote is {CONFIG.quote_age_max_ms + 7} ms old" in rig.agent._why_unfit(bar, now)
+    now = rig.side.steady + (CONFIG.quote_age_max_ms + 700) * MILLISECOND
+    assert f"its last quote is {CONFIG.quote_age_max_ms / 1000 + 0.7:.1f} s old, at most" in rig.agent._why_unfit(bar, now)
     rig.agent._take_in([LinkChanged(1, "account", False, "it broke")])
     assert "a link to its venue is down" in rig.agent._why_unfit(bar, rig.side.steady)
     other = msgspec.structs.replace(bar, instrument_id=InstrumentId("X/Y.SIM"))
