@@ -107,7 +107,8 @@ def test_a_quote_that_is_old_or_missing_and_a_link_that_is_down_are_told_as_such
     bar, usual = bar_and_quote(rig)
     rig.agent._take_in([usual])
     now = rig.side.steady + (CONFIG.quote_age_max_ms + 700) * MILLISECOND
-    assert f"its last quote is {CONFIG.quote_age_max_ms / 1000 + 0.7:.1f} s old, at most" in rig.agent._why_unfit(bar, now)
+    age = f"{CONFIG.quote_age_max_ms / 1000 + 0.7:.1f} s old"
+    assert f"its last quote is {age}, at most" in rig.agent._why_unfit(bar, now)
     rig.agent._take_in([LinkChanged(1, "account", False, "it broke")])
     assert "a link to its venue is down" in rig.agent._why_unfit(bar, rig.side.steady)
     other = msgspec.structs.replace(bar, instrument_id=InstrumentId("X/Y.SIM"))
