@@ -36,10 +36,24 @@ def require_meant(settings: Settings, given: RunOptions) -> None:
         )
 
 
-def look_before(home: Home, given: RunOptions) -> None:
-    """Refuse a new run early, before anything is asked: see `services.abandoning.require_nothing_left`."""
-    if given.is_fresh and not given.is_abandoning:
-        require_nothing_left(left_by_home(home))
+def look_before(home: Home, settings: Settings, given: RunOptions) -> None:
+    """Refuse a new run early, before anything is asked: see `services.abandoning.require_nothing_left`.
+
+    Raises
+    ------
+    RefusedError
+        A live run has left something at its venue. One on paper or in practice would end it, too: only the last run of
+        a journal can go on.
+    """
+    if not given.is_fresh or given.is_abandoning:
+        return
+    left = left_by_home(home)
+    if left is not None and settings.agent.mode != LIVE:
+        raise RefusedError(
+            f"the live run in this home {left.told()}: after a new run here nobody could go on with it",
+            hint="use another home for this: `holdfast run --home DIR`; or go on with the live run, and close it first",
+        )
+    require_nothing_left(left)
 
 
 def leave_last_run(settings: Settings, venue: Venue, journal: Journal, given: RunOptions) -> None:

@@ -21,7 +21,7 @@ from holdfast.app.sections import PACE_MAX, PAPER, SYNTHETIC, VENUE
 from holdfast.app.session import Session
 from holdfast.app.settings import Settings, flag, load_settings
 from holdfast.app.venue_market import venue_market
-from holdfast.cli.actions.abandoning import require_meant
+from holdfast.cli.actions.abandoning import look_before, require_meant
 from holdfast.cli.actions.checking import checking_shown
 from holdfast.cli.actions.foreground import leaving, until_unread, watched
 from holdfast.cli.actions.live_agent import trade_live
@@ -72,6 +72,7 @@ def run(options: Mapping[str, object]) -> int:
     ]
     settings = load_settings(home.settings, flags=flags).settings
     require_meant(settings, given)
+    look_before(home, settings, given)
     if settings.agent.mode != PAPER:
         return trade_live(home, settings, given)
     return _trade(home, settings, given)

@@ -18,7 +18,7 @@ from holdfast.app.practice import PracticeVenue, practice_venue
 from holdfast.app.sections import PACE_MAX, PRACTICE
 from holdfast.app.session import Session
 from holdfast.app.settings import Settings
-from holdfast.cli.actions.abandoning import leave_last_run, look_before
+from holdfast.cli.actions.abandoning import leave_last_run
 from holdfast.cli.actions.checking import checking_shown
 from holdfast.cli.actions.foreground import Wishes, leaving, until_unread, watched
 from holdfast.cli.actions.live_checks import require_ready
@@ -55,7 +55,6 @@ def trade_live(home: Home, settings: Settings, given: RunOptions) -> int:
     )  # fmt: skip
     if settings.agent.mode == PRACTICE:
         return _practise(home, settings, given)
-    look_before(home, given)
     venue = real_venue(home, settings)
     require_ready(
         settings, venue, is_begun=not given.is_fresh and has_begun(home), checklist=given.checklist
