@@ -172,8 +172,8 @@ def take_back(
                 f"within {wait_s} s the venue has not confirmed that these orders are gone:"
                 f" {taking.missing(venues)}{taking.trouble}",
                 venue=exchange.venue,
-                hint="nothing new was begun, and a stop may be gone already: try again, or go on with `holdfast run` without"
-                " --fresh, which looks after what it holds",
+                hint="nothing new was begun, and a stop may be gone already: try again, or go on with `holdfast run`"
+                " without --fresh, which looks after what it holds",
             )
         # Only what is asked when all are over says something: a report of before may list what has gone since.
         if taking.is_over and (not asked or now - asked > _ASK_AGAIN):
