@@ -149,6 +149,10 @@ BALANCE: Final = "balance"
 """Why a way out has ended that was to sell more than the account had free: what was free is sold."""
 
 
+VENUE_DOWN: Final = "venue_down"
+"""Begins the reason of an order that was rejected without having left, for its venue is out of reach."""
+
+
 class OrderTriggered(Record, frozen=True, tag=True):
     """A stop-limit became a limit order."""
 

@@ -13,6 +13,7 @@ from holdfast.domain.event import EmergencyStopped, TradingResumed
 from holdfast.domain.market import BarClosed
 from holdfast.domain.order import (
     BALANCE,
+    VENUE_DOWN,
     Order,
     OrderCanceled,
     OrderEvent,
@@ -63,7 +64,7 @@ def is_thwarted(event: OrderEvent, order: Order) -> bool:
     if not is_way_out(order.spec):
         return False
     if isinstance(event, OrderRejected):
-        return event.reason not in _ROUTINE
+        return event.reason not in _ROUTINE and not event.reason.startswith(VENUE_DOWN)
     return isinstance(event, OrderCanceled) and event.reason == BALANCE
 
 

@@ -17,15 +17,13 @@ from holdfast.core.time import SECOND
 from holdfast.domain.decision import Approved, ApprovedAmend
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.market import BarClosed, Timeframe
-from holdfast.domain.order import Order, OrderEvent, OrderRejected
+from holdfast.domain.order import VENUE_DOWN, Order, OrderEvent, OrderRejected
 from holdfast.domain.values import InstrumentId, OrderId
 from holdfast.portfolio.status import VENUE_LINK
 from holdfast.ports.live import AccountReport, Answered, Failure, Incoming, LinkChanged, LiveExchange, Quote
 
 LINK: Final = VENUE_LINK
 """The link that is down from a fall until every order is accounted for again, beside those of the client itself."""
-DOWN: Final = "venue_down"
-"""Begins the reason of an order that was not sent, because its venue is out of reach."""
 
 _PAUSE_FIRST: Final = 5 * SECOND
 _PAUSE_MAX: Final = 60 * SECOND
@@ -112,7 +110,9 @@ class Lane:
         """Send an order, or refuse it where nothing can be sent: then it has surely not left."""
         spec = approved.order
         if self._client is None:
-            self._news.append(OrderRejected(spec.order_id, ts, f"{DOWN}: {self.name} is out of reach: {self.why}"))
+            self._news.append(
+                OrderRejected(spec.order_id, ts, f"{VENUE_DOWN}: {self.name} is out of reach: {self.why}")
+            )
             return
         self._orders[spec.order_id] = Order.sent(spec)
         self._client.submit(approved, ts)
