@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
 import pytest
 
 from holdfast.domain.command import SubmitOrder
@@ -56,7 +57,7 @@ def no_looser_stop_is_put_right(monkeypatch: pytest.MonkeyPatch) -> None:
     put_right = LiveAgent._put_right
 
     def lazy(self: LiveAgent, findings: Findings) -> None:
-        put_right(self, Findings(findings.contradictions, findings.strangers, findings.to_ask, findings.to_cancel))
+        put_right(self, msgspec.structs.replace(findings, to_amend=()))
 
     monkeypatch.setattr(LiveAgent, "_put_right", lazy)
 
