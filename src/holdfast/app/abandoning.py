@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final
@@ -58,8 +58,12 @@ def require_same_place(settings: Settings, venue: Venue, run: RunStarted) -> Non
         )
 
 
-def abandon(settings: Settings, venue: Venue, journal: Journal, left: LeftAtVenue) -> RunAbandoned:
+def abandon(
+    settings: Settings, venue: Venue, journal: Journal, left: LeftAtVenue, tell: Callable[[str], None]
+) -> RunAbandoned:
     """Take back every order that was left, and return what is left to the owner; both ends of it are recorded.
+
+    `tell` is told now and then what is waited for.
 
     Raises
     ------
@@ -69,7 +73,8 @@ def abandon(settings: Settings, venue: Venue, journal: Journal, left: LeftAtVenu
     journal.append([Entry(ABANDONED, encode(left.record()))]).wait()
     names = tuple(account.name for account in venue.accounts) or ("",)
     with _opened(settings, venue, left.run) as exchange:
-        done = take_back(left, exchange, names, time.monotonic_ns, max(settings.live.recovery_wait_s, CONFIRM_S))
+        wait_s = max(settings.live.recovery_wait_s, CONFIRM_S)
+        done = take_back(left, exchange, names, time.monotonic_ns, wait_s, tell)
     journal.append([Entry(ABANDONED, encode(done))]).wait()
     return done
 

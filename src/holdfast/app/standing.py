@@ -34,6 +34,7 @@ from holdfast.portfolio.fold import read_run
 from holdfast.portfolio.run import RunStarted
 from holdfast.portfolio.status import Status
 from holdfast.ports.journal import Entry, Journal, JournalRecord
+from holdfast.services.abandoning import HALF_GIVEN_UP, is_half_given_up
 from holdfast.services.emergency import ReleaseWish, StopProof, proof_of, require_flat
 from holdfast.services.paper import PaperAgent
 from holdfast.services.recorded_standing import RecordedStanding
@@ -102,9 +103,22 @@ class Standing:
         found = self._readable().status()
         if (left := self._left.find()) is not None:
             level = left.level.replace("_", " ")
-            told = f"a stop at {level} was left for an agent that has ended: the next start obeys it"
-            self.warnings = tuple(dict.fromkeys((*self.warnings, told)))
+            self._warn(f"a stop at {level} was left for an agent that has ended: the next start obeys it")
+        self._warn_if_given_up()
         return found
+
+    def _warn_if_given_up(self) -> None:
+        journal = open_reader(self._home)
+        try:
+            if not is_half_given_up(journal):
+                return
+        finally:
+            journal.close()
+        holder = writer_of(self._home.journal)
+        self._warn(HALF_GIVEN_UP if holder is None else f"the run is being given up now, by process {holder}")
+
+    def _warn(self, told: str) -> None:
+        self.warnings = tuple(dict.fromkeys((*self.warnings, told)))
 
     def before_stop(self, *, is_look_only: bool = False) -> Status:
         """Return how the account stands, for a person who is about to stop or to release it.

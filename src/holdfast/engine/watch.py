@@ -17,6 +17,8 @@ from holdfast.engine.trade import OpenTrade
 _PAUSE_FIRST: Final = SECOND
 _PAUSE_MAX: Final = 30 * SECOND
 """A venue that refuses each stop is asked ever more rarely; the software stop does not wait for it."""
+_PAUSE_LEAVING_MAX: Final = 5 * SECOND
+"""A way out that is refused, because somebody binds the coins, leaves them bare: once they are free it must go soon."""
 
 
 class Watch:
@@ -63,8 +65,9 @@ class Watch:
                 or self._is_reached(trade, price)
                 or (self._lacks(trade) and now >= self._waits.get(instrument_id, 0))
             ):
-                pause = self._pauses.get(instrument_id, _PAUSE_FIRST)
-                self._waits[instrument_id], self._pauses[instrument_id] = now + pause, min(2 * pause, _PAUSE_MAX)
+                most = _PAUSE_LEAVING_MAX if trade.is_exiting else _PAUSE_MAX
+                pause = min(self._pauses.get(instrument_id, _PAUSE_FIRST), most)
+                self._waits[instrument_id], self._pauses[instrument_id] = now + pause, min(2 * pause, most)
                 found.append(ProtectionDue(instrument_id, ts, price))
         return tuple(found)
 

@@ -32,10 +32,16 @@ WAYS_OUT: Final = (
     " and cannot be put right, `holdfast run --fresh --abandon` takes these orders back and leaves the coins to you"
 )
 
+HALF_GIVEN_UP: Final = (
+    "the run was to be given up, and that was not finished: its stops and targets may be gone already, whatever the"
+    " books say. `holdfast run` without --fresh puts a stop up again; with --fresh --abandon the rest is taken back"
+)
+
 _LIVE: Final = "live"
 _REASON: Final = "abandoned"
 _WAIT_S: Final = 0.02
 _ASK_AGAIN: Final = 3 * SECOND // 10
+_SAY_AGAIN: Final = 10 * SECOND
 
 
 class Held(Record, frozen=True):
@@ -63,6 +69,7 @@ class _Began(msgspec.Struct):
 
 
 _BEGAN = msgspec.json.Decoder(_Began)
+_ABANDONED = msgspec.json.Decoder(RunAbandoned)
 
 
 class LeftAtVenue(Record, frozen=True):
@@ -143,8 +150,22 @@ def require_nothing_left(left: LeftAtVenue | None) -> None:
         )
 
 
+def is_half_given_up(journal: Journal) -> bool:
+    """Tell whether the last run was to be given up, that was broken off, and nothing has happened to it since.
+
+    Then its stops may be gone, whatever its books say.
+    """
+    last: JournalRecord | None = None
+    for record in journal.read(kinds=(RUN, ABANDONED)):
+        last = record
+    if last is None or last.kind != ABANDONED or _ABANDONED.decode(last.body).is_taken_back:
+        return False
+    return next(iter(journal.read(last.sequence, kinds=(TICK,))), None) is None
+
+
 def take_back(
-    left: LeftAtVenue, exchange: LiveExchange, venues: Sequence[str], steady: Callable[[], int], wait_s: int
+    left: LeftAtVenue, exchange: LiveExchange, venues: Sequence[str], steady: Callable[[], int], wait_s: int,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> RunAbandoned:  # fmt: skip
     """Take back every order that was left, and return what is then left to the owner.
 
@@ -152,6 +173,8 @@ def take_back(
     ----------
     venues
         Whose reports are waited for: a name of each of several, or one empty name.
+    tell
+        Is told every ten seconds what is waited for, and why that may take a minute.
 
     Raises
     ------
@@ -164,9 +187,16 @@ def take_back(
     exchange.ask(left.orders)
     for order in left.orders:
         exchange.cancel(order.spec.order_id, left.ts, _REASON)
-    ends, asked = steady() + wait_s * SECOND, 0
+    began, asked = steady(), 0
+    ends, said = began + wait_s * SECOND, began
     while not taking.is_confirmed(venues):
         now = steady()
+        if now - said >= _SAY_AGAIN:
+            said = now
+            tell(
+                f"{(now - began) // SECOND} of {wait_s} s: still to be confirmed as gone: {taking.missing(venues)};"
+                " a copy that an earlier process signed could reach the venue for a minute yet"
+            )
         if now >= ends:
             raise VenueError(
                 f"within {wait_s} s the venue has not confirmed that these orders are gone:"

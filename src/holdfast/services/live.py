@@ -15,7 +15,7 @@ from typing import Final
 
 from holdfast.core.errors import DomainError, VenueError
 from holdfast.core.record import encode
-from holdfast.core.time import MILLISECOND, SECOND, rfc3339
+from holdfast.core.time import SECOND, rfc3339
 from holdfast.domain.command import AmendOrder, AskOpinion, CancelOrder, Command, SubmitOrder
 from holdfast.domain.decision import StopLevel
 from holdfast.domain.event import EmergencyStopped, Event, OperatorEvent, TradingResumed
@@ -39,6 +39,7 @@ from holdfast.services.live_bars import BARS_MAX, LiveBars, even_out, merged, un
 from holdfast.services.live_config import LiveConfig, OnExit
 from holdfast.services.live_replay import begin_or_replay
 from holdfast.services.paper import Checkpoint, Recovery
+from holdfast.services.quotes import Quotes
 from holdfast.services.reconciliation import Findings, compare, guards_told, is_at
 from holdfast.services.release import can_release, last_wish
 from holdfast.services.run_before import earlier_prefixes, stays_told
@@ -69,10 +70,11 @@ class LiveAgent:
         self._recorder = Recorder(journal, is_durable_first=True, is_input_kept=True)
         self._bars = LiveBars(engine.desks, timeframe(run.timeframe), config.bar_grace_ms)
         self._watch = Watch(engine)
-        self._quotes: dict[InstrumentId, tuple[Quote, int]] = {}
+        self._quotes = Quotes(config)
         self._unfit: dict[InstrumentId, str] = {}  # why nothing is entered on an instrument's last bar
         self._venues = {venue: VenueStanding() for venue in engine.account.portfolio.cash_at or ("",)}
         self._unanswered: dict[OrderId, str] = {}  # and at which venue
+        self._told_of: dict[str, frozenset[str]] = {}  # orders of others, by venue: each is told once while it is there
         self._earlier: frozenset[str] = frozenset()  # how the orders of other runs in the journal are named
         self._due_report = self._due_beat = self._ticks = 0
         self._canceled: set[OrderId] = set()  # a checkpoint carries them: whether they have left is not known
@@ -201,7 +203,7 @@ class LiveAgent:
                 case BarClosed():
                     self._bars.add(item, self._steady())
                 case Quote():
-                    self._quotes[item.instrument_id] = (item, self._steady())
+                    self._quotes.see(item, self._steady())
                     self._watch.see(item.instrument_id, item.bid, item.ask)
                 case LinkChanged():
                     self._venues[item.venue].hear(item, self.engine.ts)
@@ -354,6 +356,7 @@ class LiveAgent:
         standing = self._venues[report.venue]
         findings = compare(self.engine, report, self.config.cash_tolerance, self._earlier)
         self._put_right(findings)
+        self._tell_of_others(report.venue, findings)
         if not findings.contradictions:
             standing.dispute.settle()
             standing.is_reconciled = True
@@ -382,12 +385,15 @@ class LiveAgent:
             self._exchange.cancel(order_id, self.engine.ts, "over")
         for amend in findings.to_amend:
             self._exchange.amend(amend, self.engine.ts)
-        self.warnings += [f"somebody else has an order at the venue: {told}" for told in findings.strangers]
-        self.warnings += [
-            f"an order of an earlier run of this journal is still at the venue: {told}; nobody looks after it any more:"
+
+    def _tell_of_others(self, venue: str, findings: Findings) -> None:
+        told = {f"somebody else has an order at the venue: {x}" for x in findings.strangers} | {
+            f"an order of an earlier run of this journal is still at the venue: {x}; nobody looks after it any more:"
             " cancel it there by hand"
-            for told in findings.orphans
-        ]
+            for x in findings.orphans
+        }
+        self.warnings += sorted(told - self._told_of.get(venue, frozenset()))
+        self._told_of[venue] = frozenset(told)
 
     def _judged(self, bar: BarClosed, now: int) -> BarClosed:
         """Return the bar, marked where nothing may be entered on it: it must be fresh, and so the market around it."""
@@ -395,26 +401,14 @@ class LiveAgent:
         return unfit(bar) if why else bar
 
     def _why_unfit(self, bar: BarClosed, now: int) -> str:
-        found, venue, config = self._quotes.get(bar.instrument_id), self._venue(bar.instrument_id), self.config
-        if found is None:
-            return "no quote has come yet"
-        if not self._is_open(venue):
+        venue = self._venue(bar.instrument_id)
+        if self._quotes.has(bar.instrument_id) and not self._is_open(venue):
             return "a link to its venue is down, or the venue's answers are not all in, or contradict the journal"
-        quote, seen = found
-        if not 0.0 < quote.bid < quote.ask:
-            return f"its quotes are crossed, bid {quote.bid:g} and ask {quote.ask:g}"
-        if (age := now - seen) > config.quote_age_max_ms * MILLISECOND:
-            most = f"at most {config.quote_age_max_ms / 1000:g} s (live.quote_age_max_ms)"
-            return f"its last quote is {age / SECOND:.1f} s old, {most}"
-        if (late := self._market_ts(venue) - bar.ts_event) > config.bar_age_max_ms * MILLISECOND:
-            most = f"at most {config.bar_age_max_ms / 1000:g} s (live.bar_age_max_ms)"
-            return f"its bar came {late / SECOND:.1f} s late, {most}"
-        return ""
+        return self._quotes.why_unfit(bar, now, self._market_ts(venue))
 
     def _market_ts(self, venue: str = "") -> int:
         """Return the market's time: what the venue's own news carry, which in practice is not that of the wall."""
-        quotes = (quote.ts_event for quote, _ in self._quotes.values() if is_at(quote.instrument_id, venue))
-        return max(max(quotes, default=0), self.engine.ts_bar)
+        return max(self._quotes.ts_newest(lambda name: is_at(name, venue)), self.engine.ts_bar)
 
     # -- several venues ----------------------------------------------------------------------------
     def _venue(self, instrument_id: InstrumentId) -> str:

@@ -151,5 +151,5 @@ def _amends(engine: Engine, known: dict[OrderId, Order], ours: dict[OrderId, Ord
 
 
 def _told(order: OrderAtVenue) -> str:
-    name = order.client_id or order.venue_order_id
+    name = f"{order.venue_order_id}, {order.client_id}" if order.client_id else order.venue_order_id
     return f"{order.side.value} {order.quantity_left} {order.instrument_id} (order {name})"

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from holdfast.core.errors import ConfigurationError, VenueError
-from holdfast.core.time import MILLISECOND, rfc3339
+from holdfast.core.time import rfc3339
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.market import BarClosed, Timeframe
 from holdfast.domain.values import InstrumentId
 from holdfast.ports.live import Failure, LinkChanged, LiveExchange, Quote
 from holdfast.services.live_bars import BARS_MAX, LiveBars, even_out, merged, unfit
 from holdfast.services.live_config import LiveConfig
+from holdfast.services.quotes import Quotes
 
 _WAIT_S: Final = 0.02
 
@@ -34,7 +35,7 @@ class VenueFeed:
         self._config, self._steady = config, steady
         self._bars = LiveBars([x.id for x in instruments], timeframe, config.bar_grace_ms)
         self._past: list[list[BarClosed]] | None = None
-        self._quotes: dict[InstrumentId, tuple[Quote, int]] = {}
+        self._quotes = Quotes(config)
         self._is_up = False
 
     def groups(self) -> Iterator[Sequence[BarClosed]]:
@@ -107,7 +108,7 @@ class VenueFeed:
                 case BarClosed():
                     self._bars.add(item, self._steady())
                 case Quote():
-                    self._quotes[item.instrument_id] = (item, self._steady())
+                    self._quotes.see(item, self._steady())
                 case LinkChanged():
                     self._is_up = item.is_up
                     self.warnings.append(f"the {item.link} link is {'up' if item.is_up else 'down'}: {item.detail}")
@@ -121,10 +122,5 @@ class VenueFeed:
         self._bars.refused = []
 
     def _is_fit(self, bar: BarClosed, now: int) -> bool:
-        found = self._quotes.get(bar.instrument_id)
-        if found is None or not self._is_up:
-            return False
-        quote, seen = found
-        if not 0.0 < quote.bid < quote.ask or now - seen > self._config.quote_age_max_ms * MILLISECOND:
-            return False
-        return quote.ts_event - bar.ts_event <= self._config.bar_age_max_ms * MILLISECOND
+        newest = self._quotes.ts_newest(lambda name: name == bar.instrument_id)
+        return self._is_up and not self._quotes.why_unfit(bar, now, newest)

@@ -167,6 +167,16 @@ def test_a_way_out_that_came_to_nothing_is_sent_again():
     assert (again.role, again.quantity) == (Role.EXIT, out.quantity)
 
 
+def test_a_way_out_that_is_refused_is_sent_again_within_seconds_for_its_coins_may_be_free_by_then():
+    rig = Rig({0: LONG, 1: LEAVE})
+    rig.entered()
+    rig.bar()
+    watch = Watch(rig.engine)
+    rig.cancel(rig.last(Role.EXIT))
+    moments = [now for now in range(0, 22 * SECOND, SECOND // 10) if watch.due(1, now)]
+    assert moments == [0, SECOND, 3 * SECOND, 7 * SECOND, 12 * SECOND, 17 * SECOND]
+
+
 # -- bars that may not be entered on, and history ----------------------------------------------------
 def test_nothing_is_entered_on_an_unfit_bar_and_the_note_says_so():
     rig = Rig()

@@ -1,5 +1,6 @@
 """What a live run has left at its venue keeps a new one from beginning, until it is taken back there."""
 
+import copy
 from collections.abc import Sequence
 
 import msgspec
@@ -10,11 +11,18 @@ from holdfast.core.record import encode
 from holdfast.core.time import SECOND
 from holdfast.domain.order import OrderEvent, OrderFilled, OrderState, Role
 from holdfast.domain.values import ZERO, InstrumentId, OrderId, Side
-from holdfast.engine.recorder import RUN
+from holdfast.engine.recorder import RUN, TICK
 from holdfast.matching.venue import decode_state
 from holdfast.ports.journal import Entry
 from holdfast.ports.live import AccountReport, Failure, Incoming, OrderAtVenue
-from holdfast.services.abandoning import LeftAtVenue, left_at_venue, require_nothing_left, take_back
+from holdfast.services.abandoning import (
+    ABANDONED,
+    LeftAtVenue,
+    is_half_given_up,
+    left_at_venue,
+    require_nothing_left,
+    take_back,
+)
 from holdfast.services.assembly import build_engine
 from holdfast.services.live import LiveAgent
 from holdfast.testing.builders import make_run, make_venue
@@ -175,6 +183,29 @@ def test_a_venue_that_confirms_nothing_is_an_error_that_names_what_rests(world: 
         assert order.spec.order_id in str(refused.value)
     assert "nothing new was begun" in refused.value.hint
     assert world.side.steady - began >= 5 * SECOND
+
+
+def test_while_the_venue_is_waited_for_it_says_every_ten_seconds_what_for(world: World):
+    said: list[str] = []
+    with pytest.raises(VenueError, match="not confirmed"):
+        take_back(world.left, world.wire(Deaf), ("",), lambda: world.side.steady, 35, said.append)
+    assert [line.partition(" of 35 s: ")[0] for line in said] == ["10", "20", "30"]
+    assert all(order.spec.order_id in line for order in world.left.orders for line in said)
+
+
+def test_what_was_begun_and_not_finished_is_told_until_the_run_goes_on(world: World):
+    assert not is_half_given_up(world.journal)
+    begun = world.left.record()
+    world.journal.append([Entry(ABANDONED, encode(begun))]).wait()
+    assert is_half_given_up(world.journal)
+    done = msgspec.structs.replace(begun, is_taken_back=True)
+    for later in (Entry(ABANDONED, encode(done)), Entry(RUN, encode(world.run))):
+        records = copy.deepcopy(world.records)
+        MemoryJournal(records).append([later]).wait()
+        assert not is_half_given_up(MemoryJournal(records))
+    tick = next(iter(world.journal.read(kinds=(TICK,))))
+    world.journal.append([Entry(TICK, tick.body)]).wait()
+    assert not is_half_given_up(world.journal), "it goes on, and looks after its stops"
 
 
 def test_an_order_with_our_ids_that_the_books_do_not_know_is_not_overlooked(world: World):

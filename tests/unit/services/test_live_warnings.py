@@ -1,13 +1,15 @@
 """What a live agent tells its operator of: a stop that somebody else has taken back, and why nothing was entered."""
 
+from decimal import Decimal
+
 import msgspec
 import pytest
 
 from holdfast.core.time import MILLISECOND
 from holdfast.domain.market import BarClosed, BarFlag
 from holdfast.domain.order import Order, Role
-from holdfast.domain.values import InstrumentId
-from holdfast.ports.live import LinkChanged, Quote
+from holdfast.domain.values import InstrumentId, Side
+from holdfast.ports.live import AccountReport, LinkChanged, OrderAtVenue, Quote
 from holdfast.services.assembly import build_engine
 from holdfast.services.live import LiveAgent
 from holdfast.testing.builders import make_run, make_venue
@@ -113,3 +115,12 @@ def test_a_quote_that_is_old_or_missing_and_a_link_that_is_down_are_told_as_such
     assert "a link to its venue is down" in rig.agent._why_unfit(bar, rig.side.steady)
     other = msgspec.structs.replace(bar, instrument_id=InstrumentId("X/Y.SIM"))
     assert "no quote has come yet" in rig.agent._why_unfit(other, rig.side.steady)
+
+
+def test_an_order_of_somebody_else_is_told_once_while_it_is_there_and_with_both_its_names(rig: Rig):
+    other = OrderAtVenue("V77", next(iter(rig.agent.engine.desks)), Side.SELL, Decimal("0.5"), client_id="apiv4")
+    for orders in ((other,), (other,), (), (other,)):
+        rig.agent._take_in([AccountReport(1, {}, orders)])
+    told = [line for line in rig.agent.warnings if "somebody else" in line]
+    assert len(told) == 2
+    assert "V77, apiv4" in told[0]

@@ -62,7 +62,7 @@ def test_less_cash_is_one_only_beyond_the_tolerance(rig: Rig):
 def test_an_order_of_an_earlier_run_of_the_journal_is_nobody_elses(rig: Rig):
     orders = (*at_venue(rig), OrderAtVenue("x", BTC.id, Side.SELL, Decimal(1), OrderId("old-7s"), "t-old-7s"))
     found = compare(rig.engine, report(rig, orders), TOLERANCE, {"old", "older"})
-    assert found.orphans == (f"SELL 1 {BTC.id} (order t-old-7s)",)
+    assert found.orphans == (f"SELL 1 {BTC.id} (order x, t-old-7s)",)
     assert found.strangers == found.contradictions == ()
     assert compare(rig.engine, report(rig, orders), TOLERANCE).strangers == found.orphans, "of another home it is"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 import click
@@ -13,10 +14,17 @@ from holdfast.app.sections import LIVE
 from holdfast.app.settings import Settings
 from holdfast.cli.actions.run_options import RunOptions
 from holdfast.cli.confirmation import ask_for
+from holdfast.cli.ending import taken_back_on_signals
 from holdfast.cli.output import warn
 from holdfast.core.errors import ConfigurationError, RefusedError
 from holdfast.ports.journal import Journal
-from holdfast.services.abandoning import LeftAtVenue, RunAbandoned, left_at_venue, require_nothing_left
+from holdfast.services.abandoning import (
+    HALF_GIVEN_UP,
+    LeftAtVenue,
+    RunAbandoned,
+    left_at_venue,
+    require_nothing_left,
+)
 
 _WORD: Final = "ABANDON"
 
@@ -79,7 +87,16 @@ def leave_last_run(settings: Settings, venue: Venue, journal: Journal, given: Ru
         if left.orders:
             told = f"takes back {len(left.orders)} orders of the run before; the venue has {CONFIRM_S} s to confirm"
             click.echo(told, err=True)
-        _tell(left, abandon(settings, venue, journal, left))
+        _tell(left, _given_up(settings, venue, journal, left))
+
+
+def _given_up(settings: Settings, venue: Venue, journal: Journal, left: LeftAtVenue) -> RunAbandoned:
+    try:
+        with taken_back_on_signals():
+            return abandon(settings, venue, journal, left, partial(click.echo, err=True))
+    except (KeyboardInterrupt, click.exceptions.Exit):
+        warn(f"broken off; {HALF_GIVEN_UP}")
+        raise
 
 
 def _confirm(left: LeftAtVenue, venue: Venue, given: RunOptions) -> None:
