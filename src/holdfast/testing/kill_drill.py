@@ -108,7 +108,7 @@ class _Run:
         if not is_alive and "Traceback" in errors:
             # A start that finds no venue may give up; anything else that ends an agent is a finding.
             last = errors.strip().splitlines()[-1]
-            if "VenueError" not in last:
+            if said or "VenueError" not in last:
                 outcome.broken.append(f"it ended by itself: {last[:300]}")
 
     def _last_life(self) -> dict[str, Any]:

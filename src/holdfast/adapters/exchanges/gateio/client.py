@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from decimal import Decimal
+from functools import partial
 from itertools import count
 from typing import Final, TypeVar
 
@@ -213,6 +214,7 @@ class GateioExchange:
         self._wait(self._start(instruments, bars))
 
     async def _start(self, instruments: Sequence[Instrument], bars: Timeframe) -> None:
+        self._rest.is_hurried = True  # until the first look knows better: an earlier process may have left doubts
         await self._need({instrument.id for instrument in instruments})
         self._feed.begin([instrument.id for instrument in instruments], bars)
         self._desk.triggers.begin()
@@ -222,8 +224,8 @@ class GateioExchange:
         if account is not None and self._orders is not None:
             await account.login()
             self._orders.socket = account
-        for ticker in [await self._rest.tickers(pair_of(instrument.id)) for instrument in instruments]:
-            self._on_ticker(ticker)
+        for instrument in instruments:
+            self._on_ticker(await self._patiently(partial(self._rest.tickers, pair_of(instrument.id))))
         for socket in self._sockets:
             socket.start()
         for socket in self._sockets:
@@ -243,14 +245,18 @@ class GateioExchange:
         return self._wait(self._history(instrument_id, count, ts_after))
 
     async def _history(self, instrument_id: InstrumentId, count: int, ts_after: int) -> Sequence[BarClosed]:
+        return await self._patiently(partial(self._feed.history, instrument_id, count, ts_after))
+
+    async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Return the answer to a question of a start, which must not fail because the venue is busy for a moment."""
         for pause in _PAUSES_S:
             try:
-                return await self._feed.history(instrument_id, count, ts_after)
+                return await ask()
             except VenueError as error:
                 if not error.is_retryable:
                     raise
-            await asyncio.sleep(pause)  # a start must not fail because the venue is busy for a moment
-        return await self._feed.history(instrument_id, count, ts_after)
+            await asyncio.sleep(pause)
+        return await ask()
 
     def submit(self, approved: Approved, ts: int) -> Sequence[OrderEvent]:
         """Send an order."""

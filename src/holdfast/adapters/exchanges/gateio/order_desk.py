@@ -163,6 +163,8 @@ class OrderDesk:
     # -- looking ----------------------------------------------------------------------------------------
     async def look(self) -> None:
         """Compare what rests at the venue with what is believed to, and act on each order that has changed."""
+        doubted = (x for x in self.tracked.values() if x.is_unsure or (not x.is_over and x.order.state in _UNHEARD))
+        self._rest.is_hurried = any(map(_is_urgent, doubted))
         look = Look(self._rest, self.now())
         await look.take(wants_triggers=self.triggers.wants_look)
         self._forget()  # before anything is begun: who is busy is kept, and below all become so
@@ -360,11 +362,15 @@ class OrderDesk:
         except GateioError as error:
             if error.reaction is not Reaction.GONE:
                 raise
-        for status in ("open", "finished"):
-            for order in await self._rest.orders(found.pair, status):
-                if order.text == text:
-                    return order
-        for trade in await self._rest.my_trades(found.pair):
+        # First what rests: what ends in between is then among what has ended. An order for the market never rests.
+        resting = [] if found.order.spec.type is OrderType.MARKET else await self._rest.orders(found.pair, "open")
+        ended, trades = await asyncio.gather(
+            self._rest.orders(found.pair, "finished"), self._rest.my_trades(found.pair)
+        )
+        for order in (*resting, *ended):
+            if order.text == text:
+                return order
+        for trade in trades:
             if trade.text == text:
                 return await self._rest.order(trade.venue_order_id, found.pair)
         return None

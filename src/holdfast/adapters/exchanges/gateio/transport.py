@@ -33,6 +33,7 @@ _PREFIX: Final = "/api/v4"
 _QUESTION_SHARE: Final = 0.5  # of the time that an order's answer has
 _CHUNK: Final = 64 * 1024
 _PAUSE_MAX_S: Final = 10.0
+_PAUSE_HURRIED_S: Final = 0.1
 _PUNISH_S: Final = 1.0  # after a 429 that does not say until when
 _DRIFT_SHARE: Final = 5_000  # a clock that runs free is off by at most 200 us in a second
 _CLOCK_SAMPLES: Final = 3
@@ -100,6 +101,8 @@ class Transport:
         self.clock_offset = 0  # ns, venue minus ours
         self.round_trip = 0  # ns, of the measurement that it comes from
         self._ts_measured = 0  # by our clock
+        self.is_hurried = False
+        """Is something in doubt that guards or leaves a position? Then a failed question is asked again at once."""
         self._credentials, self._clock = credentials, clock
         self._session: aiohttp.ClientSession | None = None
         self._random = SystemRandom()
@@ -203,7 +206,8 @@ class Transport:
             raise GateioUnknownError(f"{call.endpoint}: {error}") from None
 
     def _pause(self, attempt: int) -> float:
-        longest = min(_PAUSE_MAX_S, self.config.backoff_ms / 1000 * 2.0**attempt)
+        most = _PAUSE_HURRIED_S if self.is_hurried else _PAUSE_MAX_S
+        longest = min(most, self.config.backoff_ms / 1000 * 2.0**attempt)
         return longest * (0.5 + self._random.random() / 2)
 
     async def _send(self, call: Call, is_order: bool, is_urgent: bool) -> bytes:

@@ -368,6 +368,18 @@ def test_a_start_waits_out_a_venue_that_is_busy_for_a_moment(door, exchange):
     assert len(asked) >= 5
 
 
+def test_a_start_waits_out_a_venue_that_has_no_price_for_a_moment(door, exchange):
+    usual, asked = door.answers["GET /spot/tickers"], []
+
+    def tickers(request: web.Request) -> object:
+        asked.append(1)
+        return "TOO_BUSY" if len(asked) < 6 else usual
+
+    door.answers["GET /spot/tickers"] = tickers
+    started(exchange)
+    assert len(asked) == 6
+
+
 def test_without_a_key_only_the_market_is_asked(door):
     public = GateioExchange(GateioConfig.for_url(door.url), None, WallClock())
     instrument = started(public)

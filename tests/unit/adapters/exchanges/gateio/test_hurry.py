@@ -1,0 +1,51 @@
+"""Questions that failed are asked again at once while something that guards or leaves a position is in doubt."""
+
+from tests.unit.adapters.exchanges.gateio.fake_venue import run
+from tests.unit.adapters.exchanges.gateio.test_trigger_desk import Room, entry
+
+from holdfast.domain.order import OrderRejected, OrderTimedOut, OrderType
+
+
+def test_questions_are_hurried_while_a_stop_or_a_way_out_is_in_doubt_and_no_longer():
+    async def scenario() -> None:
+        room = Room()
+        assert room.venue._pause(3) >= 0.5
+        for kind, method, price in ((OrderType.STOP_MARKET, "place_trigger", "80"), (OrderType.MARKET, "place", "")):
+            room.venue.script(method, "lost_before")
+            name = room.submit(f"{kind}", kind, price)
+            await room.look()
+            assert OrderTimedOut in room.told(name)
+            assert room.venue.is_hurried
+            assert 0.05 <= room.venue._pause(3) <= 0.1
+            await room.look(times=6)
+            assert OrderRejected in room.told(name)
+            assert not room.venue.is_hurried
+
+    run(scenario)
+
+
+def test_an_entry_in_doubt_hurries_nobody():
+    async def scenario() -> None:
+        room = Room()
+        room.venue.script("place", "lost_before")
+        entry(room)
+        await room.look()
+        assert room.told("e") == [OrderTimedOut]
+        assert not room.venue.is_hurried
+
+    run(scenario)
+
+
+def test_a_way_out_without_an_answer_is_found_by_its_trades_where_the_venue_tells_by_its_own_ids_alone():
+    async def scenario() -> None:
+        room = Room()
+        room.venue.is_blind_to_texts = True
+        room.venue.fills = None
+        room.venue.script("place", "lost_after")
+        name = room.submit("x", OrderType.MARKET)
+        await room.look(times=6)
+        assert room.told(name)[0] is OrderTimedOut
+        assert OrderRejected not in room.told(name)
+        assert room.desk.tracked == {} or room.desk.tracked[name].is_over
+
+    run(scenario)
