@@ -163,8 +163,7 @@ class OrderDesk:
     # -- looking ----------------------------------------------------------------------------------------
     async def look(self) -> None:
         """Compare what rests at the venue with what is believed to, and act on each order that has changed."""
-        doubted = (x for x in self.tracked.values() if x.is_unsure or (not x.is_over and x.order.state in _UNHEARD))
-        self._rest.is_hurried = any(map(_is_urgent, doubted))
+        self._rest.is_hurried = any(x.is_unsure or x.order.state in _UNHEARD for x in self.tracked.values())
         look = Look(self._rest, self.now())
         await look.take(wants_triggers=self.triggers.wants_look)
         self._forget()  # before anything is begun: who is busy is kept, and below all become so
@@ -202,6 +201,7 @@ class OrderDesk:
         if told > found.traded(order.venue_order_id):
             self.tell(found, found.add_pushed(order.venue_order_id, told))  # no later than what would be asked for
         if told > found.traded(order.venue_order_id) or (order.is_final and order.filled_total > 0 and not told):
+            self._rest.is_hurried = True  # what has been bought is guarded when it is known
             trades = await self._rest.my_trades(found.pair, order.venue_order_id, _TRADES_PAGE)
             self.tell(found, found.add(trades))
         if not order.is_final or found.traded(order.venue_order_id) < told:

@@ -102,7 +102,8 @@ class Transport:
         self.round_trip = 0  # ns, of the measurement that it comes from
         self._ts_measured = 0  # by our clock
         self.is_hurried = False
-        """Is something in doubt that guards or leaves a position? Then a failed question is asked again at once."""
+        """Is it not known what became of an order, or what it has traded? Then a failed question is soon asked again:
+        it may be about the stop of a position, its way out, or an entry that has filled and has no stop yet."""
         self._credentials, self._clock = credentials, clock
         self._session: aiohttp.ClientSession | None = None
         self._random = SystemRandom()

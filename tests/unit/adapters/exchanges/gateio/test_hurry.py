@@ -1,9 +1,9 @@
-"""Questions that failed are asked again at once while something that guards or leaves a position is in doubt."""
+"""Questions that failed are asked again at once while it is not known what became of an order."""
 
 from tests.unit.adapters.exchanges.gateio.fake_venue import run
 from tests.unit.adapters.exchanges.gateio.test_trigger_desk import Room, entry
 
-from holdfast.domain.order import OrderRejected, OrderTimedOut, OrderType
+from holdfast.domain.order import OrderFilled, OrderRejected, OrderTimedOut, OrderType
 
 
 def test_questions_are_hurried_while_a_stop_or_a_way_out_is_in_doubt_and_no_longer():
@@ -24,14 +24,31 @@ def test_questions_are_hurried_while_a_stop_or_a_way_out_is_in_doubt_and_no_long
     run(scenario)
 
 
-def test_an_entry_in_doubt_hurries_nobody():
+def test_questions_about_an_entry_are_hurried_too_for_it_may_have_filled_and_have_no_stop():
     async def scenario() -> None:
         room = Room()
         room.venue.script("place", "lost_before")
         entry(room)
         await room.look()
         assert room.told("e") == [OrderTimedOut]
+        assert room.venue.is_hurried
+        await room.look(times=12)
+        assert OrderRejected in room.told("e")
         assert not room.venue.is_hurried
+
+    run(scenario)
+
+
+def test_what_an_order_has_traded_is_asked_for_in_a_hurry():
+    async def scenario() -> None:
+        room = Room()
+        room.venue.fills = None
+        hurried: list[bool] = []
+        room.venue.during = lambda method: hurried.append(room.venue.is_hurried) if method == "my_trades" else None
+        entry(room)
+        await room.look(times=2)
+        assert OrderFilled in room.told("e")
+        assert hurried[0]
 
     run(scenario)
 
