@@ -23,11 +23,15 @@ class Look:
         self._ended: dict[str, list[wire.TriggerOrder]] = {}
         self._turn = asyncio.Lock()
 
+    async def take_triggers(self) -> None:
+        """Ask which triggers wait."""
+        self.triggers = {trigger.venue_order_id: trigger for trigger in await self._waiting()}
+
     async def take(self, *, wants_triggers: bool) -> None:
         """Ask what rests."""
         # Triggers first: one that fires in between is seen as waiting and as an order, and never as neither.
         if wants_triggers:
-            self.triggers = {trigger.venue_order_id: trigger for trigger in await self._waiting()}
+            await self.take_triggers()
         self.orders = {
             order.venue_order_id: order for market in await self._rest.open_orders() for order in market.orders
         }

@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Final
 
 from holdfast.adapters.exchanges.gateio import wire
+from holdfast.adapters.exchanges.gateio.by_text import find_by_text
 from holdfast.adapters.exchanges.gateio.errors import GateioError, GateioKeyError, GateioUnknownError, Reaction
 from holdfast.adapters.exchanges.gateio.look import Look
 from holdfast.adapters.exchanges.gateio.mapping import (
@@ -52,6 +53,7 @@ from holdfast.ports.live import Answered, Failure, Incoming
 
 _ASK_FIRST_S: Final = 0.05
 _ASK_LAST_S: Final = 1.0
+_CERTAIN_S: Final = 2.0  # then it is left to the looks at the account
 _REFUSED_TRIES: Final = 4  # of what the venue has refused before it looked at it
 _UNHEARD: Final = frozenset({OrderState.SUBMITTED, OrderState.IN_DOUBT})
 PLACE_ORDER: Final = "POST /spot/orders"
@@ -235,6 +237,7 @@ class OrderDesk:
                 order = await self._orders.place(request, is_urgent=spec.is_reducing)
             except GateioUnknownError as error:
                 self.doubt(found, error)
+                await self.until_certain(found)
                 return
             except (GateioError, GateioKeyError, VenueError) as error:
                 if await self._is_less_there(found, error):
@@ -340,40 +343,38 @@ class OrderDesk:
         expires = 0 if error is None else error.ts_expires
         found.fence = self.trigger_fence(expires) if found.is_trigger else self.fence(expires, _is_urgent(found))
         self.tell(found, found.tell(OrderTimedOut(found.order_id, self.stamp())))
+        self._rest.is_hurried = True
         self.wake.set()
+
+    async def until_certain(self, found: Tracked) -> None:
+        """Ask about an order in doubt for a while, until it is found or can arrive no more; no look is waited for.
+
+        A look at the account may be held up, by a rate limit say, for longer than a position may be without a stop.
+        """
+        ends, pause = asyncio.get_running_loop().time() + _CERTAIN_S, _ASK_FIRST_S
+        while found.order.state in _UNHEARD and not found.is_placed and asyncio.get_running_loop().time() < ends:
+            try:
+                look = Look(self._rest, self.now())
+                if found.is_trigger:
+                    await look.take_triggers()
+                await self._find(found, look)
+            except VenueError as error:
+                self.troubles, self.last_trouble = self.troubles + 1, str(error)
+            left = max(found.fence - self.now(), 0) / SECOND
+            await asyncio.sleep(min(pause, left + 0.001) if left else pause)
+            pause = min(2 * pause, _ASK_LAST_S)
 
     async def _find(self, found: Tracked, look: Look) -> None:
         """Ask the venue about an order of which nothing is known."""
         if found.is_trigger:
             await self.triggers.find(found, look)
             return
-        order = await self._by_text(found)
+        order = await find_by_text(self._rest, found)
         if order is not None:
             self.accept(found, order.venue_order_id)
             await self.settle(found, order)
         elif look.ts > found.fence:
             self.tell(found, found.tell(OrderRejected(found.order_id, self.stamp(), "never_arrived")))
-
-    async def _by_text(self, found: Tracked) -> wire.Order | None:
-        """Return the order with our text: among what rests, what has just ended, and what has traded."""
-        text = text_of(found.order_id)
-        try:
-            return await self._rest.order(text, found.pair)
-        except GateioError as error:
-            if error.reaction is not Reaction.GONE:
-                raise
-        # First what rests: what ends in between is then among what has ended. An order for the market never rests.
-        resting = [] if found.order.spec.type is OrderType.MARKET else await self._rest.orders(found.pair, "open")
-        ended, trades = await asyncio.gather(
-            self._rest.orders(found.pair, "finished"), self._rest.my_trades(found.pair)
-        )
-        for order in (*resting, *ended):
-            if order.text == text:
-                return order
-        for trade in trades:
-            if trade.text == text:
-                return await self._rest.order(trade.venue_order_id, found.pair)
-        return None
 
     # -- parts -------------------------------------------------------------------------------------
     def accept(self, found: Tracked, venue_id: str) -> None:

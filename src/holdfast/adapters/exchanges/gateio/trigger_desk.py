@@ -45,6 +45,7 @@ class Desk(Protocol):
     def tell(self, found: Tracked, events: list[OrderEvent]) -> None: ...
 
     def doubt(self, found: Tracked, error: GateioUnknownError | None = None) -> None: ...
+    async def until_certain(self, found: Tracked) -> None: ...
 
     def accept(self, found: Tracked, venue_id: str) -> None: ...
 
@@ -103,6 +104,7 @@ class TriggerDesk:
             except GateioUnknownError as error:
                 self._doubt(found, request, error)
                 self._desk.doubt(found, error)
+                await self._desk.until_certain(found)
                 return
             except (GateioError, VenueError) as error:
                 if not await self._desk.is_tried_again(found, error, attempt):

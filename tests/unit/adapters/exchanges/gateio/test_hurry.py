@@ -1,5 +1,9 @@
 """Questions that failed are asked again at once while it is not known what became of an order."""
 
+import asyncio
+from typing import NoReturn
+
+import pytest
 from tests.unit.adapters.exchanges.gateio.fake_venue import run
 from tests.unit.adapters.exchanges.gateio.test_trigger_desk import Room, entry
 
@@ -64,5 +68,29 @@ def test_a_way_out_without_an_answer_is_found_by_its_trades_where_the_venue_tell
         assert room.told(name)[0] is OrderTimedOut
         assert OrderRejected not in room.told(name)
         assert room.desk.tracked == {} or room.desk.tracked[name].is_over
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    ("kind", "method", "price"), [(OrderType.MARKET, "place", ""), (OrderType.STOP_MARKET, "place_trigger", "80")]
+)
+def test_doubt_ends_in_time_although_the_question_what_rests_hangs(kind: OrderType, method: str, price: str):
+    async def scenario() -> None:
+        room = Room()
+        never = asyncio.Event()
+
+        async def open_orders() -> NoReturn:
+            await never.wait()
+            raise AssertionError
+
+        room.venue.open_orders = open_orders  # as after "too many requests", when it has to wait
+        room.venue.script(method, "lost_before")
+        name = room.submit("x", kind, price)
+        await asyncio.sleep(0.05)
+        look = asyncio.ensure_future(room.desk.look())
+        await asyncio.sleep(0.8)
+        assert room.told(name) == [OrderTimedOut, OrderRejected]
+        look.cancel()
 
     run(scenario)

@@ -130,7 +130,7 @@ def test_a_stop_that_made_way_waits_while_the_way_out_is_on_its_way():
         await room.look()
         room.venue.script("place", "lost_before")
         room.submit("x", OrderType.MARKET)
-        await room.look(1)
+        await room.look(1, pause=0.1)
         assert room.told("x") == [OrderTimedOut]
         assert not room.venue.armed, "both could sell"
         await room.look(12)
