@@ -135,11 +135,13 @@ class OrderDesk:
         self.wake.set()
 
     def hear(self, trade: MyTrade) -> None:
-        """Keep a trade that the venue has pushed, until the order says whether there are more."""
+        """Keep a trade that the venue has pushed, until the order says whether there are more; tell all once it has."""
         for found in self.tracked.values():
             if not found.is_over and trade.currency_pair in ("", found.pair):
                 if trade.venue_order_id in found.venue_ids or trade.text == text_of(found.order_id):
                     found.pushed[trade.trade_id] = trade
+                    if found.awaited is not None:  # it may come long before the answer to our question
+                        self.tell(found, found.add_pushed(*found.awaited))
 
     @property
     def is_waiting(self) -> bool:
@@ -204,7 +206,11 @@ class OrderDesk:
             self.tell(found, found.add_pushed(order.venue_order_id, told))  # no later than what would be asked for
         if told > found.traded(order.venue_order_id) or (order.is_final and order.filled_total > 0 and not told):
             self._rest.is_hurried = True  # what has been bought is guarded when it is known
-            trades = await self._rest.my_trades(found.pair, order.venue_order_id, _TRADES_PAGE)
+            found.awaited = (order.venue_order_id, told)
+            try:
+                trades = await self._rest.my_trades(found.pair, order.venue_order_id, _TRADES_PAGE)
+            finally:
+                found.awaited = None
             self.tell(found, found.add(trades))
         if not order.is_final or found.traded(order.venue_order_id) < told:
             return

@@ -34,6 +34,9 @@ class Tracked:
     trigger_ids: list[str] = field(default_factory=list)  # of triggers that wait for it
     trades: dict[str, MyTrade] = field(default_factory=dict)
     pushed: dict[str, MyTrade] = field(default_factory=dict)  # heard of, and perhaps not all that there are
+    awaited: tuple[str, Decimal] | None = (
+        None  # the order in the book whose trades are asked for, and how much they are
+    )
     fence: int = 0  # by the venue's clock (ns): what is not there then will never be
     cancel_reason: str = ""
     is_busy: bool = False  # a request about it is on its way

@@ -7,6 +7,7 @@ import pytest
 from tests.unit.adapters.exchanges.gateio.fake_venue import run
 from tests.unit.adapters.exchanges.gateio.test_trigger_desk import Room, entry
 
+from holdfast.adapters.exchanges.gateio.wire import MyTrade
 from holdfast.domain.order import OrderFilled, OrderRejected, OrderTimedOut, OrderType
 
 
@@ -92,5 +93,29 @@ def test_doubt_ends_in_time_although_the_question_what_rests_hangs(kind: OrderTy
         await asyncio.sleep(0.8)
         assert room.told(name) == [OrderTimedOut, OrderRejected]
         look.cancel()
+
+    run(scenario)
+
+
+def test_a_push_tells_what_was_bought_while_the_question_about_it_hangs():
+    async def scenario() -> None:
+        room = Room()
+        room.venue.fills = None
+        answer, really = asyncio.Event(), room.venue.my_trades
+
+        async def my_trades(*given: object) -> list[MyTrade]:
+            await answer.wait()  # as after "too many requests"
+            return await really(*given)
+
+        room.venue.my_trades = my_trades
+        entry(room)
+        await asyncio.sleep(0.1)
+        assert OrderFilled not in room.told("e")
+        for trade in room.venue.trades_done:
+            room.desk.hear(trade)
+        assert room.told("e").count(OrderFilled) == len(room.venue.trades_done) == 1
+        answer.set()
+        await asyncio.sleep(0.1)
+        assert room.told("e").count(OrderFilled) == 1, "and the answer tells nothing twice"
 
     run(scenario)
