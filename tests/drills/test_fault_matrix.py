@@ -6,7 +6,7 @@ import pytest
 from tests.drills.fault_matrix import ALL_FAULTS, FAULTS, KILLED, SOCKET_FAULTS, Cell, run_cell, table
 from tests.drills.matrix_life import PHASES, Phase
 
-from holdfast.adapters.exchanges.gateio.order_desk import OrderDesk
+from holdfast.adapters.exchanges.gateio import order_desk
 
 BY_NAME = {fault.name: fault for fault in ALL_FAULTS}
 PHASE = {phase.name: phase for phase in PHASES}
@@ -61,9 +61,9 @@ def test_a_fault_that_never_happens_makes_no_green_cell():
 
 @pytest.mark.slow
 def test_a_client_that_does_not_look_for_a_lost_order_is_found(monkeypatch):
-    async def blind(self, found):
+    async def blind(rest, found):
         return None
 
-    monkeypatch.setattr(OrderDesk, "_by_text", blind)
+    monkeypatch.setattr(order_desk, "find_by_text", blind)
     cell = run_cell(BY_NAME["order lost_after"], PHASE["placing"])
     assert "believed never to have arrived" in cell.broken
