@@ -82,6 +82,11 @@ class OrderSpec(Record, frozen=True):
         """Tell whether it can only make a position smaller."""
         return self.role is not Role.ENTRY
 
+    @property
+    def is_way_out(self) -> bool:
+        """Tell whether it sells at once what is held; a stop or target that rests at the venue is none."""
+        return self.type is _MARKET and self.is_reducing
+
 
 _MARKET: Final = OrderType.MARKET  # read once: from its class it takes as long as ten comparisons
 

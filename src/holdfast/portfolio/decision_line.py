@@ -20,7 +20,6 @@ from holdfast.domain.order import (
     OrderFilled,
     OrderRejected,
     OrderSpec,
-    OrderType,
     Role,
 )
 from holdfast.domain.portfolio import ClosedTrade
@@ -40,6 +39,7 @@ WAYS_OUT: Final = {
     Role.EXIT: "The exit that was decided on before is sent for what is still held.",
     Role.EMERGENCY: "The emergency stop closes everything.",
     Role.STOP: "The stop was touched while none rested at the venue: what is held is sold at the market.",
+    Role.TARGET: "The target was reached while none waited at the venue: what is held is sold at the market.",
 }
 """Why we leave at market, by role, where no signal says it better."""
 _LEAVE: Final = {
@@ -54,14 +54,9 @@ _R_STEP: Final = Decimal("0.01")
 FindOrder = Callable[[OrderId], Order | None]
 
 
-def is_way_out(spec: OrderSpec) -> bool:
-    """Tell whether somebody decided to leave now; stops and targets that rest at the venue need no decision."""
-    return spec.type is OrderType.MARKET and spec.role in WAYS_OUT
-
-
 def is_thwarted(event: OrderEvent, order: Order) -> bool:
     """Tell whether the venue has not let a way out sell all that it was to: what is held then has no stop."""
-    if not is_way_out(order.spec):
+    if not order.spec.is_way_out:
         return False
     if isinstance(event, OrderRejected):
         return event.reason not in _ROUTINE and not event.reason.startswith(VENUE_DOWN)
@@ -168,7 +163,7 @@ def _command_lines(tick: Tick, find: FindOrder) -> list[DecisionLine]:
             if order is not None:
                 moved = f"from {order.trigger_price or 0:f} to {command.amend.trigger_price:f}"
                 lines.append(DecisionLine(order.spec.order_id, ts, order.spec.instrument_id, MOVED_STOP, moved))
-        elif isinstance(command, SubmitOrder) and is_way_out(command.approved.order):
+        elif isinstance(command, SubmitOrder) and command.approved.order.is_way_out:
             spec = command.approved.order
             signal = signal_to_leave(tick, spec)
             reason = WAYS_OUT[spec.role] if signal is None else signal.reason

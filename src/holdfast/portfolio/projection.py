@@ -31,7 +31,7 @@ from holdfast.domain.order import (
 from holdfast.domain.portfolio import Portfolio, entry_of, trade_name
 from holdfast.domain.tick import Tick
 from holdfast.domain.values import ZERO, InstrumentId, OrderId, Price
-from holdfast.portfolio.decision_line import MOVED_STOP, is_way_out, lines_of, note_id, signal_to_leave
+from holdfast.portfolio.decision_line import MOVED_STOP, lines_of, note_id, signal_to_leave
 from holdfast.portfolio.fold import RUN, TICK, read_run, read_tick
 from holdfast.portfolio.run import RunStarted
 from holdfast.portfolio.status import DecisionLine
@@ -239,7 +239,7 @@ class Projector:
                 )
             )  # fmt: skip
         for command in tick.commands:
-            if isinstance(command, SubmitOrder) and is_way_out(command.approved.order):
+            if isinstance(command, SubmitOrder) and command.approved.order.is_way_out:
                 self._leave(tick, command.approved)
 
     def _propose(self, tick: Tick) -> None:

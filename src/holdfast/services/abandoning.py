@@ -27,7 +27,7 @@ from holdfast.services.versions import versions_named
 
 ABANDONED: Final = "abandoned"
 """The kind of the record that holds a RunAbandoned."""
-WAYS_OUT: Final = (
+_OTHER_WAYS: Final = (
     "go on without --fresh, and type `holdfast stop --level flatten`; where the account really contradicts the journal"
     " and cannot be put right, `holdfast run --fresh --abandon` takes these orders back and leaves the coins to you"
 )
@@ -146,7 +146,7 @@ def require_nothing_left(left: LeftAtVenue | None) -> None:
         raise RefusedError(
             f"the live run before {left.told()}: a new run would not look after them, and a stop or a target that"
             " fires later would sell what it has bought",
-            hint=WAYS_OUT,
+            hint=_OTHER_WAYS,
         )
 
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
 
 from holdfast.core.time import MILLISECOND, SECOND
 from holdfast.domain.market import BarClosed
 from holdfast.domain.values import InstrumentId
 from holdfast.ports.live import Quote
 from holdfast.services.live_config import LiveConfig
-
-NO_QUOTE: Final = "no quote has come yet"
 
 
 class Quotes:
@@ -47,7 +44,7 @@ class Quotes:
         """
         found = self._last.get(bar.instrument_id)
         if found is None:
-            return NO_QUOTE
+            return "no quote has come yet"
         (quote, seen), config = found, self._config
         if not 0.0 < quote.bid < quote.ask:
             return f"its quotes are crossed, bid {quote.bid:g} and ask {quote.ask:g}"

@@ -66,12 +66,14 @@ def test_the_reason_to_leave_is_the_signal_that_asked_for_it_and_never_one_to_en
     assert said(Role.EXIT, Side.BUY, signal(Action.EXIT_SHORT)) == "It wants to exit_short."
     for words in ((), (signal(Action.ENTER_LONG),), (signal(Action.EXIT_LONG, InstrumentId("ETH/USDT.SIM")),)):
         assert said(Role.EXIT, Side.SELL, *words) == WAYS_OUT[Role.EXIT]
-    assert said(Role.STOP, Side.SELL, signal(Action.EXIT_LONG)) == WAYS_OUT[Role.STOP]
+    for role in (Role.STOP, Role.TARGET, Role.EMERGENCY):
+        assert said(role, Side.SELL, signal(Action.EXIT_LONG)) == WAYS_OUT[role]
 
 
+@pytest.mark.parametrize("role", [role for role in Role if role is not Role.ENTRY])
 @pytest.mark.parametrize("side", list(Side))
-def test_a_way_out_that_the_venue_refuses_is_told_with_its_label(side: Side):
-    spec = way_out(Role.EMERGENCY, side)
+def test_a_way_out_that_the_venue_refuses_is_told_with_its_label(side: Side, role: Role):
+    spec = way_out(role, side)
     event = OrderRejected(spec.order_id, 7, "BALANCE_NOT_ENOUGH")
     order = Order.sent(spec).apply(event)
     (line,) = told(event, order)

@@ -13,9 +13,8 @@ from holdfast.core.errors import ConfigurationError, HoldfastError, OutcomeUnkno
 FOREIGN: Final = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError, OSError)
 """What ccxt's parsers raise over an answer that they cannot read."""
 _WORDS_MAX: Final = 160
-_SHORT: Final = frozenset(
-    {"INSUFFICIENT_FUND"}
-)  # of Coinbase; ccxt reads it in a second field only, which may be empty
+# Of Coinbase: ccxt reads a second field only, which may be empty.
+_SHORT: Final = frozenset({"INSUFFICIENT_FUND"})
 _ADDRESS: Final = re.compile(r"(https?|wss?)://\S+")
 _LABELS: Final = ("label", "code", "error", "error_code")
 _MESSAGES: Final = ("message", "msg", "error_details")

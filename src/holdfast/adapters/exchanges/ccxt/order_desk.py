@@ -256,7 +256,7 @@ class OrderDesk:
         spec, instrument = found.order.spec, found.instrument
         if not error.is_short or found.free is not None or found.waits or found.is_held:
             return False
-        if not spec.is_reducing or spec.type is not OrderType.MARKET or spec.side is not Side.SELL:
+        if not spec.is_way_out or spec.side is not Side.SELL:
             return False
         found.free = instrument.quantity(await self.questions.free(instrument.base))
         return ZERO < found.free < found.order.quantity and not found.limits.refusal(

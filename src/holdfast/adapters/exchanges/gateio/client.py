@@ -214,7 +214,8 @@ class GateioExchange:
         self._wait(self._start(instruments, bars))
 
     async def _start(self, instruments: Sequence[Instrument], bars: Timeframe) -> None:
-        self._rest.is_hurried = True  # until the first look knows better: an earlier process may have left doubts
+        # Until the first look knows better: an earlier process may have left doubts.
+        self._rest.is_hurried = self._credentials is not None
         await self._need({instrument.id for instrument in instruments})
         self._feed.begin([instrument.id for instrument in instruments], bars)
         self._desk.triggers.begin()

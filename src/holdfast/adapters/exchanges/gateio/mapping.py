@@ -315,6 +315,15 @@ def _told(order: wire.Order) -> Decimal:
     return Decimal("1e-30") if order.filled_total > ZERO else ZERO
 
 
+def filled_amount(order: wire.Order) -> Decimal:
+    """Return how much of an order has traded (base units), as it says itself."""
+    if order.filled_amount is not None:
+        return order.filled_amount
+    if order.left is None or (order.type == "market" and order.side == "buy"):
+        return ZERO
+    return order.amount - order.left
+
+
 def cancel_reason_of(order: wire.Order) -> str:
     """Return on whose account the rest of an ended order is gone."""
     ended = order.finish_as

@@ -12,6 +12,8 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from decimal import Decimal
 from typing import Final
 
+import msgspec
+
 from holdfast.adapters.exchanges.gateio import wire
 from holdfast.adapters.exchanges.gateio.by_text import find_by_text
 from holdfast.adapters.exchanges.gateio.errors import GateioError, GateioKeyError, GateioUnknownError, Reaction
@@ -19,6 +21,7 @@ from holdfast.adapters.exchanges.gateio.look import Look
 from holdfast.adapters.exchanges.gateio.mapping import (
     bounded_request_of,
     cancel_reason_of,
+    filled_amount,
     grossed_up,
     order_request_of,
     pair_of,
@@ -43,7 +46,6 @@ from holdfast.domain.order import (
     OrderEvent,
     OrderFilled,
     OrderRejected,
-    OrderSpec,
     OrderState,
     OrderTimedOut,
     OrderType,
@@ -167,7 +169,7 @@ class OrderDesk:
     # -- looking ----------------------------------------------------------------------------------------
     async def look(self) -> None:
         """Compare what rests at the venue with what is believed to, and act on each order that has changed."""
-        self._rest.is_hurried = any(x.is_unsure or x.order.state in _UNHEARD for x in self.tracked.values())
+        self._set_haste()
         look = Look(self._rest, self.now())
         await look.take(wants_triggers=self.triggers.wants_look)
         self._forget()  # before anything is begun: who is busy is kept, and below all become so
@@ -205,8 +207,8 @@ class OrderDesk:
         if told > found.traded(order.venue_order_id):
             self.tell(found, found.add_pushed(order.venue_order_id, told))  # no later than what would be asked for
         if told > found.traded(order.venue_order_id) or (order.is_final and order.filled_total > 0 and not told):
-            self._rest.is_hurried = True  # what has been bought is guarded when it is known
             found.awaited = (order.venue_order_id, told)
+            self._set_haste()
             try:
                 trades = await self._rest.my_trades(found.pair, order.venue_order_id, _TRADES_PAGE)
             finally:
@@ -284,9 +286,8 @@ class OrderDesk:
         Somebody has taken coins out, or an order of theirs binds them. What is sold is safe, whatever comes after.
         """
         spec = found.order.spec
-        if getattr(error, "label", "") != _SHORT or found.free is not None or found.is_trigger:
-            return False
-        if not spec.is_reducing or spec.type is not OrderType.MARKET or spec.side is not Side.SELL:
+        is_short = isinstance(error, GateioError) and error.label == _SHORT
+        if not is_short or found.free is not None or not spec.is_way_out or spec.side is not Side.SELL:
             return False
         base = found.instrument.base
         free = sum((x.available for x in await self._rest.accounts(base) if x.currency == base), ZERO)
@@ -298,9 +299,11 @@ class OrderDesk:
         spec, pair, instrument = found.order.spec, self.pairs[found.instrument.id], found.instrument
         ask = self.asks.get(instrument.id, ZERO)
         if spec.side is Side.BUY and self.is_fee_in_base:
-            spec = _resized(spec, grossed_up(spec.quantity, instrument.fees().taker, instrument))
+            spec = msgspec.structs.replace(
+                spec, quantity=grossed_up(spec.quantity, instrument.fees().taker, instrument)
+            )
         elif found.free or found.order.quantity != spec.quantity:
-            spec = _resized(spec, found.free or found.order.quantity)
+            spec = msgspec.structs.replace(spec, quantity=found.free or found.order.quantity)
         if spec.type is OrderType.MARKET and spec.side is Side.BUY:
             if not ask:
                 return None, "no_price"
@@ -349,8 +352,14 @@ class OrderDesk:
         expires = 0 if error is None else error.ts_expires
         found.fence = self.trigger_fence(expires) if found.is_trigger else self.fence(expires, _is_urgent(found))
         self.tell(found, found.tell(OrderTimedOut(found.order_id, self.stamp())))
-        self._rest.is_hurried = True
+        self._set_haste()
         self.wake.set()
+
+    def _set_haste(self) -> None:
+        """Let questions be hurried while an order is in doubt, or what it has traded is not known: it may be bare."""
+        self._rest.is_hurried = any(
+            x.is_unsure or x.awaited is not None or x.order.state in _UNHEARD for x in self.tracked.values()
+        )
 
     async def until_certain(self, found: Tracked) -> None:
         """Ask about an order in doubt for a while, until it is found or can arrive no more; no look is waited for.
@@ -477,21 +486,5 @@ class OrderDesk:
                 self.shares.pop(found.order.spec.group, None)
 
 
-def filled_amount(order: wire.Order) -> Decimal:
-    """Return how much of an order has traded (base units), as it says itself."""
-    if order.filled_amount is not None:
-        return order.filled_amount
-    if order.left is None or (order.type == "market" and order.side == "buy"):
-        return ZERO
-    return order.amount - order.left
-
-
 def _is_urgent(found: Tracked) -> bool:
     return found.is_trigger or found.order.spec.is_reducing
-
-
-def _resized(spec: OrderSpec, quantity: Decimal) -> OrderSpec:
-    return OrderSpec(
-        spec.order_id, spec.instrument_id, spec.side, spec.type, Quantity(quantity), spec.role, spec.limit_price,
-        spec.trigger_price, spec.trail_offset, spec.time_in_force, spec.is_post_only, spec.group,
-    )  # fmt: skip

@@ -388,4 +388,5 @@ def test_without_a_key_only_the_market_is_asked(door):
     time.sleep(0.6)
     public.close()
     assert instrument.fees().taker > 0
+    assert not public._rest.is_hurried, "no order can be in doubt: a market that is busy is asked ever more rarely"
     assert not [name for name in door.asked if "order" in name or "account" in name or "fee" in name]
