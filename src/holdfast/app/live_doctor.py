@@ -25,11 +25,6 @@ _TUNNEL_S: Final = 5.0
 _SKEW_MAX_MS: Final = 5_000
 _CLOCK: Final = "venue clock"
 _TUNNEL: Final = "tunnel"
-# Each further question would wait as long as the first one has.
-_SILENT: Final = "the venue does not tell its time"
-_NOT_ASKED: Final = "not asked, for the venue does not answer"
-_AWAY: Final = "out of reach"
-_FIRST: Final = "repair the venue clock's check first"
 
 
 Advice = Callable[[Decimal], str]
@@ -67,8 +62,8 @@ def examine_venue(
             ("balances", partial(_balances, exchange, settings, less, is_begun=is_begun)),
             ("abilities", partial(_abilities, exchange)),
         )
-        if first[-1].message.startswith(_SILENT):
-            return (*first, *(CheckResult(name, State.FAIL, _NOT_ASKED, _FIRST) for name, _ in checks))
+        if first[-1].is_away:  # each further question would wait as long as the first one has
+            return (*first, *(_not_asked(name) for name, _ in checks))
         return (*first, *examine(checks))
     finally:
         exchange.close()
@@ -77,10 +72,14 @@ def examine_venue(
 def is_out_of_reach(results: Sequence[CheckResult]) -> bool:
     """Tell whether all that has failed is that a venue does not answer: nothing is known to be wrong on our side."""
     failed = [result for result in results if result.state is State.FAIL]
-    is_silent = any(result.message.startswith((_SILENT, _AWAY)) for result in failed)
-    return is_silent and all(
-        result.message.startswith((_SILENT, _AWAY, _NOT_ASKED)) or result.name.endswith(_TUNNEL) for result in failed
-    )
+    return bool(failed) and all(result.is_away for result in failed)
+
+
+def _not_asked(name: str) -> CheckResult:
+    return CheckResult(
+        name, State.FAIL, "not asked, for the venue does not answer", "repair the venue clock's check first",
+        is_away=True,
+    )  # fmt: skip
 
 
 def _examine_all(accounts: Sequence[AccountAt], *, is_begun: bool) -> tuple[CheckResult, ...]:
@@ -92,8 +91,8 @@ def _examine_all(accounts: Sequence[AccountAt], *, is_begun: bool) -> tuple[Chec
             away.append(account.name)
             found.append(
                 CheckResult(
-                    f"{account.name} venue", State.WARN, f"{_AWAY}: {why}",
-                    "it is tried again while the others trade; holdfast doctor --live",
+                    f"{account.name} venue", State.WARN, f"out of reach: {why}",
+                    "it is tried again while the others trade; holdfast doctor --live", is_away=True,
                 )
             )  # fmt: skip
             continue
@@ -164,11 +163,13 @@ def _tunnel(exchange: TradingVenue, settings: Settings) -> CheckResult:
     try:
         socket.create_connection(check_tunnel(tunnel), _TUNNEL_S).close()
     except OSError as error:
-        return CheckResult(_TUNNEL, State.FAIL, f"nothing answers at {tunnel} ({type(error).__name__})", again)
+        told = f"nothing answers at {tunnel} ({type(error).__name__})"
+        return CheckResult(_TUNNEL, State.FAIL, told, again, is_away=True)
     try:
         exchange.clock_skew()  # the client knows no way but the tunnel
     except HoldfastError as error:
-        return CheckResult(_TUNNEL, State.FAIL, f"the venue is not reached through {tunnel}: {error}", again)
+        told = f"the venue is not reached through {tunnel}: {error}"
+        return CheckResult(_TUNNEL, State.FAIL, told, again, is_away=isinstance(error, VenueError))
     report = exchange.key_report()
     if not report.has_whitelist:
         return CheckResult(
@@ -188,8 +189,9 @@ def _clock(exchange: TradingVenue, url: str) -> CheckResult:
         skew = exchange.clock_skew() // MILLISECOND
     except VenueError as error:
         return CheckResult(
-            _CLOCK, State.FAIL, f"{_SILENT}: {error}",
+            _CLOCK, State.FAIL, f"the venue does not tell its time: {error}",
             error.hint or f"see that {url or 'the venue'} is up, is the right address, and is reached from here",
+            is_away=True,
         )  # fmt: skip
     if abs(skew) > _SKEW_MAX_MS:
         return CheckResult(_CLOCK, State.FAIL, f"this clock is {-skew} ms off the venue's", "timedatectl set-ntp true")

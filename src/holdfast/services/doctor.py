@@ -34,12 +34,16 @@ class State(StrEnum):
 
 
 class CheckResult(Record, frozen=True):
-    """One thing that was checked; `next` is what to type or change when it is not well."""
+    """One thing that was checked; `next` is what to type or change when it is not well.
+
+    `is_away` says that all there is to find fault with is a venue that does not answer.
+    """
 
     name: str
     state: State
     message: str
     next: str = ""
+    is_away: bool = False
 
 
 Check = Callable[[], CheckResult]

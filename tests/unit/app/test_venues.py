@@ -108,7 +108,7 @@ def test_a_venue_that_never_answers_is_asked_for_its_time_and_for_nothing_else(t
         found = {check.name: check for check in examine_venue(settings, real_venue(Home(tmp_path), settings))}
         listener.shutdown(socket.SHUT_RDWR)
     assert set(asked) == {b"GET /api/v4/spot/time HTTP/1.1"}
-    assert {check.state for check in found.values()} == {State.FAIL}
+    assert {(check.state, check.is_away) for check in found.values()} == {(State.FAIL, True)}
     assert settings.venue.url in found.pop("venue clock").next
     assert set(found) == {"key", "pairs", "balances", "abilities"}
     assert {check.message for check in found.values()} == {"not asked, for the venue does not answer"}

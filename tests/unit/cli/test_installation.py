@@ -94,9 +94,9 @@ def test_a_warning_is_no_failure():
     assert not is_healthy((CheckResult("a", State.FAIL, ""),))
 
 
-SILENT = CheckResult("GATEIO venue clock", State.FAIL, "the venue does not tell its time: refused")
-NOT_ASKED = CheckResult("GATEIO key", State.FAIL, "not asked, for the venue does not answer")
-AWAY = CheckResult("GATEIO venue", State.FAIL, "out of reach: refused")
+SILENT = CheckResult("GATEIO venue clock", State.FAIL, "the venue does not tell its time: refused", is_away=True)
+NOT_ASKED = CheckResult("GATEIO key", State.FAIL, "not asked, for the venue does not answer", is_away=True)
+AWAY = CheckResult("GATEIO venue", State.FAIL, "out of reach: refused", is_away=True)
 WRONG = CheckResult("BINANCE key", State.FAIL, "the key may not trade spot")
 FINE = CheckResult("BINANCE key", State.OK, "")
 
@@ -105,9 +105,10 @@ FINE = CheckResult("BINANCE key", State.OK, "")
     ("results", "is_away"),
     [
         ((SILENT, NOT_ASKED, FINE), True), ((AWAY,), True), ((SILENT, NOT_ASKED, WRONG), False), ((WRONG,), False),
-        ((FINE,), False), ((), False), ((NOT_ASKED,), False),
-        ((CheckResult("tunnel", State.FAIL, "nothing answers"), SILENT), True),
+        ((FINE,), False), ((), False),
+        ((CheckResult("tunnel", State.FAIL, "nothing answers", is_away=True), SILENT), True),
         ((CheckResult("tunnel", State.FAIL, "the key is not tied"), FINE), False),
+        ((CheckResult("tunnel", State.FAIL, "the key is not tied"), SILENT), False),
     ],
 )  # fmt: skip
 def test_a_venue_is_out_of_reach_where_nothing_else_is_wrong(results, is_away):
